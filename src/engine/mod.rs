@@ -1,0 +1,1 @@
+//! Gathers, plans, acts and records: one activation for each stack that was nudged.

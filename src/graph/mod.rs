@@ -1,0 +1,1 @@
+//! What should be: nodes, what they need, and the rules of their kinds.

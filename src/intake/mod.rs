@@ -1,0 +1,1 @@
+//! What nudges stacks from outside: the folder watch.

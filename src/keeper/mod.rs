@@ -1,0 +1,1 @@
+//! The tiny parent of one local process, which outlives the server.

@@ -1,0 +1,3 @@
+//! The one binary: server, command line, keeper and proxy, by its first argument.
+
+fn main() {}

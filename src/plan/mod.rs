@@ -1,0 +1,1 @@
+//! What will be done, in which order and why: pure, total, without a clock.

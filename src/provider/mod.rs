@@ -1,0 +1,1 @@
+//! The rooms: what realises the kinds of one capability.

@@ -1,0 +1,1 @@
+//! The process that stands before every local service, and outlives the server.

@@ -1,0 +1,1 @@
+//! Resource repositories: definitions and gates, read and inherited.

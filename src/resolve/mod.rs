@@ -1,0 +1,1 @@
+//! Every requirement to its definition, fields and the origin of each.

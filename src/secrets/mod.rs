@@ -1,0 +1,1 @@
+//! Secrets at rest: sealed with keys that lie outside the state folder.

@@ -1,0 +1,1 @@
+//! What is recorded: stacks, releases, deployments, and what we own.

@@ -1,0 +1,1 @@
+//! Where rows, blobs and events are kept.
