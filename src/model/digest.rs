@@ -147,5 +147,5 @@ mod tests {
             GOLDEN
         );
     }
-    const GOLDEN: &str = "";
+    const GOLDEN: &str = "3275d97396e4e2163404879827cc187d30f30ad6fa97372ca7ae00ea42470376";
 }
