@@ -1,1 +1,19 @@
 //! The traits between meaning and the rooms, and the types that cross them. No SDK's type stands here.
+//!
+//! Every trait is async, dyn-safe and `Send`. Everything that crosses but [`Filled`] can be serialised, so that orders,
+//! outcomes and queries round-trip through bytes (a test holds that), and a room could live in another process.
+
+mod clock;
+
+mod secrets;
+mod source;
+mod store;
+
+pub use clock::{BootId, Clock, Now, Steady, Wall};
+
+pub use secrets::{Filled, Plain, SecretFailure, SecretVersion, Secrets};
+pub use source::{At, File, FilePath, NotAFilePath, Snapshot, Source, SourceFailure, Whole};
+pub use store::{
+    BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, Batch, Busy, CommitError, Cursor, Event, EventDraft, Expected, Fence, Key,
+    Page, ROW_BYTES_MAX, Reset, Row, RowVersion, Rows, Scope, Serial, Store, StoreError,
+};

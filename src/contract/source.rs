@@ -1,0 +1,173 @@
+//! `Source`: where a service's files come from. A snapshot is whole or torn; what is torn, empty or missing sets the
+//! condition `SourceMissing` and never becomes a graph.
+
+use crate::model::Digest;
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// A file's path inside a snapshot: relative, `/` between its parts, without `.`, `..`, `.git`, NUL or control
+/// characters.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct FilePath(Arc<str>);
+
+/// Why a text is not such a path.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NotAFilePath(pub String, pub &'static str);
+
+/// Which of a source's states to read.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum At {
+    /// As it is now.
+    Now,
+    /// The state of an earlier pin, if the source keeps it.
+    Pin(String),
+}
+
+/// One file.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum File {
+    /// A regular file.
+    Regular {
+        /// The digest of its bytes.
+        digest: Digest,
+        /// Its size in bytes.
+        size: u64,
+        /// Whether its owner may execute it.
+        executable: bool,
+    },
+    /// A symbolic link that stays inside the snapshot: where it points, as written.
+    Link(String),
+}
+
+/// Whether a snapshot shows one moment.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Whole {
+    /// It does.
+    Whole,
+    /// Something changed while it was read, or could not be read: why. Nothing is decided by it.
+    Torn(String),
+}
+
+/// What a source holds at one moment.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// What names this state: a commit, or a digest of the listing.
+    pub pin: String,
+    /// The files that count: ignored ones are left out.
+    pub files: BTreeMap<FilePath, File>,
+    /// Whether it is whole.
+    pub whole: Whole,
+}
+
+/// Why a source could not be read at all.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum SourceFailure {
+    /// It is not there.
+    Missing(String),
+    /// It cannot be reached or read now.
+    Unreachable(String),
+    /// We will not read it: a limit, a device, a folder that others may write to.
+    Refused(String),
+}
+
+/// Where files come from.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// The files, and whether they are of one moment.
+    ///
+    /// # Errors
+    /// [`SourceFailure`].
+    async fn read(&self, at: &At) -> Result<Snapshot, SourceFailure>;
+
+    /// The bytes of a file of a snapshot, checked against its digest: what changed since is an error, never other bytes.
+    ///
+    /// # Errors
+    /// [`SourceFailure::Unreachable`] when it changed meanwhile.
+    async fn bytes(&self, path: &FilePath, file: &File) -> Result<Vec<u8>, SourceFailure>;
+
+    /// "Look again": lossy, never says what changed.
+    fn hints(&self) -> BoxStream<'static, ()>;
+}
+
+impl FilePath {
+    /// Reads a path.
+    ///
+    /// # Errors
+    /// [`NotAFilePath`] with the rule that it breaks.
+    pub fn new(text: &str) -> Result<FilePath, NotAFilePath> {
+        let bad = |why| Err(NotAFilePath(text.to_owned(), why));
+        if text.is_empty() || text.len() > 4096 {
+            return bad("a path has 1 to 4096 bytes");
+        }
+        if text.chars().any(char::is_control) || text.contains('\\') {
+            return bad("a path has no control characters and no backslash");
+        }
+        for part in text.split('/') {
+            match part {
+                "" => return bad("a path is relative and has no empty part"),
+                "." | ".." => return bad("a path has no `.` and no `..`"),
+                part if part.eq_ignore_ascii_case(".git") => return bad("`.git` is not part of a service"),
+                _ => {}
+            }
+        }
+        Ok(FilePath(Arc::from(text)))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Snapshot {
+    /// Whether it shows one moment.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.whole == Whole::Whole
+    }
+}
+
+impl fmt::Display for FilePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for FilePath {
+    type Error = NotAFilePath;
+    fn try_from(text: String) -> Result<FilePath, NotAFilePath> {
+        FilePath::new(&text)
+    }
+}
+
+impl From<FilePath> for String {
+    fn from(path: FilePath) -> String {
+        path.0.to_string()
+    }
+}
+
+impl fmt::Display for NotAFilePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} cannot be used as a path here: {}", self.0, self.1)
+    }
+}
+
+impl std::error::Error for NotAFilePath {}
+
+impl fmt::Display for SourceFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SourceFailure::Missing(what) => write!(f, "{what} is not there"),
+            SourceFailure::Unreachable(why) => write!(f, "it cannot be read now: {why}"),
+            SourceFailure::Refused(why) => write!(f, "it is not read: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for SourceFailure {}
