@@ -9,9 +9,9 @@ mod secrets;
 mod source;
 mod store;
 
-pub use clock::{BootId, Clock, Now, Steady, Wall};
+pub use clock::Clock;
 
-pub use secrets::{Filled, Plain, SecretFailure, SecretVersion, Secrets};
+pub use secrets::{Filled, Plain, SecretFailure, Secrets, Unfilled};
 pub use source::{At, File, FilePath, NotAFilePath, Snapshot, Source, SourceFailure, Whole};
 pub use store::{
     BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, Batch, Busy, CommitError, Cursor, Event, EventDraft, Expected, Fence, Key,

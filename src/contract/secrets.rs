@@ -1,6 +1,6 @@
 //! `Secrets`: where secret values come from, and the types that cannot be printed.
 
-use crate::model::SecretName;
+use crate::model::{Address, Name, Piece, SecretName, SecretVersion, Value};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -11,14 +11,19 @@ use zeroize::Zeroizing;
 #[derive(Clone)]
 pub struct Plain(Zeroizing<String>);
 
-/// Secret values by name: the only thing that crosses a contract and cannot be serialised.
+/// What fills the expressions that an order still has: secrets, and outputs that are secret. The only thing that
+/// crosses a contract and cannot be serialised.
 #[derive(Clone, Default, Debug)]
-pub struct Filled(pub BTreeMap<SecretName, Plain>);
+pub struct Filled {
+    /// Secret values by name.
+    pub secrets: BTreeMap<SecretName, Plain>,
+    /// Outputs that are secret, by who answers and under which name.
+    pub outputs: BTreeMap<(Address, Name), Plain>,
+}
 
-/// Which setting of a secret: it grows with each, and says nothing of the value.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct SecretVersion(pub String);
+/// An expression refers to what was not filled in: our bug, and never a reason to go on without it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unfilled(pub Piece);
 
 /// Why a secret could not be had.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -57,6 +62,41 @@ impl Plain {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl Filled {
+    /// A value with its secrets and secret outputs filled in. What the room fills in itself ([`Piece::Own`]) is asked
+    /// of `own`, by its name.
+    ///
+    /// # Errors
+    /// [`Unfilled`] names the first piece that nobody knows.
+    pub fn fill(&self, value: &Value, own: &dyn Fn(&str) -> Option<String>) -> Result<Value, Unfilled> {
+        value.fill(&mut |pieces| {
+            let texts = pieces.iter().map(|piece| self.text(piece, own).ok_or_else(|| Unfilled(piece.clone())));
+            Ok(Value::Text(texts.collect::<Result<String, Unfilled>>()?))
+        })
+    }
+
+    fn text(&self, piece: &Piece, own: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+        let encoded = |plain: &str, encode: bool| match encode {
+            true => percent_encoding::utf8_percent_encode(plain, percent_encoding::NON_ALPHANUMERIC).to_string(),
+            false => plain.to_owned(),
+        };
+        match piece {
+            Piece::Text(text) => Some(text.clone()),
+            Piece::Own(name) => own(name),
+            Piece::Output { of, name, encode } => {
+                let plain = self.outputs.get(&(of.clone(), name.clone()))?;
+                Some(encoded(plain.expose(), *encode))
+            }
+            Piece::Secret { name, key: None, encode } => Some(encoded(self.secrets.get(name)?.expose(), *encode)),
+            Piece::Secret { name, key: Some(key), encode } => {
+                let fields: serde_json::Value = serde_json::from_str(self.secrets.get(name)?.expose()).ok()?;
+                let field = fields.get(key)?;
+                Some(encoded(&field.as_str().map_or_else(|| field.to_string(), str::to_owned), *encode))
+            }
+        }
     }
 }
 

@@ -14,8 +14,7 @@
 //! Caveats: [`CommitError::Unclear`] means that it may have happened: read back (by intent id, or the rows). After
 //! [`CommitError::Broken`] the process must stop: what it believes may not be what is on disk.
 
-use super::clock::Wall;
-use crate::model::{Digest, Name, StackId};
+use crate::model::{Digest, Name, StackId, Wall};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};

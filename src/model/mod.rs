@@ -11,6 +11,7 @@ mod kind;
 mod name;
 mod path;
 mod size;
+mod time;
 mod value;
 
 pub use address::{Address, Identity, IncarnationOverflow, NotAnAddress, PartName, StackId};
@@ -21,4 +22,5 @@ pub use kind::{Capability, Kind, NotACapability, NotAKind};
 pub use name::{NAME_LENGTH_MAX, Name, NotAName, RESERVED_NAMES};
 pub use path::{FieldPath, NotAPath};
 pub use size::{Bytes, MilliCpu, NotASize};
-pub use value::{Piece, SecretName, Value};
+pub use time::{BootId, Now, Steady, Wall};
+pub use value::{Piece, SecretName, SecretVersion, Value};

@@ -43,6 +43,8 @@ pub enum Piece {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         encode: bool,
     },
+    /// What the room fills in itself when it makes the thing: `ports.http`, `files.settings`, `copy`.
+    Own(String),
     /// A secret of the world, or one that was made for a definition (`users.password`: name, then key).
     Secret {
         /// Its name in the world's secrets, as [`crate::contract`] knows it.
@@ -61,6 +63,11 @@ pub enum Piece {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SecretName(pub String);
+
+/// Which setting of a secret: it differs with each, and says nothing of the value.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretVersion(pub String);
 
 impl Value {
     /// An empty map.
