@@ -1,0 +1,60 @@
+//! Which keys a map may have, and what is said about the others.
+
+use super::tree::Map;
+use crate::diagnostic::{Diagnostic, Diagnostics, nearest};
+
+/// The keys of one map of a format.
+#[derive(Clone, Copy, Debug)]
+pub struct Keys {
+    /// Whose keys they are, for messages: `a service`, `a health check`.
+    pub of: &'static str,
+    /// The keys that it has.
+    pub known: &'static [&'static str],
+    /// Keys that it does not have, and that people coming from elsewhere write: each with the answer.
+    pub answers: &'static [(&'static str, Answer)],
+}
+
+/// What is said about a key that is not one of ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// It is another word for this key of ours: ``did you mean `env`?``
+    Means(&'static str),
+    /// It is refused on purpose, with the reason.
+    Refused(&'static str),
+    /// It will come.
+    NotBuilt,
+    /// It is unknown, and this says what to write instead.
+    Write(&'static str),
+}
+
+impl Keys {
+    /// Says everything that is wrong with the keys of a map.
+    pub fn check(&self, map: &Map, found: &mut Diagnostics) {
+        for entry in &map.entries {
+            let key = &*entry.key.value;
+            if !self.known.contains(&key) {
+                found.push(self.mistake(key).at(&entry.key.place));
+            }
+        }
+    }
+
+    fn mistake(&self, key: &str) -> Diagnostic {
+        let unknown = || Diagnostic::error("unknown-key", "unknown key", format!("{} has no such key", self.of));
+        match self.answers.iter().find(|(word, _)| *word == key).map(|(_, answer)| *answer) {
+            Some(Answer::Means(ours)) => unknown().help(format!("did you mean `{ours}`?")),
+            Some(Answer::Write(line)) => unknown().help(line),
+            Some(Answer::Refused(why)) => Diagnostic::error("refused-on-purpose", "refused on purpose", why),
+            Some(Answer::NotBuilt) => not_built(key),
+            None => match nearest(key, self.known.iter().copied()) {
+                Some(near) => unknown().help(format!("did you mean `{near}`?")),
+                None => unknown().help(format!("its keys are {}", self.known.join(", "))),
+            },
+        }
+    }
+}
+
+/// The diagnostic of a part that deployd will have and has not yet.
+#[must_use]
+pub fn not_built(what: &str) -> Diagnostic {
+    Diagnostic::error("not-built-yet", "not built yet", format!("`{what}` is not built yet"))
+}
