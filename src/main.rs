@@ -1,3 +1,12 @@
 //! The one binary: server, command line, keeper and proxy, by its first argument.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Roles that must not start an async runtime, or start one of their own, are told apart before anything else.
+    let mut arguments = std::env::args_os().skip(1);
+    match arguments.next() {
+        Some(role) if role == "proxy" => deployd::proxy::role(arguments),
+        _ => ExitCode::FAILURE,
+    }
+}
