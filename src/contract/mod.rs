@@ -14,6 +14,7 @@ pub use clock::Clock;
 pub use secrets::{Filled, Plain, SecretFailure, Secrets, Unfilled};
 pub use source::{At, File, FilePath, NotAFilePath, Snapshot, Source, SourceFailure, Whole};
 pub use store::{
-    BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, Batch, Busy, CommitError, Cursor, Event, EventDraft, Expected, Fence, Key,
-    Page, ROW_BYTES_MAX, Reset, Row, RowVersion, Rows, Scope, Serial, Store, StoreError,
+    AcquireError, BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, BLOB_BYTES_MAX, Batch, CommitError, Cursor, Event, EventDraft,
+    EventsError, Expected, Fence, Genesis, KEY_BYTES_MAX, Key, Page, ROW_BYTES_MAX, Reset, Restored, Row, RowVersion,
+    Rows, STORE_FORMAT, Scope, Serial, Store, StoreError, Unreadable,
 };
