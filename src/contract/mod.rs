@@ -4,6 +4,7 @@
 //! outcomes and queries round-trip through bytes (a test holds that), and a room could live in another process.
 
 mod clock;
+mod provider;
 
 mod secrets;
 mod source;
@@ -11,6 +12,10 @@ mod store;
 
 pub use clock::Clock;
 
+pub use provider::{
+    Failure, Finding, Found, Freshness, Hint, Keep, ListScope, Listing, LogFrom, LogLine, LogStream, Order, OrderAct,
+    Outcome, Outputs, Provider, Query, Seal,
+};
 pub use secrets::{Filled, Plain, SecretFailure, Secrets, Unfilled};
 pub use source::{At, File, FilePath, NotAFilePath, Snapshot, Source, SourceFailure, Whole};
 pub use store::{

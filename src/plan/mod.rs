@@ -1,1 +1,12 @@
-//! What will be done, in which order and why: pure, total, without a clock.
+//! What will be done, in which order and why: pure, total, synchronous; the only clock is the argument.
+//!
+//! A plan is whole: every step to the goal in order, with references to outputs that are not known yet. It is immutable
+//! and has a digest, so it can be shown, stored, sealed, approved, and refused when its base has moved. `because` is for
+//! people; nothing branches on it. This module knows no files.
+
+mod types;
+
+pub use types::{
+    Act, After, ApproveRule, Base, Foreign, Inputs, Is, Line, LineCode, NeedsConsent, Plan, Policy, PolicyAction,
+    Reason, Report, Step, StepId, Verdict, Violation,
+};
