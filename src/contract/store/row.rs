@@ -52,6 +52,15 @@ pub enum Scope {
     World(Name),
     /// The rows of one stack.
     Stack(StackId),
+    /// The rows of one table of a world whose ids begin with a text: what a room keeps there, without all the rest.
+    Table {
+        /// The world.
+        world: Name,
+        /// The table.
+        table: String,
+        /// The beginning of the ids; empty is all.
+        beginning: String,
+    },
     /// Everything, for `backup` and for the start.
     Everything,
 }
@@ -126,6 +135,7 @@ impl Scope {
             Scope::Instance => vec!["i/".to_owned()],
             Scope::World(world) => vec![format!("s/{world}/"), format!("w/{world}/")],
             Scope::Stack(id) => vec![format!("s/{}/{}/", id.world, id.stack)],
+            Scope::Table { world, table, beginning } => vec![format!("w/{world}/{table}/{beginning}")],
             Scope::Everything => vec![String::new()],
         }
     }
