@@ -171,6 +171,17 @@ pub struct Outputs {
 pub trait Seal: Send + Sync {
     /// Seals outputs of one identity.
     fn seal(&self, identity: &Identity, outputs: &Outputs) -> BTreeMap<Name, RecordedOutput>;
+
+    /// Opens a secret output of one identity; what was sealed for another identity or name does not open.
+    ///
+    /// # Errors
+    /// [`SealBroken`](super::SealBroken): it is never used in part. Not secret ones need no opening: our bug.
+    fn open(
+        &self,
+        identity: &Identity,
+        name: &Name,
+        output: &RecordedOutput,
+    ) -> Result<super::Plain, super::SealBroken>;
 }
 
 /// Why an order did not succeed, named by the caller's move.

@@ -1,6 +1,6 @@
 //! `Secrets`: where secret values come from, and the types that cannot be printed.
 
-use crate::model::{Address, Name, Piece, SecretName, SecretVersion, Value};
+use crate::model::{Address, Name, Piece, SecretName, SecretVersion, StackId, Value};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -30,26 +30,50 @@ pub struct Unfilled(pub Piece);
 pub enum SecretFailure {
     /// There is none of that name: somebody must set it.
     Missing,
+    /// It has another version now than the one that was asked for: look again, and plan again.
+    Changed,
     /// Its place cannot be asked now.
     Unreachable(String),
-    /// It may not be read, or by this stack.
+    /// It may not be read, or not by this stack.
     Refused(String),
     /// What is stored does not open: another key, or tampered with.
     Sealed(String),
 }
 
 /// Where secret values come from.
+///
+/// Guarantees: what is not meant for a stack is refused to it. A version that was answered once stands for one value
+/// for ever. What [`Secrets::make`] made is kept.
 #[async_trait]
 pub trait Secrets: Send + Sync {
-    /// The versions of some secrets, without opening them. One answer a name.
-    async fn versions(&self, names: &[SecretName]) -> BTreeMap<SecretName, Result<SecretVersion, SecretFailure>>;
+    /// The versions of some secrets of a stack's world, without opening them. One answer a name.
+    async fn versions(
+        &self,
+        of: &StackId,
+        names: &[SecretName],
+    ) -> BTreeMap<SecretName, Result<SecretVersion, SecretFailure>>;
 
-    /// The values of some secrets: all, or the first failure with its name.
+    /// The values of some secrets in the versions that were planned with: all, or the first failure with its name.
     ///
     /// # Errors
-    /// [`SecretFailure`] of the first that cannot be had.
-    async fn open(&self, names: &[SecretName]) -> Result<Filled, (SecretName, SecretFailure)>;
+    /// [`SecretFailure`] of the first that cannot be had; [`SecretFailure::Changed`] where that version is no longer kept.
+    async fn open(
+        &self,
+        of: &StackId,
+        wanted: &BTreeMap<SecretName, SecretVersion>,
+    ) -> Result<BTreeMap<SecretName, Plain>, (SecretName, SecretFailure)>;
+
+    /// Makes a random secret of so many letters and digits, unless there is one of that name: then it is kept as it is,
+    /// whatever its length. Durable when it returns; may be repeated.
+    ///
+    /// # Errors
+    /// [`SecretFailure`].
+    async fn make(&self, of: &StackId, name: &SecretName, length: u16) -> Result<SecretVersion, SecretFailure>;
 }
+
+/// What does not open: another key is needed, or it was tampered with, swapped or put back. It is never used in part.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SealBroken(pub String);
 
 impl Plain {
     /// Takes a text in.
@@ -110,6 +134,7 @@ impl fmt::Display for SecretFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SecretFailure::Missing => f.write_str("it is not set"),
+            SecretFailure::Changed => f.write_str("it has another version now"),
             SecretFailure::Unreachable(why) => write!(f, "its place cannot be asked: {why}"),
             SecretFailure::Refused(why) => write!(f, "it may not be read: {why}"),
             SecretFailure::Sealed(why) => write!(f, "it does not open: {why}"),
@@ -118,3 +143,11 @@ impl fmt::Display for SecretFailure {
 }
 
 impl std::error::Error for SecretFailure {}
+
+impl fmt::Display for SealBroken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "what is sealed does not open: {}", self.0)
+    }
+}
+
+impl std::error::Error for SealBroken {}

@@ -30,6 +30,7 @@ pub enum At {
 
 /// One file.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum File {
     /// A regular file.
     Regular {

@@ -4,7 +4,7 @@ use super::deployment::{DeploymentId, Principal};
 use super::observed::{Exit, Handle};
 use super::why::{Move, Why};
 use crate::graph::{Data, Need};
-use crate::model::{Address, Digest, Identity, Kind, Name, Value, Wall};
+use crate::model::{Address, Digest, Identity, Kind, Name, Sealed, Value, Wall};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -126,7 +126,7 @@ pub enum Recorded {
     /// Not secret.
     Plain(Value),
     /// Secret: an envelope that only `secrets` opens.
-    Sealed(String),
+    Sealed(Sealed),
 }
 
 /// Something that went wrong with an order.
