@@ -1,7 +1,8 @@
 //! The traits between meaning and the rooms, and the types that cross them. No SDK's type stands here.
 //!
-//! Every trait is dyn-safe and `Send`, and async where it waits. Everything that crosses but what is secret can be serialised, so that orders,
-//! outcomes and queries round-trip through bytes (a test holds that), and a room could live in another process.
+//! Every trait is dyn-safe and `Send`, and async where it waits. Everything that crosses but what is secret can be
+//! serialised, so that orders, outcomes and queries round-trip through bytes (a test holds that), and a room could live
+//! in another process.
 
 mod clock;
 mod contents;
