@@ -1,7 +1,7 @@
 //! `Node` and `DesiredGraph`.
 
 use super::rules::Data;
-use crate::model::{Address, Digest, Kind, Milliseconds, Name, StackId, Value};
+use crate::model::{Address, Digest, Kind, Milliseconds, Name, SecretName, StackId, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -117,6 +117,9 @@ pub struct DesiredGraph {
     /// What it uses of other stacks.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub imports: BTreeSet<Import>,
+    /// Secrets that deployd makes once, before the first step, and keeps: their lengths.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub generate: BTreeMap<SecretName, u32>,
 }
 
 /// Outputs by name, as values over a stack's own nodes.
@@ -139,7 +142,13 @@ impl DesiredGraph {
     /// A graph in which nothing should be.
     #[must_use]
     pub fn empty(stack: StackId) -> DesiredGraph {
-        DesiredGraph { stack, nodes: BTreeMap::new(), exports: BTreeMap::new(), imports: BTreeSet::new() }
+        DesiredGraph {
+            stack,
+            nodes: BTreeMap::new(),
+            exports: BTreeMap::new(),
+            imports: BTreeSet::new(),
+            generate: BTreeMap::new(),
+        }
     }
 
     /// The digest of its canonical bytes.

@@ -3,7 +3,7 @@
 
 use super::node::{HealthCheck, Node, Update};
 use crate::diagnostic::{Diagnostics, Place};
-use crate::model::{Address, Capability, Digest, FieldPath, Kind, Milliseconds, Name, Value};
+use crate::model::{Address, Capability, Digest, FieldPath, Kind, Milliseconds, Name, SecretName, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -241,6 +241,8 @@ pub struct Expanded {
     pub nodes: Vec<Node>,
     /// Each output of the component as a value over its nodes.
     pub outputs: BTreeMap<Name, Value>,
+    /// Secrets that its fields or outputs use and that deployd makes once and keeps: their lengths.
+    pub generate: BTreeMap<SecretName, u32>,
 }
 
 /// The rules of all kinds that this binary knows.
@@ -352,6 +354,6 @@ impl Expanded {
         };
         let answered =
             outputs.iter().map(|name| (Name::fixed(name), Value::output(component.address.clone(), Name::fixed(name))));
-        Expanded { outputs: answered.collect(), nodes: vec![node] }
+        Expanded { outputs: answered.collect(), nodes: vec![node], generate: BTreeMap::new() }
     }
 }
