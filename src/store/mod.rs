@@ -1,1 +1,12 @@
-//! Where rows, blobs and events are kept.
+//! Where rows, blobs and events are kept: the rooms behind the contract [`Store`](crate::contract::Store).
+//!
+//! - [`memory`] forgets everything with its process: for simulations, for tests, and to look into an export.
+//! - [`test_store`] wraps another store, counts what is asked of it, and fails on purpose at a chosen moment.
+//!
+//! All of them pass one suite (`tests/it/store/suite.rs`). What they must decide alike (is this batch still wanted? what
+//! does a watcher hear?) is decided once, in `judge` and `watch`; a room never decides it on its own.
+
+mod judge;
+pub mod memory;
+pub mod test_store;
+mod watch;

@@ -1,1 +1,2 @@
 //! The tests that need more than one module: cases, laws, contract suites, crashes, stories.
+mod store;
