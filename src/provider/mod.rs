@@ -1,1 +1,3 @@
 //! The rooms: what realises the kinds of one capability.
+
+pub mod simulated;
