@@ -68,7 +68,7 @@ pub trait Secrets: Send + Sync {
     ///
     /// # Errors
     /// [`SecretFailure`].
-    async fn make(&self, of: &StackId, name: &SecretName, length: u16) -> Result<SecretVersion, SecretFailure>;
+    async fn make(&self, of: &StackId, name: &SecretName, length: u32) -> Result<SecretVersion, SecretFailure>;
 }
 
 /// What does not open: another key is needed, or it was tampered with, swapped or put back. It is never used in part.
