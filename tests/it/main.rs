@@ -1,2 +1,3 @@
 //! The tests that need more than one module: cases, laws, contract suites, crashes, stories.
+mod provider;
 mod store;
