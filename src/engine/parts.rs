@@ -1,0 +1,94 @@
+//! `Parts`: everything that the engine is made of. `wiring` puts it together; tests put in memory and simulated rooms.
+
+use super::catalogue::Catalogue;
+use crate::contract::{Clock, Contents, Provider, Seal, Secrets, Source, Store};
+use crate::graph::KindSet;
+use crate::model::{Capability, DigestKey, Milliseconds, Name};
+use crate::state::{SourceId, Why};
+use std::sync::Arc;
+
+/// Everything that the engine is made of.
+pub struct Parts {
+    /// Where rows, blobs and events are kept.
+    pub store: Arc<dyn Store>,
+    /// Where the files of revisions are kept.
+    pub contents: Arc<dyn Contents>,
+    /// Where secret values come from.
+    pub secrets: Arc<dyn Secrets>,
+    /// Seals outputs for their rows and opens them.
+    pub seal: Arc<dyn Seal>,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Providers and sources.
+    pub rooms: Arc<dyn Rooms>,
+    /// The rules of all kinds.
+    pub kinds: Arc<KindSet>,
+    /// The worlds and repositories that it starts with; replaced by `Engine::replace_catalogue`.
+    pub catalogue: Arc<dyn Catalogue>,
+    /// Makes tokens: what repeats an order carries the same one.
+    pub digest_key: DigestKey,
+    /// Its limits.
+    pub limits: Limits,
+}
+
+/// Where providers and sources come from: `wiring` knows the rooms, the engine does not.
+pub trait Rooms: Send + Sync {
+    /// What realises a capability of a world. The same object as long as the world's fields for it are the same: it
+    /// holds watches and caches.
+    ///
+    /// # Errors
+    /// Why this binary cannot do it now: not built in, no credentials, cannot be reached. Everything of that capability
+    /// is then Unknown.
+    fn provider(&self, world: &Name, capability: &Capability) -> Result<Arc<dyn Provider>, Why>;
+
+    /// Where a stack's files come from.
+    ///
+    /// # Errors
+    /// Why there is no such source. Never "there are no files".
+    fn source(&self, id: &SourceId) -> Result<Arc<dyn Source>, Why>;
+}
+
+/// The engine's limits: each keeps one thing from taking everything.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Activations at once: each may hold a plan and the answers of its providers in memory.
+    pub activations_max: usize,
+    /// How old a cached answer may be at a first look: the provider's watches make it younger.
+    pub cached_max: Milliseconds,
+    /// How often everything is looked at anew, even with healthy watches (RELIABILITY.md D7).
+    pub relist_every: Milliseconds,
+    /// How long asking for one thing may take.
+    pub order_max: Milliseconds,
+    /// The longest wait between two tries of a step.
+    pub backoff_max: Milliseconds,
+    /// The shortest: what is certain to fail costs two calls a second at most.
+    pub backoff_min: Milliseconds,
+    /// How long a consent is good.
+    pub consent_good_for: Milliseconds,
+    /// Releases of a stack that are kept to be rolled back to, beside those in use.
+    pub releases_kept: usize,
+    /// Plans of a stack that are kept to be applied by digest.
+    pub plans_kept: usize,
+    /// Ended deployments of a stack that history shows.
+    pub history_kept: usize,
+    /// Deployments of a stack that may be waiting: more are refused.
+    pub queue_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            activations_max: 64,
+            cached_max: Milliseconds(60_000),
+            relist_every: Milliseconds(10 * 60_000),
+            order_max: Milliseconds(60_000),
+            backoff_max: Milliseconds(5 * 60_000),
+            backoff_min: Milliseconds(500),
+            consent_good_for: Milliseconds(60 * 60_000),
+            releases_kept: 10,
+            plans_kept: 10,
+            history_kept: 200,
+            queue_max: 100,
+        }
+    }
+}
