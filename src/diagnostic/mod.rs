@@ -17,6 +17,9 @@ use std::sync::Arc;
 #[serde(transparent)]
 pub struct Code(pub &'static str);
 
+/// The code of text in a file that looks like a secret. What stands at its place is never shown.
+pub const SECRET_IN_FILE: &str = "secret-in-file";
+
 /// How bad it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -21,6 +21,8 @@ pub enum Answer {
     Means(&'static str),
     /// It is refused on purpose, with the reason.
     Refused(&'static str),
+    /// It is refused on purpose, with the reason and what to write instead.
+    RefusedFor(&'static str, &'static str),
     /// It will come.
     NotBuilt,
     /// It is unknown, and this says what to write instead.
@@ -43,7 +45,8 @@ impl Keys {
         match self.answers.iter().find(|(word, _)| *word == key).map(|(_, answer)| *answer) {
             Some(Answer::Means(ours)) => unknown().help(format!("did you mean `{ours}`?")),
             Some(Answer::Write(line)) => unknown().help(line),
-            Some(Answer::Refused(why)) => Diagnostic::error("refused-on-purpose", "refused on purpose", why),
+            Some(Answer::Refused(why)) => refused(why),
+            Some(Answer::RefusedFor(why, instead)) => refused(why).help(instead),
             Some(Answer::NotBuilt) => not_built(key),
             None => match nearest(key, self.known.iter().copied()) {
                 Some(near) => unknown().help(format!("did you mean `{near}`?")),
@@ -51,6 +54,12 @@ impl Keys {
             },
         }
     }
+}
+
+/// The diagnostic of what deployd refuses on purpose.
+#[must_use]
+pub fn refused(why: &str) -> Diagnostic {
+    Diagnostic::error("refused-on-purpose", "refused on purpose", why)
 }
 
 /// The diagnostic of a part that deployd will have and has not yet.

@@ -23,11 +23,13 @@ mod merge;
 mod template;
 mod trap;
 mod tree;
+mod written;
 
 pub use accessor::Choice;
 pub use budget::Budget;
 pub use build::read;
-pub use keys::{Answer, Keys, not_built};
+pub use keys::{Answer, Keys, not_built, refused};
 pub use merge::merge;
 pub use template::{Part, Reference, Template};
 pub use tree::{Document, Entry, Map, Node, Scalar, Shape, Spanned, Style};
+pub use written::as_written;

@@ -6,20 +6,42 @@
 //!
 //! This module must never know what a slug is made of, which worlds there are, or what a room can do.
 
+mod artifact;
+mod check;
 mod command;
+mod entrypoint;
 mod env;
+mod health;
+mod keys;
+mod migration;
 mod named;
+mod overlay;
 mod path;
+mod port;
 mod process;
+mod read;
+mod reading;
 mod requirement;
+mod scale;
+mod secret_text;
+mod task;
 mod types;
+mod update;
 
+pub use artifact::{Artifact, Build, Prepare, Site};
 pub use command::Command;
+pub use entrypoint::Entrypoint;
 pub use env::{File, FileContent, SecretUse, Variable};
+pub use health::{Health, Probe};
+pub use migration::{Migration, MigrationMode};
 pub use named::{Named, Scope, Text, TextPart};
+pub use overlay::{Overlay, OverlayKey};
 pub use path::{NotARelativePath, RelativePath};
-pub use process::{Health, Port, PortChoice, Probe, Process, Protocol, Replicas, Scale};
-pub use requirement::{Of, Requirement, Wants};
-pub use types::{
-    Artifact, Build, Entrypoint, Manifest, Migration, MigrationMode, Overlay, OverlayKey, Prepare, Site, Task, Update,
-};
+pub use port::{Port, PortChoice, Protocol};
+pub use process::Process;
+pub use read::{read, read_document};
+pub use requirement::{Of, Requirement, Wants, read_requirements};
+pub use scale::{Replicas, Scale};
+pub use task::Task;
+pub use types::Manifest;
+pub use update::Update;

@@ -1,9 +1,11 @@
 //! What a service or one of its processes says about how it runs.
 
-use super::Command;
-use crate::diagnostic::Place;
-use crate::document::Spanned;
-use crate::model::{Bytes, MilliCpu, Milliseconds, Name};
+use super::keys::PROCESS;
+use super::reading::Reading;
+use super::{Command, Health, Port, PortChoice, Scale};
+use crate::diagnostic::Diagnostic;
+use crate::document::{Entry, Map, Spanned};
+use crate::model::{Milliseconds, Name};
 
 /// One process of a service.
 #[derive(Clone, Debug)]
@@ -22,111 +24,6 @@ pub struct Process {
     pub stop: Option<Spanned<Milliseconds>>,
 }
 
-/// A port that a process listens on.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Port {
-    /// Its name: `http` for the short form, at the number's place then.
-    pub name: Spanned<Name>,
-    /// The number that it listens on where it has an address of its own.
-    pub number: Spanned<u16>,
-    /// What is spoken there.
-    pub protocol: Protocol,
-}
-
-/// What is spoken on a port.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Protocol {
-    /// HTTP/1.1 and what upgrades from it.
-    Http,
-    /// gRPC over HTTP/2.
-    Grpc,
-    /// Anything else over TCP.
-    Tcp,
-}
-
-/// One of the ports of a process, by name or by number.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum PortChoice {
-    /// By name.
-    Name(Name),
-    /// By number.
-    Number(u16),
-}
-
-/// How it is known that a replica is well.
-#[derive(Clone, Debug)]
-pub enum Health {
-    /// `none`: it is well as long as it runs.
-    None,
-    /// It is asked.
-    Check {
-        /// What is asked.
-        probe: Spanned<Probe>,
-        /// `port`; `None` is the first.
-        port: Option<Spanned<PortChoice>>,
-        /// `within`: how long it may take to be well after it started.
-        within: Option<Spanned<Milliseconds>>,
-        /// `every`: how often it is asked.
-        every: Option<Spanned<Milliseconds>>,
-        /// `restart_after`: how long it may be unwell before it is started again; `None` is never.
-        restart_after: Option<Spanned<Milliseconds>>,
-    },
-}
-
-/// What a health check asks.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Probe {
-    /// `http`: GET of that path answers 2xx or 3xx.
-    Http(String),
-    /// `tcp`: the port accepts connections.
-    Tcp,
-    /// `grpc`: the health service says SERVING for that service; empty is the whole server.
-    Grpc(String),
-    /// `command`: it ends with 0.
-    Command(Command),
-}
-
-/// How many, and how large.
-#[derive(Clone, Debug, Default)]
-pub struct Scale {
-    /// Where `scale` is written, if it is.
-    pub place: Option<Place>,
-    /// `replicas`; `None` is one.
-    pub replicas: Option<Spanned<Replicas>>,
-    /// `cpu` of each replica.
-    pub cpu: Option<Spanned<MilliCpu>>,
-    /// `memory` of each replica.
-    pub memory: Option<Spanned<Bytes>>,
-}
-
-/// How many replicas.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Replicas {
-    /// That many.
-    Fixed(u32),
-    /// As many as keep the processors that busy.
-    Between {
-        /// `min`.
-        min: Spanned<u32>,
-        /// `max`.
-        max: Spanned<u32>,
-        /// `cpu`, in percent.
-        cpu: Spanned<u8>,
-    },
-}
-
-impl Protocol {
-    /// The word in files.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Protocol::Http => "http",
-            Protocol::Grpc => "grpc",
-            Protocol::Tcp => "tcp",
-        }
-    }
-}
-
 impl Process {
     /// The port that is meant; the first where nothing is said.
     #[must_use]
@@ -137,13 +34,31 @@ impl Process {
             Some(PortChoice::Number(number)) => self.ports.iter().find(|port| port.number.value == *number),
         }
     }
-}
 
-impl std::fmt::Display for PortChoice {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            PortChoice::Name(name) => write!(f, "{name}"),
-            PortChoice::Number(number) => write!(f, "{number}"),
+    /// One of `processes`.
+    pub(super) fn read(entry: &Entry, cx: &mut Reading<'_>) -> Option<Process> {
+        let name = entry.key.free_name("a process's name", cx.found);
+        let map = entry.value.map("a process", cx.found)?;
+        PROCESS.check(map, cx.found);
+        let process = Process::read_keys(name?, map, cx);
+        if process.run.is_none() && map.get("run").is_none() {
+            let detail = format!("process `{}` needs a command: run: ./worker", entry.key.value);
+            cx.push(Diagnostic::error("missing-key", "missing key", detail).at(&entry.key.place));
+        }
+        Some(process)
+    }
+
+    /// What a process says, from a map that may say more.
+    pub(super) fn read_keys(name: Spanned<Name>, map: &Map, cx: &mut Reading<'_>) -> Process {
+        let ports = Port::read_all(map, cx);
+        let health = map.get("health").and_then(|node| Health::read(node, cx));
+        Process {
+            name,
+            run: map.get("run").and_then(|node| cx.command(node, "`run`")),
+            ports,
+            health,
+            scale: map.get("scale").map(|node| Scale::read(node, cx)).unwrap_or_default(),
+            stop: map.get("stop").and_then(|node| node.duration("`stop`", cx.found)),
         }
     }
 }

@@ -1,8 +1,11 @@
 //! `Manifest`: everything that a `deployd.yaml` can say.
 
-use super::{Command, File, PortChoice, Process, RelativePath, Requirement, Scale, SecretUse, Variable};
+use super::{
+    Artifact, Command, Entrypoint, File, Migration, Overlay, Prepare, Process, RelativePath, Requirement, SecretUse,
+    Task, Update, Variable,
+};
 use crate::document::{Map, Spanned};
-use crate::model::{Capability, Milliseconds, Name};
+use crate::model::{Name, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -58,152 +61,20 @@ pub struct Manifest {
     pub(super) written: Arc<Map>,
     /// How many folders lie between the root of its source and this file: how far `..` may go.
     pub(super) depth: u32,
+    /// Whether the document was read to its end: else what is missing says nothing.
+    pub(super) whole: bool,
 }
 
-/// What a service is made into.
-#[derive(Clone, Debug)]
-pub enum Artifact {
-    /// `build`: an image from a Dockerfile.
-    Build(Spanned<Build>),
-    /// `image`: an image that is there already.
-    Image(Spanned<String>),
-    /// `site`: files that an entrypoint serves.
-    Site(Spanned<Site>),
-}
+impl Manifest {
+    /// The document as it was written, as data: keys sorted, references as text, comments and styles gone. A revision's
+    /// digest covers it.
+    #[must_use]
+    pub fn written(&self) -> Value {
+        crate::document::as_written(&self.written)
+    }
 
-/// How an image is built.
-#[derive(Clone, Debug)]
-pub struct Build {
-    /// `context`, or the short form's folder.
-    pub context: Spanned<RelativePath>,
-    /// `dockerfile`, relative to the manifest; `None` is `Dockerfile` in the context.
-    pub dockerfile: Option<Spanned<RelativePath>>,
-    /// `target`: the stage.
-    pub target: Option<Spanned<String>>,
-    /// `args`.
-    pub args: BTreeMap<String, Spanned<String>>,
-    /// `secrets` of the world that the build may use, by name.
-    pub secrets: Vec<Spanned<String>>,
-    /// `platform`, as in `linux/amd64`.
-    pub platform: Option<Spanned<String>>,
-}
-
-/// Files that an entrypoint serves.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Site {
-    /// `folder`, or the short form's.
-    pub folder: Spanned<RelativePath>,
-    /// `fallback`: the file that answers for paths that no file has.
-    pub fallback: Option<Spanned<RelativePath>>,
-}
-
-/// What makes the files of a copy ready to run.
-#[derive(Clone, Debug)]
-pub struct Prepare {
-    /// The commands, in order.
-    pub run: Vec<Spanned<Command>>,
-    /// `inputs`: the files whose content says whether it has to run again; empty is all files.
-    pub inputs: Vec<Spanned<RelativePath>>,
-}
-
-/// A command that runs at its time, or when it is asked for.
-#[derive(Clone, Debug)]
-pub struct Task {
-    /// Its name, where it is written.
-    pub name: Spanned<Name>,
-    /// `run`.
-    pub run: Spanned<Command>,
-    /// `schedule`: five fields of cron, in UTC.
-    pub schedule: Option<Spanned<String>>,
-    /// `scale`: only `cpu` and `memory`.
-    pub scale: Scale,
-}
-
-/// A way in from outside.
-#[derive(Clone, Debug)]
-pub struct Entrypoint {
-    /// Its name, where it is written.
-    pub name: Spanned<Name>,
-    /// `host`.
-    pub host: Option<Spanned<String>>,
-    /// `path`; begins with `/`.
-    pub path: Option<Spanned<String>>,
-    /// `gates`; `None` is the world's.
-    pub gates: Option<Vec<Spanned<Name>>>,
-    /// `port` of the process; `None` is its first.
-    pub port: Option<Spanned<PortChoice>>,
-    /// `process`; `None` is the main one.
-    pub process: Option<Spanned<Name>>,
-    /// `timeout` of one request.
-    pub timeout: Option<Spanned<Milliseconds>>,
-}
-
-/// A change of what a requirement holds, that goes with a release.
-#[derive(Clone, Debug)]
-pub struct Migration {
-    /// Where it is written.
-    pub place: crate::diagnostic::Place,
-    /// `for`: the requirement whose data it changes; `None` is a step of the release.
-    pub of: Option<Spanned<Name>>,
-    /// `run`.
-    pub run: Spanned<Command>,
-    /// `mode`; `None` is `before`.
-    pub mode: Option<Spanned<MigrationMode>>,
-    /// `when`: globs of files; empty is always.
-    pub when: Vec<Spanned<String>>,
-    /// `undo`.
-    pub undo: Option<Spanned<Command>>,
-}
-
-/// When a migration runs.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum MigrationMode {
-    /// Before the new revision starts.
-    Before,
-    /// While nothing runs.
-    Downtime,
-    /// While both revisions run.
-    Parallel,
-    /// When the new revision serves.
-    After,
-}
-
-/// How a new release takes over.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Update {
-    /// Replica by replica.
-    Rolling {
-        /// `at_once`: how many replicas are replaced together; `None` is one.
-        at_once: Option<Spanned<u32>>,
-    },
-    /// All new replicas beside the old ones, then one switch.
-    BlueGreen {
-        /// `keep`: how long the old ones stay after the switch; `None` is until their last request.
-        keep: Option<Spanned<Milliseconds>>,
-    },
-    /// Old releases stay reachable beside the new one.
-    AppendOnly {
-        /// `keep`: how many old releases stay; `None` is all.
-        keep: Option<Spanned<u32>>,
-    },
-}
-
-/// What differs in one world, or in worlds with a capability.
-#[derive(Clone, Debug)]
-pub struct Overlay {
-    /// Where it applies.
-    pub place: crate::diagnostic::Place,
-    /// The world or the capability.
-    pub when: OverlayKey,
-    /// What differs.
-    pub(super) written: Map,
-}
-
-/// Where an overlay applies. `aws` may be both: which one is meant is known when the world is.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum OverlayKey {
-    /// A word that is a world's name or a capability.
-    Word(Name),
-    /// A capability that cannot be a world's name: `deploy:local`.
-    Capability(Capability),
+    /// Its processes: the main one first, the others by name.
+    pub fn all_processes(&self) -> impl Iterator<Item = &Process> {
+        std::iter::once(&self.main).chain(self.processes.values())
+    }
 }

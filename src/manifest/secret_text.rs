@@ -1,0 +1,150 @@
+//! Text that looks like a key, and what to write instead (T26). Nothing here ever repeats the text.
+
+use crate::diagnostic::{Diagnostic, Place};
+
+/// The code of these diagnostics. Renderers hide what stands at their places.
+pub(super) const CODE: &str = crate::diagnostic::SECRET_IN_FILE;
+
+/// Beginnings of keys that their makers gave a shape, with the least length of the whole.
+const PREFIXES: [(&str, usize); 27] = [
+    ("AKIA", 20),
+    ("ASIA", 20),
+    ("AIza", 35),
+    ("AGE-SECRET-KEY-", 30),
+    ("SG.", 40),
+    ("dop_v1_", 40),
+    ("ghp_", 30),
+    ("gho_", 30),
+    ("ghs_", 30),
+    ("ghu_", 30),
+    ("ghr_", 30),
+    ("github_pat_", 40),
+    ("glpat-", 20),
+    ("hf_", 30),
+    ("hvs.", 20),
+    ("npm_", 30),
+    ("pypi-", 40),
+    ("rk_live_", 20),
+    ("shpat_", 30),
+    ("sk-", 30),
+    ("sk_live_", 20),
+    ("sk_test_", 20),
+    ("whsec_", 20),
+    ("xapp-", 20),
+    ("xoxb-", 20),
+    ("xoxp-", 20),
+    ("ya29.", 30),
+];
+
+/// Ends of names that say that a secret is in them.
+const NAMES: [&str; 9] =
+    ["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "API_KEY", "SECRET_KEY", "PRIVATE_KEY", "MASTER_KEY"];
+
+/// The shortest text that is taken for a secret by its name alone: `debug` under `SESSION_SECRET` is a switch.
+const NAMED_LENGTH_MIN: usize = 8;
+
+/// A diagnostic if text that stands under a name looks like a key. `variable` is the environment variable that it
+/// makes or could make.
+pub(super) fn check(variable: &str, text: &str, place: &Place) -> Option<Diagnostic> {
+    let variable = variable.to_ascii_uppercase().replace('-', "_");
+    let detail = if let Some(detail) = shape_of(text) {
+        detail
+    } else if names_a_secret(&variable) && could_be_a_secret(text) {
+        "a secret cannot stand in a file that is shared"
+    } else {
+        return None;
+    };
+    let mistake = Diagnostic::error(CODE, "secret in a file", detail).at(place);
+    Some(if detail == URL {
+        mistake.help(format!(
+            "write `${{secrets.{variable}_PASSWORD}}` for the password, and once: deployd secret set WORLD {variable}_PASSWORD"
+        ))
+    } else {
+        mistake.help(format!("write secrets: [{variable}], and once: deployd secret set WORLD {variable}"))
+    })
+}
+
+const URL: &str = "this URL has a password in it, and a file is shared";
+
+fn shape_of(text: &str) -> Option<&'static str> {
+    if text.contains("-----BEGIN") && text.contains("PRIVATE KEY-----") {
+        return Some("this is a private key, and a file is shared");
+    }
+    if has_password(text) {
+        return Some(URL);
+    }
+    let is_key = text.split(|c: char| c.is_whitespace() || matches!(c, '=' | '"' | '\'' | ',' | ':')).any(|word| {
+        let shaped = PREFIXES.iter().any(|(prefix, least)| {
+            word.len() >= *least && word.starts_with(prefix) && word.bytes().skip(prefix.len()).all(is_key_byte)
+        });
+        shaped || is_json_web_token(word)
+    });
+    is_key.then_some("this looks like a key, and a file is shared")
+}
+
+fn is_key_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.+/=".contains(&byte)
+}
+
+fn is_json_web_token(word: &str) -> bool {
+    word.len() >= 60 && word.starts_with("eyJ") && word.split('.').count() == 3 && word.bytes().all(is_key_byte)
+}
+
+/// `scheme://user:password@host` with a password that is written out.
+fn has_password(text: &str) -> bool {
+    text.match_indices("://").any(|(at, _)| {
+        let authority = text[at + 3..].split(['/', '?', '#', ' ', '\n']).next().unwrap_or_default();
+        authority
+            .rsplit_once('@')
+            .and_then(|(user, _)| user.split_once(':'))
+            .is_some_and(|(_, password)| !password.is_empty() && !password.contains('$'))
+    })
+}
+
+fn names_a_secret(variable: &str) -> bool {
+    NAMES
+        .iter()
+        .any(|name| variable.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('_')))
+}
+
+/// Neither a path, nor an address, nor a sentence, nor something that is filled in.
+fn could_be_a_secret(text: &str) -> bool {
+    text.len() >= NAMED_LENGTH_MIN
+        && !text.starts_with(['/', '.'])
+        && !text.contains("://")
+        && !text.contains('$')
+        && !text.contains(char::is_whitespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looks(variable: &str, text: &str) -> bool {
+        check(variable, text, &Place::new(&"t".into(), 1, 1, 1)).is_some()
+    }
+
+    #[test]
+    fn keys_are_seen_and_the_rest_is_let_be() {
+        assert!(looks("X", "AKIAIOSFODNN7EXAMPLE"));
+        assert!(looks("X", "ghp_0123456789abcdefghijABCDEFGHIJ456789"));
+        assert!(looks("X", "-----BEGIN RSA PRIVATE KEY-----\nMIIE"));
+        assert!(looks("DATABASE_URL", "postgres://app:hunter2@db/app"));
+        assert!(looks("DB_PASSWORD", "correcthorse"));
+        assert!(looks("X", "curl -H 'Authorization: sk_live_0123456789abcdef'"));
+        for (variable, text) in [
+            ("X", "info"),
+            ("DATABASE_URL", "postgres://app:${secrets.DB}@db/app"),
+            ("DATABASE_URL", "postgres://db/app"),
+            ("DB_PASSWORD_FILE", "/run/secrets/db-password"),
+            ("DB_PASSWORD", "/run/secrets/db-password"),
+            ("TOKEN", "${secrets.TOKEN}"),
+            ("SESSION_SECRET", "debug"),
+            ("GIT_SHA", "0123456789abcdef0123456789abcdef01234567"),
+            ("MONKEY", "bananabanana"),
+            ("X", "AKIA is how keys of AWS begin"),
+        ] {
+            assert!(!looks(variable, text), "{variable}: {text}");
+        }
+    }
+}
