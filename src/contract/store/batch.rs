@@ -55,6 +55,13 @@ impl Batch {
         self.expect.len() + self.put.len() + self.remove.len() + self.events.len()
     }
 
+    /// Bytes of keys and values, as the limit counts them.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let rows: usize = self.put.iter().map(|(key, bytes)| key.as_str().len() + bytes.len()).sum();
+        rows + self.events.iter().map(|event| event.body.len()).sum::<usize>()
+    }
+
     /// Checks the limits of this contract.
     ///
     /// # Errors
@@ -64,15 +71,12 @@ impl Batch {
         if self.operations() > BATCH_OPERATIONS_MAX {
             return too_large(format!("{} operations, at most {BATCH_OPERATIONS_MAX}", self.operations()));
         }
-        let rows = self.put.iter().map(|(key, bytes)| (key.as_str().len(), bytes.len()));
-        let events = self.events.iter().map(|event| (0, event.body.len()));
-        let mut total = 0;
-        for (key, value) in rows.chain(events) {
-            if value > ROW_BYTES_MAX {
-                return too_large(format!("a row of {value} bytes, at most {ROW_BYTES_MAX}"));
-            }
-            total += key + value;
+        let rows = self.put.iter().map(|(_, bytes)| bytes.len());
+        let events = self.events.iter().map(|event| event.body.len());
+        if let Some(value) = rows.chain(events).find(|bytes| *bytes > ROW_BYTES_MAX) {
+            return too_large(format!("a row of {value} bytes, at most {ROW_BYTES_MAX}"));
         }
+        let total = self.bytes();
         if total > BATCH_BYTES_MAX {
             return too_large(format!("{total} bytes, at most {BATCH_BYTES_MAX}"));
         }

@@ -4,8 +4,9 @@ use crate::model::{Name, StackId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The most bytes of a key: far more than a world, a stack, a table and an address need.
-pub const KEY_BYTES_MAX: usize = 512;
+/// The most bytes of a key. A world, a stack, a table and an identity need about 270; more than 384 would let sled's inner
+/// nodes outgrow what it syncs (`store/sled/value.rs` has the arithmetic).
+pub const KEY_BYTES_MAX: usize = 384;
 
 /// A row's key: text with `/` between its parts, so that one stack's rows, and one world's, lie together.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! The stores: one suite for all of them, crashes, power cuts, exports.
 
+mod sled;
 mod suite;
 mod test_store;
 
@@ -52,9 +53,15 @@ macro_rules! suite_on {
 
 suite_on!(memory, super::in_memory());
 suite_on!(wrapped, super::wrapped());
+suite_on!(embedded, super::embedded());
 
 fn in_memory() -> (Arc<dyn Store>, ()) {
     (Arc::new(MemoryStore::new("test")), ())
+}
+
+fn embedded() -> (Arc<dyn Store>, tempfile::TempDir) {
+    let parent = tempfile::tempdir().unwrap();
+    (Arc::new(sled::create(&parent.path().join("store"))), parent)
 }
 
 fn wrapped() -> (Arc<dyn Store>, ()) {

@@ -1,0 +1,224 @@
+//! The one thread that touches sled: it takes what is asked in order, lets many writes share one batch and one sync
+//! (group commit), and answers only when what it answers with is durable.
+//!
+//! Any error of sled or of the disk, and any panic, poisons the store: everybody who waits, and everybody who asks later,
+//! is told that it is broken, and the process is to be aborted (`Settings::on_broken`). Nothing is tried again: after a
+//! failed fsync the kernel may have dropped the pages and call the next one a success.
+
+use super::contents::Contents;
+use super::disk::Disk;
+use super::tables::Fatal;
+use super::value::Head;
+use crate::contract::{BATCH_BYTES_MAX, Key, Serial};
+use crate::store::watch::Watchers;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use tokio::sync::{mpsc, oneshot};
+
+/// Requests that may wait: beyond it, callers wait in turn.
+const WAITING_MAX: usize = 1024;
+/// Requests that share one sync, so that nobody waits for long behind others.
+const GROUP_MAX: usize = 512;
+/// A group's batch is closed when the next request would bring it beyond this. One batch of the contract is always let in,
+/// so that sled never sees more than twice this at once.
+const GROUP_BYTES_MAX: usize = BATCH_BYTES_MAX;
+
+/// What is told once the group is durable.
+type Answer = Box<dyn FnOnce() + Send>;
+type Work = Box<dyn FnOnce(&mut Contents, &mut Group) -> Result<Answer, Fatal> + Send>;
+
+struct Request {
+    /// How many bytes it may write.
+    bytes: usize,
+    work: Work,
+}
+
+/// What a group has done so far.
+pub struct Group {
+    has_room: bool,
+    changed: Vec<Key>,
+}
+
+impl Group {
+    /// Notes rows that are written or removed, for those who watch.
+    pub fn changes(&mut self, keys: impl IntoIterator<Item = Key>) {
+        self.changed.extend(keys);
+    }
+}
+
+/// The owner, as the rest of the process sees it.
+pub struct Owner {
+    requests: Option<mpsc::Sender<Request>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+    shared: Arc<Shared>,
+}
+
+/// What the owner's thread tells without being asked.
+pub struct Shared {
+    /// The last serial that is durable.
+    pub serial: AtomicU64,
+    /// Who hears of changed rows.
+    pub watchers: Watchers,
+    /// Why the store is broken, once it is.
+    broken: OnceLock<String>,
+}
+
+/// What to do when the store is broken.
+pub type OnBroken = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// The store is broken, or its owner has ended.
+pub struct Broken(pub String);
+
+impl Owner {
+    /// Starts the thread. `guard` is held until the thread has closed the database.
+    pub fn start<G: Send + 'static>(
+        contents: Contents,
+        disk: Disk,
+        on_broken: OnBroken,
+        guard: G,
+    ) -> Result<Owner, std::io::Error> {
+        let (requests, waiting) = mpsc::channel(WAITING_MAX);
+        let shared = Arc::new(Shared {
+            serial: AtomicU64::new(contents.head.serial.0),
+            watchers: Watchers::default(),
+            broken: OnceLock::new(),
+        });
+        let thread = std::thread::Builder::new().name("store".to_owned()).spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                own(contents, &disk, waiting, &shared, &on_broken);
+                drop(guard);
+            }
+        })?;
+        Ok(Owner { requests: Some(requests), thread: Some(thread), shared })
+    }
+
+    /// Asks the owner to do something, and waits until what came of it is durable. Dropping the future does not take the
+    /// request back.
+    pub async fn ask<T, F>(&self, work: F) -> Result<T, Broken>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Contents, &mut Group) -> Result<T, Fatal> + Send + 'static,
+    {
+        self.request(0, work).await
+    }
+
+    async fn request<T, F>(&self, bytes: usize, work: F) -> Result<T, Broken>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Contents, &mut Group) -> Result<T, Fatal> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let work: Work = Box::new(move |contents, group| {
+            let done = work(contents, group)?;
+            // Whoever asked may have gone.
+            Ok(Box::new(move || drop(reply.send(done))) as Answer)
+        });
+        let sender = self.requests.as_ref().expect("only `drop` takes the sender");
+        sender.send(Request { bytes, work }).await.map_err(|_| self.broken())?;
+        answer.await.map_err(|_| self.broken())
+    }
+
+    /// The same for what writes at most so many bytes, and needs room for it; `None` where there is none: then nothing was
+    /// done.
+    pub async fn write<T, F>(&self, bytes: usize, work: F) -> Result<Option<T>, Broken>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Contents, &mut Group) -> Result<T, Fatal> + Send + 'static,
+    {
+        let if_room = move |contents: &mut Contents, group: &mut Group| {
+            if group.has_room { work(contents, group).map(Some) } else { Ok(None) }
+        };
+        self.request(bytes, if_room).await
+    }
+
+    /// What the thread tells.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Why nobody answers. The thread drops what it was asked before it says why, so this waits for its word.
+    fn broken(&self) -> Broken {
+        Broken(self.shared.broken.wait().clone())
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        drop(self.requests.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic was caught on the thread and told as broken.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The life of the thread.
+fn own(
+    mut contents: Contents,
+    disk: &Disk,
+    mut waiting: mpsc::Receiver<Request>,
+    shared: &Shared,
+    on_broken: &OnBroken,
+) {
+    let served = std::panic::catch_unwind(AssertUnwindSafe(|| serve(&mut contents, disk, &mut waiting, shared)));
+    let why = match served {
+        Ok(Ok(())) => return,
+        Ok(Err(Fatal(why))) => why,
+        Err(panic) => format!("its thread panicked: {}", panic_text(&*panic)),
+    };
+    let why = shared.broken.get_or_init(|| why);
+    waiting.close();
+    while waiting.try_recv().is_ok() {}
+    on_broken(why);
+    // Only a test comes here. sled panics when it is dropped after an error.
+    let _ = std::panic::catch_unwind(AssertUnwindSafe(|| drop(contents)));
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a text")
+}
+
+/// Serves until nobody can ask any more.
+fn serve(
+    contents: &mut Contents,
+    disk: &Disk,
+    waiting: &mut mpsc::Receiver<Request>,
+    shared: &Shared,
+) -> Result<(), Fatal> {
+    let mut carried = None;
+    while let Some(first) = carried.take().or_else(|| waiting.blocking_recv()) {
+        carried = serve_group(first, contents, disk, waiting, shared)?;
+    }
+    Ok(())
+}
+
+/// Serves one request and those that wait behind it, as far as they share a batch. Returns the one that does not.
+fn serve_group(
+    first: Request,
+    contents: &mut Contents,
+    disk: &Disk,
+    waiting: &mut mpsc::Receiver<Request>,
+    shared: &Shared,
+) -> Result<Option<Request>, Fatal> {
+    let mut group = Group { has_room: disk.has_room()?, changed: Vec::new() };
+    let mut answers = Vec::new();
+    let mut next = Some(first);
+    let mut carried = None;
+    while let Some(request) = next {
+        answers.push((request.work)(contents, &mut group)?);
+        next = if answers.len() < GROUP_MAX { waiting.try_recv().ok() } else { None };
+        carried = next.take_if(|request| contents.tables.pending_bytes() + request.bytes > GROUP_BYTES_MAX);
+    }
+    if contents.tables.flush()? {
+        disk.sync()?;
+        let Head { serial: Serial(serial), .. } = contents.head;
+        // The serial first: a watcher that begins in between asks for a moment that has passed.
+        shared.serial.store(serial, Ordering::SeqCst);
+        shared.watchers.tell(group.changed.into());
+    }
+    answers.into_iter().for_each(|answer| answer());
+    Ok(carried)
+}
