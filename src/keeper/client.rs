@@ -108,11 +108,16 @@ impl Keepers {
     /// See [`StartError`].
     pub fn start(&self, folder: &Path, environment: &Environment) -> Result<Started, StartError> {
         self.reap();
-        let (answer, guard) = self.spawn(folder, environment).map_err(|source| {
+        let (answer, mut guard) = self.spawn(folder, environment).map_err(|source| {
             StartError::Failed(KeeperError::new(format!("cannot start a keeper for {}", folder.display()), source))
         })?;
+        let answer = hear(answer, START_PATIENCE);
+        if matches!(answer, Ok(Answer::Failed(_))) {
+            // It has nothing left to do: once it is gone, the folder says that nothing was started.
+            let _ = guard.wait();
+        }
         self.guards.lock().unwrap_or_else(PoisonError::into_inner).push(guard);
-        match hear(answer, START_PATIENCE) {
+        match answer {
             Ok(Answer::Started(process)) => Ok(Started::Now(process)),
             Ok(Answer::Already) => Ok(Started::Already(find(folder))),
             Ok(Answer::CouldNotStart(why)) => Err(StartError::CouldNotStart(why)),
@@ -267,11 +272,19 @@ pub fn request_stop(folder: &Path, how: Stop) -> Result<Asked, KeeperError> {
 /// # Errors
 /// A keeper lives ([`io::ErrorKind::ResourceBusy`]), or the disk.
 pub fn clear(folder: &Path) -> Result<(), KeeperError> {
+    // A keeper that has written its last word lives on for a moment.
+    const LAST_MOMENT: Duration = Duration::from_secs(2);
     let place = Folder::new(folder);
-    let Some(_held) = place.try_hold()? else {
-        return Err(io::Error::from(io::ErrorKind::ResourceBusy)).doing("clear", folder);
-    };
-    place.forget_last()
+    let deadline = Instant::now() + LAST_MOMENT;
+    loop {
+        if let Some(_held) = place.try_hold()? {
+            return place.forget_last();
+        }
+        if !place.read_state()?.is_some_and(|state| state.is_over()) || Instant::now() >= deadline {
+            return Err(io::Error::from(io::ErrorKind::ResourceBusy)).doing("clear", folder);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 impl fmt::Display for StartError {

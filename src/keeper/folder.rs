@@ -8,6 +8,7 @@
 //! | `stop` | the client | the wish that it ends, durable |
 //! | `control` | the client | a FIFO: a byte in it says "look at `stop`" |
 //! | `log/` | the keeper | the process's output |
+//! | `bugs` | the keeper | its last words if it panics; else empty |
 
 use super::{FORMAT, Spec, State};
 use rustix::fs::{FlockOperation, Mode, OFlags};
@@ -102,6 +103,11 @@ impl Folder {
             }
         }
         sync(&self.0)
+    }
+
+    /// Where a panic of the keeper is told.
+    pub(super) fn open_bugs(&self) -> io::Result<File> {
+        File::options().append(true).create(true).mode(0o600).open(self.0.join("bugs"))
     }
 
     /// Takes the lock; `None` if somebody else holds it.

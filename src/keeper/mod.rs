@@ -18,11 +18,20 @@
 //! stacks or plans.
 
 mod client;
+mod ears;
 mod folder;
+mod guard;
+mod keep;
 mod log;
+mod look;
+mod pace;
 mod process;
+mod run;
+mod shim;
 mod spec;
+mod stamp;
 mod state;
+mod tree;
 
 pub use client::{
     Asked, Found, Keepers, START_PATIENCE, StartError, Started, Stop, clear, find, read_spec, request_stop, write_spec,
@@ -32,3 +41,25 @@ pub use log::{Follow, LogLine, LogPage, LogPlace, Stream, read_log, tail};
 pub use process::{ProcessId, boot_id};
 pub use spec::{Environment, FORMAT, LOOK_EVERY, Limits, LogLimits, NotAVariable, Restart, Spec, User};
 pub use state::{EndedFor, Exit, LAST_LINE, LAST_LINES, Phase, Run, State};
+
+/// The keeper's roles of the binary. Its `main` calls them before anything else: they have no runtime, no logging and no
+/// settings.
+pub mod role {
+    use std::ffi::OsString;
+    use std::process::ExitCode;
+
+    /// `deployd keeper FOLDER`: the guard, with the keeper below it. [`super::Keepers::start`] starts it.
+    pub fn keeper(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+        arguments.next().map_or(ExitCode::FAILURE, |folder| super::guard::run(folder.as_ref()))
+    }
+
+    /// `deployd keeper-loop FOLDER`: the keeper. Only the guard starts it.
+    pub fn keeper_loop(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+        arguments.next().map_or(ExitCode::FAILURE, |folder| super::keep::run(folder.as_ref()))
+    }
+
+    /// `deployd keeper-exec ORDER`: becomes the process. Only the keeper starts it.
+    pub fn keeper_exec(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+        super::shim::run(arguments.next())
+    }
+}

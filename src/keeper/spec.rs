@@ -98,14 +98,14 @@ pub struct LogLimits {
     pub files: u32,
     /// A line beyond this is cut, and says by how much.
     pub line: Bytes,
-    /// Bytes read from the process in a second. One that writes more has to wait for its pipe: it slows down itself,
-    /// and nothing else of the machine.
+    /// Bytes of log in a second, times and tags included. A process that writes more has to wait for its pipe: it slows
+    /// down itself, and nothing else of the machine.
     pub rate: Bytes,
 }
 
 impl Default for LogLimits {
     fn default() -> LogLimits {
-        LogLimits { file_size: Bytes(4 << 20), files: 4, line: Bytes(16 << 10), rate: Bytes(16 << 20) }
+        LogLimits { file_size: Bytes(4 << 20), files: 4, line: Bytes(16 << 10), rate: Bytes(8 << 20) }
     }
 }
 

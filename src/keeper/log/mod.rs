@@ -1,10 +1,15 @@
 //! The output of a process on disk: `log/0000000001.log` and so on, each line `TIME STREAM TEXT`. The keeper appends
-//! (`Writer`) and deletes the oldest; anybody may read along ([`read_log`], [`tail`], [`Follow`]).
+//! ([`Writer`]) and deletes the oldest; anybody may read along ([`read_log`], [`tail`], [`Follow`]).
 //!
 //! Files are numbered and never renamed, so that a reader's place survives rotation. What a process wrote is kept as
 //! bytes and shown as text: nothing here may trust it.
 
+mod lines;
 mod read;
+mod write;
+
+pub(super) use lines::{LastLines, Lines};
+pub(super) use write::Writer;
 
 pub use read::{Follow, LogLine, LogPage, LogPlace, Stream, read_log, tail};
 
