@@ -14,12 +14,29 @@
 //! client.wait_drained("laptop/hello/hello.1#4", Milliseconds::seconds(30)).await?;                          // now it may be stopped
 //! ```
 
+mod access;
+mod body;
 mod client;
+mod control;
+mod forward;
+mod framing;
+mod headers;
 mod home;
+mod http;
+mod kept;
 mod lifetime;
+mod listen;
+mod pages;
+mod ports;
 mod process;
 mod route;
 mod run;
+mod socket;
+mod table;
+mod target;
+mod traffic;
+mod tunnel;
+mod upstream;
 mod wire;
 
 pub use client::{Client, Failure, connect};
