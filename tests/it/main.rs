@@ -2,3 +2,4 @@
 mod keeper;
 mod provider;
 mod store;
+mod tidy;
