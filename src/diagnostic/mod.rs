@@ -195,6 +195,12 @@ impl Diagnostics {
         self.0.iter()
     }
 
+    /// The same, each with another owner: what a reader finds in a file is that file's owner's to mend.
+    pub fn owned_by(mut self, owner: &Owner) -> Diagnostics {
+        self.0.iter_mut().for_each(|diagnostic| diagnostic.owner = owner.clone());
+        self
+    }
+
     /// Sorted by place, then severity, with exact repetitions left out: how they are shown.
     pub fn sorted(mut self) -> Diagnostics {
         self.0
