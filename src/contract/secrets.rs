@@ -28,8 +28,8 @@ pub struct Unfilled(pub Piece);
 /// Why a secret could not be had.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum SecretFailure {
-    /// There is none of that name: somebody must set it.
-    Missing,
+    /// There is none of that name: where it was looked for, and how to set it.
+    Missing(String),
     /// It has another version now than the one that was asked for: look again, and plan again.
     Changed,
     /// Its place cannot be asked now.
@@ -133,7 +133,7 @@ impl fmt::Debug for Plain {
 impl fmt::Display for SecretFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            SecretFailure::Missing => f.write_str("it is not set"),
+            SecretFailure::Missing(what) => write!(f, "it is not set: {what}"),
             SecretFailure::Changed => f.write_str("it has another version now"),
             SecretFailure::Unreachable(why) => write!(f, "its place cannot be asked: {why}"),
             SecretFailure::Refused(why) => write!(f, "it may not be read: {why}"),
