@@ -284,6 +284,14 @@ impl KindRules {
         covering.max_by_key(|(rule, _)| rule.keys().len())
     }
 
+    /// The rules of an output. One that a kind answers for each of its ports is listed once, and covers
+    /// `address-grpc` as `address`.
+    #[must_use]
+    pub fn output(&self, name: &Name) -> Option<&Output> {
+        let Outputs::Fixed(outputs) = &self.outputs else { return None };
+        outputs.get(name).or_else(|| outputs.get(name.split_once('-')?.0))
+    }
+
     /// Whether the planner makes a successor for each change.
     #[must_use]
     pub fn is_rolled(&self) -> bool {

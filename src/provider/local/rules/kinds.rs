@@ -1,0 +1,283 @@
+//! The rules, kind by kind.
+
+use super::CAPABILITY;
+use super::service::expand_service;
+use crate::diagnostic::Diagnostics;
+use crate::graph::{
+    Component, Create, Data, Expanded, Field, FieldType, KindRules, Lifecycle, Outputs, Replace, Role, Rollout,
+    WorldFields,
+};
+use crate::model::{Capability, FieldPath, Kind, Milliseconds, Name, Piece, SecretName, Value};
+use std::collections::BTreeMap;
+
+/// How long a service's `stop` is at most, and how long prepare may take: an hour of downloads is a hanging one.
+const PREPARE_WITHIN: Milliseconds = Milliseconds::seconds(3600);
+
+/// How many copies are kept: the running one, the good one, and one to go back to.
+const COPIES_KEPT: u32 = 3;
+
+/// How long a generated password is: 190 bits of letters and digits.
+const PASSWORD_LENGTH: u32 = 32;
+
+/// The rules of every kind of this room.
+#[must_use]
+pub fn kinds() -> Vec<KindRules> {
+    vec![service(), copy(), test(), task(), process(), address(), route(), entrypoint(), postgres(), folder(), volume()]
+}
+
+fn rules(kind: &'static str, description: &'static str) -> KindRules {
+    KindRules {
+        kind: Kind::fixed(kind),
+        capability: Capability::fixed(CAPABILITY),
+        description,
+        fields: BTreeMap::new(),
+        outputs: Outputs::Fixed(BTreeMap::new()),
+        data: Data::Stateless,
+        lifecycle: Lifecycle::Standing,
+        role: Role::Infrastructure,
+        rollout: Rollout::InPlace,
+        create: Create::ByName,
+        replace: Replace::DeleteFirst,
+        usually: Milliseconds::seconds(1),
+        within: Milliseconds::seconds(60),
+        expand: |component, _| (Expanded::one(component, &[]), Diagnostics::new()),
+    }
+}
+
+fn fields(list: &[(&'static str, Field)]) -> BTreeMap<FieldPath, Field> {
+    list.iter().map(|(path, field)| (FieldPath::fixed(path), field.clone())).collect()
+}
+
+fn words() -> FieldType {
+    FieldType::List(Box::new(FieldType::Text))
+}
+
+fn commands() -> FieldType {
+    FieldType::List(Box::new(words()))
+}
+
+/// What a process of a service is made of, composite or not.
+fn process_fields() -> Vec<(&'static str, Field)> {
+    vec![
+        ("run", Field::in_place(words()).required()),
+        ("env.*", Field::in_place(FieldType::Text)),
+        ("ports.*.port", Field::in_place(FieldType::Whole(1, 65_535))),
+        ("ports.*.protocol", Field::in_place(FieldType::OneOf(&["http", "grpc", "tcp"]))),
+        ("first", Field::in_place(FieldType::Text)),
+        ("files.*.at", Field::in_place(FieldType::Text)),
+        ("files.*.text", Field::in_place(FieldType::Text)),
+        ("entrypoints.*.host", Field::in_place(FieldType::Text)),
+        ("entrypoints.*.path", Field::in_place(FieldType::Text)),
+        ("stop", Field::in_place(FieldType::Duration)),
+        ("user", Field::in_place(FieldType::Whole(0, i64::from(u32::MAX)))),
+        ("cpu", Field::in_place(FieldType::Text)),
+        ("memory", Field::in_place(FieldType::Size)),
+    ]
+}
+
+fn service() -> KindRules {
+    let mut all = process_fields();
+    all.extend([
+        ("replicas", Field::in_place(FieldType::Whole(0, 1000))),
+        ("prepare", Field::in_place(FieldType::Any)),
+        ("test", Field::in_place(commands())),
+        ("processes", Field::in_place(FieldType::Any)),
+        ("migrate", Field::in_place(FieldType::Any)),
+    ]);
+    KindRules {
+        fields: fields(&all),
+        outputs: Outputs::after_create(&["host", "port", "address", "url"], &[]),
+        role: Role::Workload,
+        expand: expand_service,
+        ..rules("local/service", "a service's processes on this machine, from its files")
+    }
+}
+
+fn copy() -> KindRules {
+    KindRules {
+        fields: fields(&[
+            ("content", Field::fixed(FieldType::Text).required()),
+            ("prepare.run", Field::fixed(commands())),
+            ("prepare.inputs", Field::fixed(words())),
+        ]),
+        outputs: Outputs::after_create(&["path"], &[]),
+        lifecycle: Lifecycle::Kept(COPIES_KEPT),
+        replace: Replace::CreateFirst,
+        usually: Milliseconds::seconds(5),
+        within: PREPARE_WITHIN,
+        ..rules("local/copy", "a service's files in a folder, with `prepare` run in it")
+    }
+}
+
+fn once(kind: &'static str, description: &'static str) -> KindRules {
+    KindRules {
+        fields: fields(&[
+            ("run", Field::fixed(commands()).required()),
+            ("folder", Field::fixed(FieldType::Text).required()),
+            ("content", Field::fixed(FieldType::Text)),
+            ("env.*", Field::fixed(FieldType::Text)),
+        ]),
+        lifecycle: Lifecycle::Once,
+        role: Role::Task,
+        usually: Milliseconds::seconds(5),
+        within: PREPARE_WITHIN,
+        ..rules(kind, description)
+    }
+}
+
+fn test() -> KindRules {
+    once("local/test", "a service's own tests, run once for its files")
+}
+
+fn task() -> KindRules {
+    once("local/task", "a command of a service, run once")
+}
+
+fn process() -> KindRules {
+    let mut all = process_fields();
+    all.extend([
+        ("folder", Field::in_place(FieldType::Text).required()),
+        ("content", Field::in_place(FieldType::Text)),
+    ]);
+    KindRules {
+        fields: fields(&all),
+        outputs: Outputs::after_create(&["address", "pid"], &[]),
+        role: Role::Workload,
+        rollout: Rollout::BySuccessor,
+        replace: Replace::CreateFirst,
+        ..rules("local/process", "one replica of a service")
+    }
+}
+
+fn address() -> KindRules {
+    KindRules {
+        fields: fields(&[
+            ("ports.*.protocol", Field::in_place(FieldType::OneOf(&["http", "grpc", "tcp"]))),
+            ("first", Field::in_place(FieldType::Text)),
+        ]),
+        outputs: Outputs::after_create(&["host", "port", "address", "url"], &[]),
+        usually: Milliseconds(10),
+        ..rules("local/address", "a service's own address on this machine, which stays")
+    }
+}
+
+fn route() -> KindRules {
+    KindRules {
+        fields: fields(&[("address.*", Field::in_place(FieldType::Text)), ("to.*", Field::in_place(words()))]),
+        role: Role::Route,
+        create: Create::Repeatable,
+        usually: Milliseconds(10),
+        ..rules("local/route", "who stands behind a service's address")
+    }
+}
+
+fn entrypoint() -> KindRules {
+    KindRules {
+        fields: fields(&[
+            ("host", Field::in_place(FieldType::Text)),
+            ("path", Field::in_place(FieldType::Text)),
+            ("protocol", Field::in_place(FieldType::OneOf(&["http", "grpc", "tcp"]))),
+            ("gates", Field::in_place(words())),
+            ("timeout", Field::in_place(FieldType::Duration)),
+            ("service", Field::in_place(FieldType::Text).required()),
+        ]),
+        outputs: Outputs::after_create(&["url", "host", "port"], &[]),
+        role: Role::Route,
+        create: Create::Repeatable,
+        usually: Milliseconds(10),
+        expand: |component, _| (Expanded::one(component, &["url", "host", "port"]), Diagnostics::new()),
+        ..rules("local/entrypoint", "a way in from outside, by name on this machine's proxy")
+    }
+}
+
+fn postgres() -> KindRules {
+    KindRules {
+        fields: fields(&[
+            ("version", Field::fixed(FieldType::Whole(9, 99))),
+            ("database", Field::fixed(FieldType::Text)),
+            ("username", Field::fixed(FieldType::Text)),
+            ("password", Field::in_place(FieldType::Text).secret()),
+            ("settings.*", Field::in_place(FieldType::Text)),
+        ]),
+        outputs: Outputs::after_create(
+            &["url", "host", "port", "address", "database", "username", "password", "version"],
+            &["url", "password"],
+        ),
+        data: Data::HoldsData,
+        replace: Replace::Never,
+        usually: Milliseconds::seconds(2),
+        within: Milliseconds::seconds(120),
+        expand: expand_postgres,
+        ..rules("local/postgres", "a PostgreSQL server of this machine, with its own data folder")
+    }
+}
+
+fn expand_postgres(component: &Component, _world: &WorldFields) -> (Expanded, Diagnostics) {
+    let address = &component.address;
+    let named = |key: &str, default: &str| match component.fields.get(key) {
+        Some(value) => value.clone(),
+        None => Value::from(default.replace('-', "_")),
+    };
+    let (database, username) = (named("database", &address.stack), named("username", &address.stack));
+    let secret = SecretName(format!("{}/{}.password", address.stack, address.name));
+    let password = |encode| Piece::Secret { name: secret.clone(), key: None, encode };
+
+    let mut made = component.clone();
+    let given = made.fields.get("password").cloned();
+    let mut generate = BTreeMap::new();
+    if given.is_none() {
+        generate.insert(secret.clone(), PASSWORD_LENGTH);
+    }
+    let password_value = given.clone().unwrap_or_else(|| Value::Expr(vec![password(false)]));
+    made.fields.put(&FieldPath::fixed("database"), database.clone());
+    made.fields.put(&FieldPath::fixed("username"), username.clone());
+    made.fields.put(&FieldPath::fixed("password"), password_value.clone());
+
+    let mut expanded = Expanded::one(&made, &["host", "port", "address", "version"]);
+    let output = |name| Piece::Output { of: address.clone(), name: Name::fixed(name), encode: false };
+    let pieces = |value: &Value| match value {
+        Value::Expr(pieces) => pieces.clone(),
+        Value::Text(text) => vec![Piece::Text(text.clone())],
+        other => vec![Piece::Text(serde_json::to_string(other).unwrap_or_default())],
+    };
+    let mut url = vec![Piece::Text("postgres://".into())];
+    url.extend(pieces(&username));
+    url.push(Piece::Text(":".into()));
+    match given {
+        None => url.push(password(true)),
+        Some(given) => url.extend(pieces(&given)),
+    }
+    url.extend([Piece::Text("@".into()), output("address"), Piece::Text("/".into())]);
+    url.extend(pieces(&database));
+    let answers =
+        [("database", database), ("username", username), ("password", password_value), ("url", Value::expr(url))];
+    expanded.outputs.extend(answers.into_iter().map(|(name, value)| (Name::fixed(name), value)));
+    expanded.generate = generate;
+    (expanded, Diagnostics::new())
+}
+
+fn folder() -> KindRules {
+    KindRules {
+        fields: fields(&[
+            ("size", Field::grow_only(FieldType::Size)),
+            ("mount", Field::in_place(FieldType::Text)),
+            ("each", Field::fixed(FieldType::Flag)),
+        ]),
+        outputs: Outputs::after_create(&["path"], &[]),
+        data: Data::HoldsData,
+        replace: Replace::Never,
+        usually: Milliseconds(10),
+        expand: |component, _| (Expanded::one(component, &["path"]), Diagnostics::new()),
+        ..rules("local/folder", "a folder of this machine whose files last")
+    }
+}
+
+fn volume() -> KindRules {
+    KindRules {
+        expand: |component, _| {
+            let made = Component { kind: Kind::fixed("local/folder"), ..component.clone() };
+            (Expanded::one(&made, &["path"]), Diagnostics::new())
+        },
+        ..KindRules { kind: Kind::fixed("local/volume"), ..folder() }
+    }
+}
