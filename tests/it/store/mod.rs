@@ -3,6 +3,7 @@
 mod sled;
 mod suite;
 mod test_store;
+mod torture;
 
 use deployd::contract::Store;
 use deployd::store::memory::MemoryStore;

@@ -1,0 +1,141 @@
+//! What must be there after a crash: every step that was acknowledged, at most one more of each writer, each of them whole.
+
+use super::child::Orders;
+use super::workload::{State, progress_key, stack, step};
+use crate::store::sled::settings;
+use deployd::contract::{Cursor, EventsError, Row, RowVersion, Scope, Store};
+use deployd::model::Digest;
+use deployd::store::sled::{SledStore, Start};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What a child has said, over all of its lives.
+#[derive(Default, Clone)]
+pub struct Acknowledged {
+    steps: BTreeMap<u64, u64>,
+    epochs: BTreeMap<u64, u64>,
+    /// What the rows of a writer are after so many steps: kept, so that no check begins from the first step.
+    states: BTreeMap<u64, (u64, State)>,
+    /// Acknowledgements heard.
+    pub count: u64,
+}
+
+impl Acknowledged {
+    /// Hears a line of the child. What it finds when it starts must be no less than what was acknowledged before.
+    pub fn hear(&mut self, line: &str) {
+        let words: Vec<&str> = line.split(' ').collect();
+        let ["found" | "fence" | "ack", writer, number] = words[..] else { return };
+        let (writer, number) = (writer.parse::<u64>().unwrap(), number.parse::<u64>().unwrap());
+        match words[0] {
+            "found" => assert_between(self.steps(writer), number, "the child finds"),
+            "fence" => {
+                let before = self.epochs.insert(writer, number);
+                assert!(before.is_none_or(|before| before < number), "epoch {number} after {before:?}");
+            }
+            _ => {
+                self.count += 1;
+                self.steps.insert(writer, number + 1);
+            }
+        }
+    }
+
+    /// How many steps of a writer were acknowledged.
+    pub fn steps(&self, writer: u64) -> u64 {
+        self.steps.get(&writer).copied().unwrap_or(0)
+    }
+
+    /// The rows of a writer after so many steps.
+    fn state_after(&mut self, seed: u64, writer: u64, steps: u64) -> &State {
+        let (done, state) = self.states.entry(writer).or_default();
+        if *done > steps {
+            (*done, *state) = (0, State::new());
+        }
+        for n in *done..steps {
+            step(seed, writer, n).apply(state);
+        }
+        *done = steps;
+        state
+    }
+}
+
+fn assert_between(acknowledged: u64, found: u64, who: &str) {
+    assert!(
+        found >= acknowledged,
+        "{who} {found} steps, {acknowledged} were acknowledged: an acknowledged write is lost"
+    );
+    assert!(
+        found <= acknowledged + 1,
+        "{who} {found} steps, {acknowledged} were acknowledged: more than one in flight"
+    );
+}
+
+/// Opens the store and checks everything.
+pub fn verify(folder: &Path, orders: Orders, acknowledged: &mut Acknowledged) {
+    let store =
+        SledStore::open(folder, Start::Existing, &settings()).unwrap_or_else(|error| panic!("unopenable: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(verify_open(&store, orders, acknowledged));
+    drop(store);
+    let blobs = folder.join("rows/blobs");
+    assert_eq!(std::fs::read_dir(&blobs).unwrap().count(), 0, "sled put a node into a file that it never syncs");
+}
+
+async fn verify_open(store: &dyn Store, orders: Orders, acknowledged: &mut Acknowledged) {
+    let (rows, serial) = store.load(&Scope::Everything).await.unwrap();
+    let mut steps_there = 0;
+    for writer in 0..orders.writers {
+        let steps = verify_writer(&rows, orders.seed, writer, acknowledged);
+        verify_epoch(store, writer, acknowledged).await;
+        steps_there += steps;
+    }
+    assert_eq!(serial.0, steps_there, "a serial for every step, and for nothing else");
+    assert!(rows.iter().all(|row| row.version <= RowVersion(serial.0)));
+    let of_blob = |row: &&Row| row.key.table_and_id().is_some_and(|(table, _)| table == "blob");
+    for row in rows.iter().filter(of_blob) {
+        let digest: Digest = std::str::from_utf8(row.bytes.as_ref().unwrap()).unwrap().parse().unwrap();
+        store.blob(digest).await.unwrap_or_else(|error| panic!("{} names it: {error}", row.key));
+    }
+    verify_events(store, serial.0).await;
+}
+
+/// The rows of a writer are those after all of its acknowledged steps, or after one more.
+fn verify_writer(rows: &[Row], seed: u64, writer: u64, acknowledged: &mut Acknowledged) -> u64 {
+    let of_writer = |row: &&Row| row.key.stack_id() == Some(stack(writer));
+    let found: State = rows.iter().filter(of_writer).map(|row| (row.key.clone(), row.bytes.clone().unwrap())).collect();
+    let steps =
+        found.get(&progress_key(writer)).map_or(0, |n| std::str::from_utf8(n).unwrap().parse::<u64>().unwrap() + 1);
+    assert_between(acknowledged.steps(writer), steps, "the parent finds");
+    let wanted = acknowledged.state_after(seed, writer, steps);
+    let differs = |key| found.get(key) != wanted.get(key);
+    let differing: Vec<_> = found.keys().chain(wanted.keys()).filter(|key| differs(*key)).collect();
+    assert!(differing.is_empty(), "writer {writer}: half a batch after {steps} steps: {differing:?}");
+    steps
+}
+
+async fn verify_epoch(store: &dyn Store, writer: u64, acknowledged: &mut Acknowledged) {
+    let fence = store.acquire(&stack(writer)).await.unwrap();
+    let before = acknowledged.epochs.insert(writer, fence.epoch);
+    assert!(before.is_none_or(|before| before < fence.epoch), "epoch {} after {before:?}", fence.epoch);
+}
+
+/// Every batch since the last sweep has its event, in order and once.
+async fn verify_events(store: &dyn Store, serial: u64) {
+    let mut after = match store.events(Cursor::default(), 1).await {
+        Ok(_) => Cursor::default(),
+        Err(EventsError::Reset(reset)) => reset.next,
+        Err(EventsError::Store(error)) => panic!("{error}"),
+    };
+    let mut wanted = after.successor().serial.max(1);
+    loop {
+        let page = store.events(after, 500).await.unwrap();
+        for event in &page.events {
+            assert_eq!(event.cursor, Cursor { serial: wanted, number: 0 }, "an event is missing");
+            wanted += 1;
+        }
+        if page.events.is_empty() {
+            break;
+        }
+        after = page.next;
+    }
+    assert_eq!(wanted, serial + 1, "the last event is missing");
+}
