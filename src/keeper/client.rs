@@ -119,7 +119,10 @@ impl Keepers {
         self.guards.lock().unwrap_or_else(PoisonError::into_inner).push(guard);
         match answer {
             Ok(Answer::Started(process)) => Ok(Started::Now(process)),
-            Ok(Answer::Already) => Ok(Started::Already(find(folder))),
+            Ok(Answer::Already) => match find(folder) {
+                Found::NotStarted => Err(StartError::Unclear("its lock was held by somebody who is gone".to_owned())),
+                found => Ok(Started::Already(found)),
+            },
             Ok(Answer::CouldNotStart(why)) => Err(StartError::CouldNotStart(why)),
             Ok(Answer::Failed(why)) => Err(StartError::Failed(KeeperError::new(
                 format!("the keeper of {} gave up", folder.display()),
@@ -218,35 +221,35 @@ pub fn find(folder: &Path) -> Found {
 }
 
 fn look(folder: &Folder) -> Result<Found, KeeperError> {
-    // Reads, asks for the lock, reads again: only if both reads agree does the lock's answer belong to that state. A
+    // Reads, asks for lock and keeper, reads again: only if both reads agree do the answers belong to that state. A
     // keeper writes its state a few times in its life, so this ends at once.
+    const LOOKS_MOST: u32 = 100;
     let mut state = folder.read_state()?;
-    let mut looks = 0;
-    let held = loop {
+    for _ in 0..LOOKS_MOST {
         let held = folder.is_held()?;
+        let alive = match &state {
+            Some(state) if held => state.keeper.is_alive().doing("look into", Path::new("/proc"))?,
+            _ => false,
+        };
         let again = folder.read_state()?;
         if again == state {
-            break held;
-        }
-        looks += 1;
-        if looks == 100 {
-            return Ok(Found::Unknown("its state changes all the time".to_owned()));
+            return Ok(judge(state, held, alive));
         }
         state = again;
-    };
-    Ok(match (held, state) {
-        (_, Some(state)) if state.is_over() => Found::Ended(state),
-        (false, None) => Found::NotStarted,
-        (false, Some(state)) => Found::Dead(state),
-        (true, None) => Found::Starting,
-        (true, Some(state)) => {
-            if state.keeper.is_alive().doing("look into", Path::new("/proc"))? {
-                Found::Running(state)
-            } else {
-                Found::Unknown("its keeper died; what it had started is being ended".to_owned())
-            }
-        }
-    })
+    }
+    Ok(Found::Unknown("its state changes all the time".to_owned()))
+}
+
+/// What a state means, given whether the lock is held and whether the keeper that wrote the state lives.
+fn judge(state: Option<State>, held: bool, alive: bool) -> Found {
+    match (state, held) {
+        (Some(state), _) if state.is_over() => Found::Ended(state),
+        (Some(state), true) if alive => Found::Running(state),
+        (Some(_), true) => Found::Unknown("its keeper died; what it had started is being ended".to_owned()),
+        (Some(state), false) => Found::Dead(state),
+        (None, true) => Found::Starting,
+        (None, false) => Found::NotStarted,
+    }
 }
 
 /// Asks a keeper to end its process and itself, and returns; [`find`] tells when nothing is left. The request is
@@ -277,8 +280,9 @@ pub fn clear(folder: &Path) -> Result<(), KeeperError> {
     let place = Folder::new(folder);
     let deadline = Instant::now() + LAST_MOMENT;
     loop {
-        if let Some(_held) = place.try_hold()? {
-            return place.forget_last();
+        if let Some(held) = place.try_hold()? {
+            let forgotten = place.forget_last();
+            return held.let_go().and(forgotten);
         }
         if !place.read_state()?.is_some_and(|state| state.is_over()) || Instant::now() >= deadline {
             return Err(io::Error::from(io::ErrorKind::ResourceBusy)).doing("clear", folder);

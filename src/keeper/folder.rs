@@ -31,9 +31,17 @@ pub struct KeeperError {
 #[derive(Clone, Debug)]
 pub(super) struct Folder(PathBuf);
 
-/// The lock file, held exclusively until this and all copies of its descriptor are closed.
+/// The lock file, held exclusively until this and all copies of its descriptor are closed, or one of them lets go.
 #[derive(Debug)]
 pub(super) struct Held(pub(super) File);
+
+impl Held {
+    /// Lets go now. Dropping would do so later: a process that another thread is just starting has a copy of the
+    /// descriptor until it is executed.
+    pub(super) fn let_go(self) -> Result<(), KeeperError> {
+        unlock(&self.0).doing("unlock", Path::new("lock"))
+    }
+}
 
 impl Folder {
     pub(super) fn new(path: &Path) -> Folder {
@@ -132,7 +140,7 @@ impl Folder {
             Err(error) => return Err(error).doing("open", &path),
         };
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
-            Ok(()) => Ok(false),
+            Ok(()) => unlock(&file).map(|()| false).doing("unlock", &path),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
             Err(error) => Err(error.into()).doing("lock", &path),
         }
@@ -159,6 +167,10 @@ impl Folder {
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         rustix::fs::open(&path, flags, Mode::empty()).map(File::from).map_err(Into::into).doing("open", &path)
     }
+}
+
+fn unlock(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::flock(file, FlockOperation::Unlock)?)
 }
 
 /// A missing file is `None`; a torn or newer one is an error.

@@ -69,9 +69,10 @@ fn start(folder: &Folder) -> Result<Option<Held>, KeeperError> {
     Ok(Some(held))
 }
 
-/// Takes the lock. Somebody who only asks whether it is held has it for a few microseconds; a keeper for its life.
+/// Takes the lock. Somebody who only asks whether it is held has it for a few microseconds, or as long as the machine
+/// lets him stand there; a keeper has it for its life, and has spoken before long.
 fn hold(folder: &Folder) -> Result<Option<Held>, KeeperError> {
-    const ASKING_LASTS: Duration = Duration::from_millis(200);
+    const ASKING_LASTS: Duration = Duration::from_secs(2);
     let deadline = Instant::now() + ASKING_LASTS;
     loop {
         if let Some(held) = folder.try_hold()? {
