@@ -3,11 +3,15 @@
 //! Diagnostics accumulate: readers return `(T, Diagnostics)` and report all mistakes at once. They speak of input
 //! only; what goes wrong in the world is an error of its layer, and our own bugs are violations.
 
+mod escape;
+mod excerpt;
+mod json;
 mod near;
 mod render;
 
+pub use escape::escape;
 pub use near::{did_you_mean, nearest};
-pub use render::{Sources, render_text};
+pub use render::{Look, Sources, render, render_text};
 
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -58,7 +62,7 @@ pub struct Place {
 }
 
 /// One thing that is wrong, or worth knowing.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Diagnostic {
     /// Where. Everything has a place but what was typed on the command line or sent as a body.
     pub place: Option<Place>,
@@ -170,6 +174,17 @@ impl Diagnostics {
     /// Adds all of another stage's.
     pub fn extend(&mut self, others: Diagnostics) {
         self.0.extend(others.0);
+    }
+
+    /// Keeps those that a test holds for.
+    pub fn retain(&mut self, keep: impl FnMut(&Diagnostic) -> bool) {
+        self.0.retain(keep);
+    }
+
+    /// All of them with the one who can mend them: for readers of files that are not the developer's.
+    pub fn owned_by(mut self, owner: &Owner) -> Diagnostics {
+        self.0.iter_mut().for_each(|diagnostic| diagnostic.owner = owner.clone());
+        self
     }
 
     /// Whether any is an error.

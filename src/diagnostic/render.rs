@@ -1,15 +1,224 @@
-//! Diagnostics as text, with the line they speak of and a caret beneath it.
+//! Diagnostics as text, with the line they speak of and a caret beneath it:
+//!
+//! ```text
+//! error: unknown slug
+//!    ╭─ examples/guestbook/deployd.yaml:12:12
+//! 12 │   - cache: rediss
+//!    │            ^^^^^^ no repository of world laptop offers this
+//!    ╰─ did you mean `redis`? (repositories/builtin/redis.yaml:4)
+//!       you can fix this · `deployd slugs` lists what laptop offers
+//! ```
+//!
+//! Foreign text is escaped, and what looks like a secret is never shown.
 
-use super::Diagnostics;
+use super::escape::{escape, width};
+use super::excerpt::excerpt;
+use super::{Diagnostic, Diagnostics, Owner, Place, SECRET_IN_FILE, Severity};
+use anstyle::{AnsiColor, Style};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::Arc;
 
 /// The texts of the files that diagnostics speak of, by the name that stands in their places.
 #[derive(Clone, Debug, Default)]
 pub struct Sources(pub BTreeMap<Arc<str>, Arc<str>>);
 
-/// The diagnostics as a person reads them.
+/// How text is laid out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Look {
+    /// Whether colours are used. Nothing is told by colour alone.
+    pub colour: bool,
+    /// Columns of the screen; lines are folded and cut to it.
+    pub width: usize,
+}
+
+impl Default for Look {
+    fn default() -> Look {
+        Look { colour: false, width: 80 }
+    }
+}
+
+/// The diagnostics as a person reads them: 80 columns, no colours.
 #[must_use]
-pub fn render_text(diagnostics: &Diagnostics, _sources: &Sources) -> String {
-    diagnostics.iter().map(|diagnostic| format!("{}\n", diagnostic.summary)).collect()
+pub fn render_text(diagnostics: &Diagnostics, sources: &Sources) -> String {
+    render(diagnostics, sources, Look::default())
+}
+
+/// The diagnostics as a person reads them, in the order that they have, with an empty line between.
+#[must_use]
+pub fn render(diagnostics: &Diagnostics, sources: &Sources, look: Look) -> String {
+    let secrets = diagnostics.iter().filter(|diagnostic| diagnostic.code.0 == SECRET_IN_FILE);
+    let mut hidden: BTreeMap<(&str, u32), u32> = BTreeMap::new();
+    for place in secrets.filter_map(|diagnostic| diagnostic.place.as_ref()) {
+        let from = hidden.entry((&place.file, place.line)).or_insert(place.column);
+        *from = place.column.min(*from);
+    }
+    let mut page = Page { out: String::new(), sources, hidden, look, gutter: 0 };
+    for (index, diagnostic) in diagnostics.iter().enumerate() {
+        if index > 0 {
+            page.out.push('\n');
+        }
+        page.diagnostic(diagnostic);
+    }
+    page.out
+}
+
+/// The least room in which a detail stands beside its caret; with less it goes below.
+const BESIDE_MIN: usize = 30;
+
+struct Page<'s> {
+    out: String,
+    sources: &'s Sources,
+    /// From which column on a line is secret.
+    hidden: BTreeMap<(&'s str, u32), u32>,
+    look: Look,
+    /// Columns of the line numbers.
+    gutter: usize,
+}
+
+impl Page<'_> {
+    fn diagnostic(&mut self, diagnostic: &Diagnostic) {
+        let (word, colour) = match diagnostic.severity {
+            Severity::Error => ("error", AnsiColor::Red),
+            Severity::Warning => ("warning", AnsiColor::Yellow),
+            Severity::Note => ("note", AnsiColor::Cyan),
+        };
+        let accent = Style::new().bold().fg_color(Some(colour.into()));
+        let head = self.paint(accent, word);
+        let summary = self.paint(Style::new().bold(), diagnostic.summary);
+        let _ = writeln!(self.out, "{head}: {summary}");
+        let lines = diagnostic.place.iter().chain(diagnostic.related.iter().map(|(place, _)| place));
+        self.gutter = lines.map(|place| place.line.to_string().len()).max().unwrap_or(1);
+        match &diagnostic.place {
+            Some(place) => {
+                self.place('╭', place);
+                self.excerpt(place, &diagnostic.detail, '^', accent);
+            }
+            None => self.without_place(&diagnostic.detail),
+        }
+        let quiet = Style::new().fg_color(Some(AnsiColor::Blue.into()));
+        for (place, what) in &diagnostic.related {
+            self.place('├', place);
+            self.excerpt(place, what, '-', quiet);
+        }
+        self.help(diagnostic);
+    }
+
+    /// `   ╭─ file:line:column`
+    fn place(&mut self, corner: char, place: &Place) {
+        let frame = self.frame(&format!("{corner}─"));
+        let place = format!("{}:{}:{}", escape(&place.file), place.line, place.column);
+        let _ = writeln!(self.out, "{:gutter$} {frame} {place}", "", gutter = self.gutter);
+    }
+
+    /// The line, the marks beneath it, and what is said about it.
+    fn excerpt(&mut self, place: &Place, detail: &str, mark: char, style: Style) {
+        let bar = self.frame("│");
+        let gutter = self.gutter;
+        let room = self.look.width.saturating_sub(gutter + 3).max(BESIDE_MIN);
+        let detail = escape(detail);
+        let Some(line) = self.line(place) else {
+            for line in fold(&detail, room) {
+                let _ = writeln!(self.out, "{:gutter$} {bar} {line}", "");
+            }
+            return;
+        };
+        let hidden = self.hidden.get(&(&*place.file, place.line)).copied();
+        let shown = excerpt(&line, place.column, place.length, hidden, room);
+        let number = self.frame(&format!("{:>gutter$}", place.line));
+        let _ = writeln!(self.out, "{number} {bar} {}", shown.text);
+        let marks: String = std::iter::repeat_n(mark, shown.marks).collect();
+        let marks = self.paint(style, &marks);
+        let column = shown.before + shown.marks + 1;
+        // Beside the marks if it fits there, in a few lines; else below them.
+        let beside = room.saturating_sub(column);
+        if width(&detail) <= beside || beside >= BESIDE_MIN {
+            let mut lines = fold(&detail, beside).into_iter();
+            let first = lines.next().unwrap_or_default();
+            let _ = writeln!(self.out, "{:gutter$} {bar} {:before$}{marks} {first}", "", "", before = shown.before);
+            for line in lines {
+                let _ = writeln!(self.out, "{:gutter$} {bar} {:column$}{line}", "", "");
+            }
+            return;
+        }
+        let _ = writeln!(self.out, "{:gutter$} {bar} {:before$}{marks}", "", "", before = shown.before);
+        let indent = shown.before.min(room / 4);
+        for line in fold(&detail, room - indent) {
+            let _ = writeln!(self.out, "{:gutter$} {bar} {:indent$}{line}", "", "");
+        }
+    }
+
+    fn without_place(&mut self, detail: &str) {
+        let bar = self.frame("│");
+        let gutter = self.gutter;
+        for line in fold(&escape(detail), self.look.width.saturating_sub(gutter + 3)) {
+            let _ = writeln!(self.out, "{:gutter$} {bar} {line}", "");
+        }
+    }
+
+    /// What to do, and who can do it: the first help at the corner, the second beside the owner where it fits.
+    fn help(&mut self, diagnostic: &Diagnostic) {
+        let room = self.look.width.saturating_sub(self.gutter + 4).max(BESIDE_MIN);
+        let mut lines: Vec<String> = diagnostic.help.iter().map(|help| escape(help).into_owned()).collect();
+        if diagnostic.severity != Severity::Note {
+            let owner = owner(&diagnostic.owner);
+            match lines.get(1).map(|second| format!("{owner} · {second}")) {
+                Some(joined) if width(&joined) <= room => {
+                    lines.remove(1);
+                    lines.push(joined);
+                }
+                _ => lines.push(owner),
+            }
+        }
+        let corner = self.frame("╰─");
+        let gutter = self.gutter;
+        let folded = lines.iter().flat_map(|line| fold(line, room));
+        for (index, line) in folded.enumerate() {
+            let _ = match index {
+                0 => writeln!(self.out, "{:gutter$} {corner} {line}", ""),
+                _ => writeln!(self.out, "{:gutter$}    {line}", ""),
+            };
+        }
+    }
+
+    /// The line of a place, if the text of its file is there.
+    fn line(&self, place: &Place) -> Option<String> {
+        let text = self.sources.0.get(&place.file)?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        // A mistake may be at the end of a file that ends with a new line.
+        Some(text.lines().nth(place.line.saturating_sub(1) as usize).unwrap_or_default().to_owned())
+    }
+
+    fn frame(&self, text: &str) -> String {
+        self.paint(Style::new().fg_color(Some(AnsiColor::Blue.into())), text)
+    }
+
+    fn paint(&self, style: Style, text: &str) -> String {
+        if self.look.colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+}
+
+fn owner(owner: &Owner) -> String {
+    match owner {
+        Owner::Developer => "you can fix this".to_owned(),
+        Owner::World(world) => format!("the systems engineer of world {} can fix this", escape(world)),
+        Owner::Repository(name) => format!("the systems engineer of repository {} can fix this", escape(name)),
+    }
+}
+
+/// Words in lines of at most that width. A word that is longer stands alone and is not cut: it may be what one copies.
+fn fold(text: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is always a line");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if width(line) + 1 + width(word) <= room {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
 }

@@ -1,70 +1,52 @@
 //! From parser events to trees.
 
 use super::budget::Budget;
-use super::trap;
+use super::trap::{self, Mend};
 use super::tree::{Document, Entry, Map, Node, Scalar, Shape, Spanned, Style};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Reads all documents of a file, and goes on after a broken one.
-///
-/// A document that breaks off is returned as far as it was read, and is not [`Document::whole`]. Empty documents
-/// between others are left out. What breaks the budget ends the reading: documents before it are returned.
-pub fn read(file: &Arc<str>, bytes: &[u8], budget: &Budget) -> (Vec<Document>, Diagnostics) {
-    let mut found = Diagnostics::new();
-    let Some(text) = decode(file, bytes, budget, &mut found) else { return (Vec::new(), found) };
-    let mut builder = Builder::new(file, text, budget, found);
-    builder.read_all();
-    (builder.documents, builder.found)
-}
-
-/// The bytes as text: short enough, UTF-8, without the mark that some editors put first.
-fn decode<'t>(file: &Arc<str>, bytes: &'t [u8], budget: &Budget, found: &mut Diagnostics) -> Option<&'t str> {
-    let start = Place::new(file, 1, 1, 1);
-    if bytes.len() > budget.bytes_max {
-        let detail = format!("the file has {} bytes; at most {} are read", bytes.len(), budget.bytes_max);
-        found.push(Diagnostic::error("too-big", "file too big", detail).at(&start));
-        return None;
-    }
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Some(text.strip_prefix('\u{feff}').unwrap_or(text)),
-        Err(error) => {
-            let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            let line = before.matches('\n').count() + 1;
-            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-            let detail = format!("the byte 0x{:02x} is not UTF-8", bytes[error.valid_up_to()]);
-            let place = Place::new(file, line as u32, column as u32, 1);
-            found.push(Diagnostic::error("not-utf-8", "not UTF-8", detail).at(&place).help("save the file as UTF-8"));
-            None
-        }
-    }
-}
-
 /// A list or map that is being read.
 enum Open {
     List { place: Place, anchor: usize, items: Vec<Node> },
-    Map { place: Place, anchor: usize, map: Map, key: Option<Spanned<Box<str>>>, merges: Vec<Node>, seen: Seen },
+    Map { place: Place, anchor: usize, map: Map, key: Key, merges: Vec<Node>, seen: Seen },
+}
+
+/// The key of the entry that is being read.
+#[derive(Default)]
+enum Key {
+    /// Comes next.
+    #[default]
+    Awaited,
+    /// Its value comes next.
+    Read(Spanned<Box<str>>),
+    /// It was none, which is told; its value goes nowhere.
+    Bad,
 }
 
 /// The keys of a map so far; a set only where looking through them would take long.
 #[derive(Default)]
 struct Seen(BTreeSet<Box<str>>);
 
-struct Builder<'t, 'b> {
-    file: Arc<str>,
+/// Reads the events of one file.
+pub(super) struct Builder<'t, 'b> {
+    file: &'b Arc<str>,
     text: &'t str,
     budget: &'b Budget,
+    /// Lines that were mended: what is wrong in them was told before.
+    mended: &'b Arc<[u32]>,
     parser: Parser<'t, StrInput<'t>>,
-    documents: Vec<Document>,
-    found: Diagnostics,
+    pub documents: Vec<Document>,
+    pub found: Diagnostics,
     open: Vec<Open>,
     root: Option<Node>,
     anchors: BTreeMap<usize, Anchored>,
     nodes: usize,
     repeated: usize,
     started: usize,
+    first_line: u32,
 }
 
 /// What an anchor names: its node once that is whole.
@@ -74,11 +56,17 @@ enum Anchored {
 }
 
 /// Reading cannot go on.
-struct Stop;
+pub(super) enum Stop {
+    /// The budget is used up.
+    Budget,
+    /// It can, with the text mended.
+    Mend(Box<Diagnostic>, Mend),
+}
 
 impl<'t, 'b> Builder<'t, 'b> {
-    fn new(file: &Arc<str>, text: &'t str, budget: &'b Budget, found: Diagnostics) -> Builder<'t, 'b> {
+    pub fn new(file: &'b Arc<str>, text: &'t str, budget: &'b Budget, mended: &'b Arc<[u32]>) -> Builder<'t, 'b> {
         let options = granit_parser::options! {
+            disallow_directives: true,
             emit_comments: false,
             emit_unresolved_aliases: true,
             // One more than ours, so that ours is the one that is told.
@@ -86,59 +74,81 @@ impl<'t, 'b> Builder<'t, 'b> {
             block_nesting_limit: budget.depth_max + 1,
         };
         Builder {
-            file: Arc::clone(file),
+            file,
             text,
             budget,
+            mended,
             parser: Parser::new_from_str_with_options(text, options),
             documents: Vec::new(),
-            found,
+            found: Diagnostics::new(),
             open: Vec::new(),
             root: None,
             anchors: BTreeMap::new(),
             nodes: 0,
             repeated: 0,
             started: 0,
+            first_line: 1,
         }
     }
 
-    fn read_all(&mut self) {
+    /// Reads to the end of the file, past documents that break off.
+    pub fn read_all(&mut self, may_mend: bool) -> Result<(), Stop> {
         while let Some(event) = self.parser.next_event() {
             let step = match event {
                 Ok((event, span)) => self.take(event, span),
-                Err(error) => self.broken(&error),
+                Err(error) => self.broken(&error, may_mend),
             };
-            if step.is_err() || self.found.len() >= self.budget.mistakes_max {
-                self.close_document(false);
-                return;
+            if let Err(stop) = step {
+                self.close_document(false, u32::MAX);
+                return Err(stop);
+            }
+            if self.found.len() >= self.budget.mistakes_max {
+                self.close_document(false, u32::MAX);
+                let detail = format!("{} mistakes are told; there may be more", self.budget.mistakes_max);
+                self.found
+                    .push(Diagnostic::error("over-budget", "more than is read", detail).at(&self.start_of_file()));
+                return Err(Stop::Budget);
             }
         }
+        Ok(())
+    }
+
+    fn start_of_file(&self) -> Place {
+        Place::new(self.file, 1, 1, 1)
     }
 
     /// Tells where the parser stopped, and goes on behind the document.
-    fn broken(&mut self, error: &granit_parser::ScanError) -> Result<(), Stop> {
-        self.found.push(trap::explain(&self.file, self.text, error));
-        self.close_document(false);
-        match self.parser.proceed_next_document() {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Stop),
+    fn broken(&mut self, error: &granit_parser::ScanError, may_mend: bool) -> Result<(), Stop> {
+        let line = error.marker().line() as u32;
+        let trap = trap::explain(self.file, self.text, error);
+        // A second mistake in a line that we changed is of our making.
+        let told = trap.diagnostic.place.as_ref().is_some_and(|place| self.mended.contains(&place.line));
+        match trap.mend {
+            _ if told => {}
+            Some(mend) if may_mend => return Err(Stop::Mend(Box::new(trap.diagnostic), mend)),
+            _ => self.found.push(trap.diagnostic),
         }
+        self.close_document(false, line);
+        self.parser.proceed_next_document().map(|_| ()).map_err(|_| Stop::Budget)
     }
 
     fn take(&mut self, event: Event<'t>, span: Span) -> Result<(), Stop> {
         match event {
             Event::DocumentStart(..) => {
                 self.started += 1;
+                self.first_line = span.start.line() as u32;
                 if self.started > self.budget.documents_max {
                     return self.refuse(&span, format!("a file has at most {} documents", self.budget.documents_max));
                 }
             }
-            Event::DocumentEnd => self.close_document(true),
+            Event::DocumentEnd => self.close_document(true, span.end.line() as u32),
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_tag(tag.is_some(), &span);
                 self.count(&span)?;
                 let node = self.scalar(&text, style, &span);
+                self.refuse_nul(&text, &node.place);
                 self.remember(anchor, &node, 1);
-                self.add(node, &span)?;
+                self.add(node);
             }
             Event::SequenceStart(_, anchor, tag) => {
                 self.refuse_tag(tag.is_some(), &span);
@@ -148,12 +158,13 @@ impl<'t, 'b> Builder<'t, 'b> {
             Event::MappingStart(_, anchor, tag) => {
                 self.refuse_tag(tag.is_some(), &span);
                 let (place, map) = (self.place(&span), Map::default());
-                let open = Open::Map { place, anchor, map, key: None, merges: Vec::new(), seen: Seen::default() };
+                let open =
+                    Open::Map { place, anchor, map, key: Key::Awaited, merges: Vec::new(), seen: Seen::default() };
                 self.start(open, anchor, &span)?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(&span)?,
             Event::Alias(anchor) => self.alias(anchor, &span)?,
-            Event::UnresolvedAlias(name) => self.unresolved(&name, &span)?,
+            Event::UnresolvedAlias(name) => self.unresolved(&name, &span),
             _ => {}
         }
         Ok(())
@@ -162,7 +173,7 @@ impl<'t, 'b> Builder<'t, 'b> {
     fn place(&self, span: &Span) -> Place {
         let (start, end) = (&span.start, &span.end);
         let length = if start.line() == end.line() { end.col().saturating_sub(start.col()) } else { 1 };
-        Place::new(&self.file, start.line() as u32, start.col() as u32 + 1, length as u32)
+        Place::new(self.file, start.line() as u32, start.col() as u32 + 1, length as u32)
     }
 
     fn scalar(&self, text: &str, style: ScalarStyle, span: &Span) -> Node {
@@ -182,12 +193,11 @@ impl<'t, 'b> Builder<'t, 'b> {
     fn marks(&self, raw: &str, span: &Span) -> Box<[Place]> {
         let mut marks = Vec::new();
         let (mut line, mut column) = (span.start.line() as u32, span.start.col() as u32 + 1);
-        let mut letters = raw.char_indices();
-        while let Some((at, letter)) = letters.next() {
+        for (at, letter) in raw.char_indices() {
             if raw[at..].starts_with("${") {
                 let first = raw[at..].lines().next().unwrap_or_default();
                 let length = first.find('}').map_or(2, |end| first[..=end].chars().count());
-                marks.push(Place::new(&self.file, line, column, length as u32));
+                marks.push(Place::new(self.file, line, column, length as u32));
             }
             (line, column) = if letter == '\n' { (line + 1, 1) } else { (line, column + 1) };
         }
@@ -205,7 +215,7 @@ impl<'t, 'b> Builder<'t, 'b> {
     fn refuse(&mut self, span: &Span, detail: String) -> Result<(), Stop> {
         let mistake = Diagnostic::error("over-budget", "more than is read", detail).at(&self.place(span));
         self.found.push(mistake.help("reading stopped here; nothing behind it was looked at"));
-        Err(Stop)
+        Err(Stop::Budget)
     }
 
     fn refuse_tag(&mut self, tagged: bool, span: &Span) {
@@ -213,8 +223,15 @@ impl<'t, 'b> Builder<'t, 'b> {
             return;
         }
         let place = span.tag_span().map_or_else(|| self.place(span), |tag| self.place(&tag));
-        let detail = "tags are not read: the format gives each value its type";
-        self.found.push(Diagnostic::error("tag", "tag", detail).at(&place).help("leave it out"));
+        self.found.push(trap::tag(&place));
+    }
+
+    /// `"\0"` is YAML; nothing that values are handed to can hold it.
+    fn refuse_nul(&mut self, text: &str, place: &Place) {
+        if text.bytes().any(|byte| byte == 0) {
+            let detail = "NUL cannot stand in text";
+            self.found.push(Diagnostic::error("bad-character", "character that cannot stand here", detail).at(place));
+        }
     }
 
     fn start(&mut self, open: Open, anchor: usize, span: &Span) -> Result<(), Stop> {
@@ -246,7 +263,8 @@ impl<'t, 'b> Builder<'t, 'b> {
             self.count(span)?;
             self.remember(anchor, &node, nodes);
         }
-        self.add(node, span)
+        self.add(node);
+        Ok(())
     }
 
     fn remember(&mut self, anchor: usize, node: &Node, nodes: usize) {
@@ -256,15 +274,20 @@ impl<'t, 'b> Builder<'t, 'b> {
     }
 
     /// Puts a whole value where it belongs: into the innermost list or map, or at the root.
-    fn add(&mut self, node: Node, span: &Span) -> Result<(), Stop> {
+    fn add(&mut self, node: Node) {
         match self.open.last_mut() {
             None => self.root = Some(node),
             Some(Open::List { items, .. }) => items.push(node),
-            Some(Open::Map { map, key, merges, seen, .. }) => match key.take() {
-                None => *key = Some(key_of(node, &mut self.found)),
-                Some(key) if &*key.value == "<<" => merges.push(node),
-                Some(key) => match seen.first_place(map, &key.value) {
+            Some(Open::Map { map, key, merges, seen, .. }) => match std::mem::take(key) {
+                Key::Awaited => *key = key_of(node, &mut self.found),
+                Key::Bad => {}
+                Key::Read(key) if &*key.value == "<<" => merges.push(node),
+                Key::Read(key) => match seen.first_place(map, &key.value) {
                     Some(first) => self.found.push(duplicate(&key, &first)),
+                    None if glued(&key, &node) => {
+                        let detail = "put a space behind the `:`";
+                        self.found.push(Diagnostic::error("no-space", "no space behind `:`", detail).at(&key.place));
+                    }
                     None => {
                         seen.note(map, &key.value);
                         map.entries.push(Entry { key, value: node });
@@ -272,8 +295,6 @@ impl<'t, 'b> Builder<'t, 'b> {
                 },
             },
         }
-        let _ = span;
-        Ok(())
     }
 
     fn alias(&mut self, anchor: usize, span: &Span) -> Result<(), Stop> {
@@ -291,14 +312,40 @@ impl<'t, 'b> Builder<'t, 'b> {
         if self.repeated > self.budget.repeated_max {
             return self.refuse(span, format!("aliases repeat at most {} values", self.budget.repeated_max));
         }
-        self.add(node, span)
+        self.add(node);
+        Ok(())
     }
 
-    fn unresolved(&mut self, name: &str, span: &Span) -> Result<(), Stop> {
-        let detail = format!("no anchor `&{name}` stands before this in its document");
-        self.found.push(Diagnostic::error("unknown-anchor", "unknown anchor", detail).at(&self.place(span)));
-        let node = self.scalar("", ScalarStyle::Plain, &Span::empty(span.start));
-        self.add(node, span)
+    /// An alias without an anchor: of another document, misspelled, or text that begins with `*`.
+    fn unresolved(&mut self, name: &str, span: &Span) {
+        let place = self.place(span);
+        let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        self.found.push(if !is_word {
+            trap::star(&place).help(format!("begins with *: quote it, as in \"*{name}\""))
+        } else if let Some(first) = self.anchor_before(name, span) {
+            let detail = format!("anchors end at ---: `&{name}` is of another document");
+            Diagnostic::error("unknown-anchor", "unknown anchor", detail).at(&place).related(&first, "the anchor")
+        } else {
+            let detail = format!("no anchor `&{name}` stands before this");
+            Diagnostic::error("unknown-anchor", "unknown anchor", detail)
+                .at(&place)
+                .help(format!("if it is text, quote it: \"*{name}\""))
+        });
+        let nothing = self.scalar("", ScalarStyle::Plain, &Span::empty(span.start));
+        self.add(nothing);
+    }
+
+    fn anchor_before(&self, name: &str, span: &Span) -> Option<Place> {
+        let before = self.text.get(..span.start.byte_offset()?)?;
+        let anchor = format!("&{name}");
+        for (number, line) in (1..).zip(before.lines()) {
+            let at = line.find(&anchor);
+            if let Some(at) = at.filter(|at| line[at + anchor.len()..].chars().next().is_none_or(char::is_whitespace)) {
+                let column = line[..at].chars().count() + 1;
+                return Some(Place::new(self.file, number, column as u32, anchor.len() as u32));
+            }
+        }
+        None
     }
 
     /// Adds what `<<` brings: keys that the map has itself win, earlier `<<` win over later ones.
@@ -324,22 +371,19 @@ impl<'t, 'b> Builder<'t, 'b> {
         }
     }
 
-    fn close_document(&mut self, whole: bool) {
+    fn close_document(&mut self, complete: bool, last_line: u32) {
         while let Some(open) = self.open.pop() {
-            let node = match open {
+            // The value of a key that was not read to its end is told as far as it goes.
+            self.add(match open {
                 Open::List { place, items, .. } => Node { place, shape: Shape::List(items) },
                 Open::Map { place, map, .. } => Node { place, shape: Shape::Map(map) },
-            };
-            // Whatever the unfinished key was, its value was not read to the end: what stands in it is told as far as it goes.
-            let span = Span::default();
-            if self.add(node, &span).is_err() {
-                return;
-            }
+            });
         }
         self.anchors.clear();
-        if let Some(root) = self.root.take().filter(|root| !root.is_null()) {
-            self.documents.push(Document { root, whole });
-        }
+        let Some(root) = self.root.take().filter(|root| !root.is_null()) else { return };
+        let mended = self.mended.iter().any(|line| (self.first_line..=last_line).contains(line));
+        let document = Document { root, whole: complete && !mended, mended: Arc::clone(self.mended) };
+        self.documents.push(document);
     }
 }
 
@@ -361,15 +405,25 @@ impl Seen {
     }
 }
 
-fn key_of(node: Node, found: &mut Diagnostics) -> Spanned<Box<str>> {
+fn key_of(node: Node, found: &mut Diagnostics) -> Key {
     let place = node.place;
-    match node.shape {
-        Shape::Scalar(scalar) if scalar.style != Style::Nothing => Spanned { value: scalar.text, place },
-        _ => {
-            found.push(Diagnostic::error("bad-key", "not a key", "a key is a word; this is none").at(&place));
-            Spanned { value: Box::from(""), place }
+    let detail = match node.shape {
+        Shape::Scalar(scalar) if scalar.style != Style::Nothing && &*scalar.text != "$" => {
+            return Key::Read(Spanned { value: scalar.text, place });
         }
-    }
+        // Values write references as a map with this key.
+        Shape::Scalar(scalar) if scalar.style != Style::Nothing => "`$` alone cannot be a key",
+        Shape::Scalar(_) => "a key is missing before the `:`",
+        Shape::List(_) | Shape::Map(_) => "a key is a word, not a list or a map",
+    };
+    found.push(Diagnostic::error("bad-key", "not a key", detail).at(&place));
+    Key::Bad
+}
+
+/// `{ a:1 }` is one key without a value, and nobody means that.
+fn glued(key: &Spanned<Box<str>>, value: &Node) -> bool {
+    let behind = key.value.split_once(':').is_some_and(|(before, behind)| !before.is_empty() && !behind.is_empty());
+    behind && value.as_scalar().is_some_and(|scalar| scalar.style == Style::Nothing)
 }
 
 fn duplicate(key: &Spanned<Box<str>>, first: &Place) -> Diagnostic {

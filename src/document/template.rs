@@ -59,7 +59,7 @@ impl Template {
                 };
                 match read_words(&inside[..end]) {
                     Ok(words) => template.parts.push(Part::Reference(Reference { words, place: mark.clone() })),
-                    Err(mistake) => found.push(mistake.at(mark)),
+                    Err(mistake) => found.push((*mistake).at(mark)),
                 }
                 // A reference inside a reference has a mark of its own, which is passed over with it.
                 (0..inside[..end].matches("${").count()).for_each(|_| {
@@ -123,26 +123,25 @@ fn unclosed(mark: &Place) -> Diagnostic {
         .help("close it, or write `$$` for a dollar sign")
 }
 
-fn read_words(inside: &str) -> Result<Vec<Box<str>>, Diagnostic> {
-    let bad = |detail: String| Diagnostic::error("bad-reference", "not a reference", detail);
+fn read_words(inside: &str) -> Result<Vec<Box<str>>, Box<Diagnostic>> {
+    let bad =
+        |detail: String, help: &str| Box::new(Diagnostic::error("bad-reference", "not a reference", detail).help(help));
     let escape = "write `$$` for a dollar sign that is meant as it is";
     if inside.is_empty() {
-        return Err(bad("nothing stands between `${` and `}`".to_owned()).help(escape));
+        return Err(bad("nothing stands between `${` and `}`".to_owned(), escape));
     }
     if let Some((name, _)) = inside.split_once(":-").or_else(|| inside.split_once(":=")) {
         let detail = format!("a reference has no default of its own: `${{{name}}}` is there or is an error");
-        return Err(bad(detail).help(escape));
+        return Err(bad(detail, escape));
     }
     let is_word =
         |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
     if inside.trim() != inside && inside.trim().split('.').all(is_word) {
-        return Err(
-            bad("spaces cannot stand in a reference".to_owned()).help(format!("write `${{{}}}`", inside.trim()))
-        );
+        return Err(bad("spaces cannot stand in a reference".to_owned(), &format!("write `${{{}}}`", inside.trim())));
     }
     if !inside.split('.').all(is_word) {
         let detail = "a reference is names with dots between them, as in `${users.url}`".to_owned();
-        return Err(bad(detail).help(escape));
+        return Err(bad(detail, escape));
     }
     Ok(inside.split('.').map(Box::from).collect())
 }

@@ -1,6 +1,7 @@
 //! The tree: nodes, maps and scalars, each with its place.
 
 use crate::diagnostic::Place;
+use std::sync::Arc;
 
 /// One document of a file.
 #[derive(Clone, Debug)]
@@ -10,6 +11,8 @@ pub struct Document {
     /// Whether all of it could be read. Of a document that is not whole, what is missing says nothing: readers report
     /// no missing keys then, since the mistake that hides them is told already.
     pub whole: bool,
+    /// Lines that were mended so that reading could go on, of the whole file.
+    pub(super) mended: Arc<[u32]>,
 }
 
 /// A value and where it stands.

@@ -4,7 +4,7 @@
 //! and whoever refers to it made no mistake.
 
 use super::overlay::requirement_name;
-use super::{Artifact, FileContent, Health, Manifest, Named, PortChoice, Process, Scope, Text, Wants};
+use super::{Artifact, FileContent, Health, Manifest, Named, PortChoice, Probe, Process, Scope, Text, Wants};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, did_you_mean};
 use crate::document::{Map, Node, Shape, Spanned};
 use std::collections::BTreeMap;
@@ -171,11 +171,11 @@ fn check_ports(manifest: &Manifest, top: &Map, found: &mut Diagnostics) {
         _ => top,
     };
     for process in manifest.all_processes() {
-        if let Some(Health::Check { probe, port, .. }) = process.health.as_ref().map(|health| &health.value)
-            && !matches!(probe.value, super::Probe::Command(_))
+        if let Some(Health::Check(check)) = process.health.as_ref().map(|health| &health.value)
+            && !matches!(check.probe.value, Probe::Command(_))
         {
-            let place = port.as_ref().map_or(&probe.place, |port| &port.place);
-            found.extend(check_port(process, written(process), port.as_ref(), place, "a health check"));
+            let place = check.port.as_ref().map_or(&check.probe.place, |port| &port.place);
+            found.extend(check_port(process, written(process), check.port.as_ref(), place, "a health check"));
         }
     }
     if matches!(manifest.artifact, Some(Artifact::Site(_))) {

@@ -13,18 +13,22 @@ pub enum Health {
     /// `none`: it is well as long as it runs.
     None,
     /// It is asked.
-    Check {
-        /// What is asked.
-        probe: Spanned<Probe>,
-        /// `port`; `None` is the first.
-        port: Option<Spanned<PortChoice>>,
-        /// `within`: how long it may take to be well after it started.
-        within: Option<Spanned<Milliseconds>>,
-        /// `every`: how often it is asked.
-        every: Option<Spanned<Milliseconds>>,
-        /// `restart_after`: how long it may be unwell before it is started again; `None` is never.
-        restart_after: Option<Spanned<Milliseconds>>,
-    },
+    Check(Box<Check>),
+}
+
+/// A health check.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// What is asked.
+    pub probe: Spanned<Probe>,
+    /// `port`; `None` is the first.
+    pub port: Option<Spanned<PortChoice>>,
+    /// `within`: how long it may take to be well after it started.
+    pub within: Option<Spanned<Milliseconds>>,
+    /// `every`: how often it is asked.
+    pub every: Option<Spanned<Milliseconds>>,
+    /// `restart_after`: how long it may be unwell before it is started again; `None` is never.
+    pub restart_after: Option<Spanned<Milliseconds>>,
 }
 
 /// What a health check asks.
@@ -62,7 +66,8 @@ impl Health {
         let (within, every) = (duration("within"), duration("every"));
         let restart_after = duration("restart_after");
         let probe = Probe::read(node, map, cx)?;
-        Some(node.spanned(Health::Check { probe, port, within, every, restart_after }))
+        let check = Check { probe, port, within, every, restart_after };
+        Some(node.spanned(Health::Check(Box::new(check))))
     }
 }
 

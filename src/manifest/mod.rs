@@ -32,7 +32,7 @@ pub use artifact::{Artifact, Build, Prepare, Site};
 pub use command::Command;
 pub use entrypoint::Entrypoint;
 pub use env::{File, FileContent, SecretUse, Variable};
-pub use health::{Health, Probe};
+pub use health::{Check, Health, Probe};
 pub use migration::{Migration, MigrationMode};
 pub use named::{Named, Scope, Text, TextPart};
 pub use overlay::{Overlay, OverlayKey};

@@ -75,7 +75,7 @@ impl Text {
                 Part::Text(text) => parts.push(TextPart::Plain(text)),
                 Part::Reference(reference) => match Named::read(&reference, scope) {
                     Ok(named) => parts.push(TextPart::Named(Spanned { value: named, place: reference.place })),
-                    Err(mistake) => found.push(mistake),
+                    Err(mistake) => found.push(*mistake),
                 },
             }
         }
@@ -115,9 +115,11 @@ impl Named {
     ///
     /// # Errors
     /// A diagnostic at the reference, when it can name nothing in that scope.
-    pub fn read(reference: &Reference, scope: Scope) -> Result<Named, Diagnostic> {
+    pub fn read(reference: &Reference, scope: Scope) -> Result<Named, Box<Diagnostic>> {
         let words: Vec<&str> = reference.words.iter().map(|word| &**word).collect();
-        let bad = |detail: String| Diagnostic::error("bad-reference", "not a reference", detail).at(&reference.place);
+        let bad = |detail: String| {
+            Box::new(Diagnostic::error("bad-reference", "not a reference", detail).at(&reference.place))
+        };
         let name = |text: &str| Name::new(text).map_err(|why| bad(format!("{why}")));
         match (scope, words.as_slice()) {
             (_, ["world"]) => Ok(Named::World),
@@ -153,7 +155,7 @@ fn is_root(word: &str) -> bool {
 }
 
 /// What is wrong with a reference that begins with a word of ours.
-fn explain_root(root: &str, scope: Scope, bad: &dyn Fn(String) -> Diagnostic) -> Diagnostic {
+fn explain_root(root: &str, scope: Scope, bad: &dyn Fn(String) -> Box<Diagnostic>) -> Box<Diagnostic> {
     match (root, scope) {
         ("world" | "service", _) => bad(format!("`${{{root}}}` is a name: nothing stands behind it")),
         ("ports", _) => bad("a port is written `${ports.http}`".to_owned()),
@@ -162,19 +164,26 @@ fn explain_root(root: &str, scope: Scope, bad: &dyn Fn(String) -> Diagnostic) ->
         ("entrypoints", _) => {
             bad("of an entrypoint `${entrypoints.web.url}` and `${entrypoints.web.host}` are known".to_owned())
         }
-        ("env", _) => bad("variables do not refer to each other".to_owned()).help("write its value out, or its source"),
+        ("env", _) => {
+            helped(bad("variables do not refer to each other".to_owned()), "write its value out, or its source")
+        }
         (_, Scope::Definition) => bad(format!("`{root}` takes one name, as in `${{{root}.x}}`")),
         (_, Scope::Manifest) => bad(format!("`{root}` is known in the definitions of a repository only")),
     }
 }
 
 /// What is wrong with a reference of one word.
-fn explain_word(word: &str, bad: &dyn Fn(String) -> Diagnostic) -> Diagnostic {
+fn explain_word(word: &str, bad: &dyn Fn(String) -> Box<Diagnostic>) -> Box<Diagnostic> {
     let mistake = bad(format!("`${{{word}}}` names nothing: a reference is `${{NAME.OUTPUT}}` of a requirement"));
     match nearest(word, ["world", "service"]) {
-        Some(near) => mistake.help(format!("did you mean `${{{near}}}`?")),
-        None => mistake.help("write `$$` for a dollar sign that is meant as it is"),
+        Some(near) => helped(mistake, format!("did you mean `${{{near}}}`?")),
+        None => helped(mistake, "write `$$` for a dollar sign that is meant as it is"),
     }
+}
+
+fn helped(mut mistake: Box<Diagnostic>, help: impl Into<String>) -> Box<Diagnostic> {
+    mistake.help.push(help.into());
+    mistake
 }
 
 impl std::fmt::Display for Named {

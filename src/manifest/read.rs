@@ -26,7 +26,7 @@ pub fn read(file: &Arc<str>, depth: u32, bytes: &[u8]) -> (Vec<Manifest>, Diagno
         found.push(mistake.at(&Place::new(file, 1, 1, 1)).help("write service: hello, and below it port: 8080"));
     }
     for document in documents {
-        let (manifest, of_this) = read_document(document, depth);
+        let (manifest, of_this) = read_document(&document, depth);
         found.extend(of_this);
         let Some(manifest) = manifest else { continue };
         let place = &manifest.service.place;
@@ -42,17 +42,17 @@ pub fn read(file: &Arc<str>, depth: u32, bytes: &[u8]) -> (Vec<Manifest>, Diagno
 }
 
 /// Reads one document.
-pub fn read_document(document: Document, depth: u32) -> (Option<Manifest>, Diagnostics) {
+pub fn read_document(document: &Document, depth: u32) -> (Option<Manifest>, Diagnostics) {
     let mut found = Diagnostics::new();
-    let Document { root, whole } = document;
-    let Shape::Map(top) = root.shape else {
-        let root = Node { place: root.place, shape: root.shape };
-        found.push(explain_root(&root));
+    let root = &document.root;
+    let Shape::Map(top) = &root.shape else {
+        found.push(explain_root(root));
         return (None, found);
     };
-    let manifest = read_map(&top, &root.place, whole, depth, &mut found);
+    let manifest = read_map(top, &root.place, document.whole, depth, &mut found);
     let overlays = manifest.as_ref().map(|manifest| manifest.check_overlays(&found)).unwrap_or_default();
     found.extend(overlays);
+    document.hush(&mut found);
     (manifest, found)
 }
 
