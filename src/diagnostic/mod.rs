@@ -181,12 +181,6 @@ impl Diagnostics {
         self.0.retain(keep);
     }
 
-    /// All of them with the one who can mend them: for readers of files that are not the developer's.
-    pub fn owned_by(mut self, owner: &Owner) -> Diagnostics {
-        self.0.iter_mut().for_each(|diagnostic| diagnostic.owner = owner.clone());
-        self
-    }
-
     /// Whether any is an error.
     #[must_use]
     pub fn has_errors(&self) -> bool {

@@ -3,7 +3,7 @@
 use super::budget::Budget;
 use super::build::{Builder, Stop};
 use super::line::mend;
-use super::trap::{Mend, has_tab};
+use super::trap::{MENDED_CODES, Mend, has_tab};
 use super::tree::Document;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use std::borrow::Cow;
@@ -42,8 +42,8 @@ pub fn read(file: &Arc<str>, bytes: &[u8], budget: &Budget) -> (Vec<Document>, D
 }
 
 impl Document {
-    /// Takes away what was said about lines whose mistake had been told already: they were mended, and what stands in
-    /// them is ours. Every reader of a format calls it with what it found in a document.
+    /// Takes away what was said about lines that were mended, but for the mistake that was mended: what stands in them now
+    /// is ours. Every reader of a format calls it when it has read a document.
     pub fn hush(&self, found: &mut Diagnostics) {
         hush(&self.mended, found);
     }
@@ -51,7 +51,10 @@ impl Document {
 
 fn hush(mended: &[u32], found: &mut Diagnostics) {
     if !mended.is_empty() {
-        found.retain(|diagnostic| diagnostic.place.as_ref().is_none_or(|place| !mended.contains(&place.line)));
+        found.retain(|diagnostic| {
+            let in_mended = diagnostic.place.as_ref().is_some_and(|place| mended.contains(&place.line));
+            !in_mended || MENDED_CODES.contains(&diagnostic.code.0)
+        });
     }
 }
 

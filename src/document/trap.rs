@@ -6,6 +6,9 @@ use crate::diagnostic::{Diagnostic, Place};
 use granit_parser::{ErrorKind, ScanError};
 use std::sync::Arc;
 
+/// The codes of mistakes that can be mended.
+pub(super) const MENDED_CODES: [&str; 5] = ["tab", "unquoted", "behind-quotes", "bad-escape", "list-behind-key"];
+
 /// A mistake of syntax.
 pub(super) struct Trap {
     /// What is said about it.

@@ -24,7 +24,11 @@ pub fn read(file: &Arc<str>, bytes: &[u8]) -> (Option<World>, Diagnostics) {
         found.push(mistake.at(&second.root.place).help("put it into a file of its own: worlds/<name>.yaml"));
     }
     let world = match top {
-        Some(document) => read_document(file, &document, &mut found),
+        Some(document) => {
+            let world = read_document(file, &document, &mut found);
+            document.hush(&mut found);
+            world
+        }
         None if found.has_errors() => None,
         None => {
             let mistake = Diagnostic::error("no-document", "nothing in the file", "a world's file begins with `world`");
