@@ -11,6 +11,8 @@
 mod catalogue;
 mod doors;
 mod parts;
+mod record;
+mod rows;
 
 pub use catalogue::{Catalogue, Compiled, ManifestFound, Manifests, Moved, WorldFacts};
 pub use doors::{
