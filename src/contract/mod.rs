@@ -6,6 +6,7 @@
 
 mod clock;
 mod contents;
+mod link;
 mod provider;
 mod secrets;
 mod source;
@@ -13,12 +14,13 @@ mod store;
 
 pub use clock::Clock;
 pub use contents::{ContentFailure, ContentListing, Contents, changed_paths, content_digest};
+pub use link::{Stray, follow};
 pub use provider::{
     Failure, Finding, Found, Freshness, Hint, Keep, ListScope, Listing, LogFrom, LogLine, LogStream, Order, OrderAct,
     Outcome, Outputs, Provider, Query, Seal,
 };
 pub use secrets::{Filled, Plain, SealBroken, SecretFailure, Secrets, Unfilled};
-pub use source::{At, File, FilePath, NotAFilePath, Snapshot, Source, SourceFailure, Whole};
+pub use source::{At, File, FilePath, NotAFilePath, Snapshot, Source, SourceFailure, Whole, check_links};
 pub use store::{
     AcquireError, BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, BLOB_BYTES_MAX, Batch, CommitError, Cursor, Event, EventDraft,
     EventsError, Expected, Fence, Genesis, KEY_BYTES_MAX, Key, Page, ROW_BYTES_MAX, Reset, Restored, Row, RowVersion,

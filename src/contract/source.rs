@@ -1,12 +1,15 @@
 //! `Source`: where a service's files come from. A snapshot is whole or torn; what is torn, empty or missing sets the
 //! condition `SourceMissing` and never becomes a graph.
 
+use super::link::{Stray, follow};
 use crate::model::Digest;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// A file's path inside a snapshot: relative, `/` between its parts, without `.`, `..`, `.git`, NUL or control
@@ -132,6 +135,50 @@ impl Snapshot {
     pub fn is_whole(&self) -> bool {
         self.whole == Whole::Whole
     }
+
+    /// The part of it that lies beneath a folder, with paths from there. Its pin stays: it names the same moment.
+    ///
+    /// # Errors
+    /// [`SourceFailure::Missing`] when nothing lies there, [`SourceFailure::Refused`] when a link leads out of it.
+    pub fn beneath(&self, folder: &FilePath) -> Result<Snapshot, SourceFailure> {
+        let beginning = format!("{folder}/");
+        let from = self.files.range::<str, _>((Bound::Included(beginning.as_str()), Bound::Unbounded));
+        let mut files = BTreeMap::new();
+        for (path, file) in from.take_while(|(path, _)| path.as_str().starts_with(&beginning)) {
+            files.insert(FilePath(Arc::from(&path.as_str()[beginning.len()..])), file.clone());
+        }
+        if files.is_empty() {
+            return Err(SourceFailure::Missing(format!("a folder {folder} with files that count")));
+        }
+        check_links(&files)?;
+        Ok(Snapshot { pin: self.pin.clone(), files, whole: self.whole.clone() })
+    }
+}
+
+/// Checks that every link of a listing stays inside it: what leads nowhere may come to be (`prepare` makes it), what leads
+/// outside or in a circle is refused.
+///
+/// # Errors
+/// [`SourceFailure::Refused`] names the first.
+pub fn check_links(files: &BTreeMap<FilePath, File>) -> Result<(), SourceFailure> {
+    let links = files.iter().filter_map(|(path, file)| match file {
+        File::Link(target) => Some((path, target)),
+        File::Regular { .. } => None,
+    });
+    for (path, target) in links {
+        if let Err(stray @ (Stray::Outside | Stray::Circle)) = follow(files, path) {
+            let why =
+                format!("{path} is a link to {target}: {stray}; replace it by a file, or ignore it in .gitignore");
+            return Err(SourceFailure::Refused(why));
+        }
+    }
+    Ok(())
+}
+
+impl Borrow<str> for FilePath {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Display for FilePath {
@@ -172,3 +219,39 @@ impl fmt::Display for SourceFailure {
 }
 
 impl std::error::Error for SourceFailure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_checked() {
+        for good in ["a", "a/b.txt", ".env", "..data/x", "ä/ö"] {
+            assert!(FilePath::new(good).is_ok(), "{good}");
+        }
+        for bad in ["", "/a", "a//b", "a/", "./a", "a/../b", "a\\b", "a\0b", "a\nb", ".git/config", "x/.GIT/y"] {
+            assert!(FilePath::new(bad).is_err(), "{bad}");
+        }
+        assert!(FilePath::new(&"a/".repeat(3000)).is_err());
+    }
+
+    fn snapshot(files: &[(&str, Option<&str>)]) -> Snapshot {
+        let file = |link: &Option<&str>| match link {
+            Some(target) => File::Link((*target).to_owned()),
+            None => File::Regular { digest: Digest::of(""), size: 0, executable: false },
+        };
+        let files = files.iter().map(|(path, link)| (FilePath::new(path).unwrap(), file(link))).collect();
+        Snapshot { pin: "pin".to_owned(), files, whole: Whole::Whole }
+    }
+
+    #[test]
+    fn a_part_of_a_snapshot_stands_on_its_own() {
+        let whole = snapshot(&[("a/x", None), ("a/y", Some("x")), ("a-b", None), ("b/z", Some("../a/x"))]);
+        let of = |folder| whole.beneath(&FilePath::new(folder).unwrap());
+        let paths: Vec<_> = of("a").unwrap().files.keys().map(ToString::to_string).collect();
+        assert_eq!(paths, ["x", "y"]);
+        assert!(matches!(of("b"), Err(SourceFailure::Refused(why)) if why.contains("z is a link to ../a/x")));
+        assert!(matches!(of("c"), Err(SourceFailure::Missing(_))));
+        assert!(matches!(of("a/x"), Err(SourceFailure::Missing(_))));
+    }
+}
