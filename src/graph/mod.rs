@@ -3,8 +3,10 @@
 //! A desired graph holds no places (they live in `resolve`'s origins) and nothing that depends on the moment: the same
 //! files, world and secret versions give the same bytes and the same digest. This module knows no files.
 
+mod component;
 mod node;
 mod rules;
+pub mod words;
 
 pub use node::{DesiredGraph, ExportedOutputs, GraphDigest, HealthCheck, Import, Need, Node, Probe, Update};
 pub use rules::{

@@ -201,7 +201,7 @@ pub enum Replace {
 /// What `resolve` hands to a kind's `expand`: one requirement, process, entrypoint or task of a stack, resolved.
 #[derive(Clone, Debug)]
 pub struct Component {
-    /// Where: what the manifest calls it, without a part.
+    /// Where: what the manifest calls it; a part of a definition has that name as its part.
     pub address: Address,
     /// The kind that was chosen.
     pub kind: Kind,
@@ -277,6 +277,34 @@ impl KindSet {
 }
 
 impl KindRules {
+    /// The rules of a kind of which nothing special is to be said: infrastructure that stands, is found by its name,
+    /// can be made again, and is made as one node of what it is asked for.
+    #[must_use]
+    pub fn new(kind: &'static str, capability: &'static str, description: &'static str) -> KindRules {
+        KindRules {
+            kind: Kind::fixed(kind),
+            capability: Capability::fixed(capability),
+            description,
+            fields: BTreeMap::new(),
+            outputs: Outputs::Fixed(BTreeMap::new()),
+            data: Data::Stateless,
+            lifecycle: Lifecycle::Standing,
+            role: Role::Infrastructure,
+            rollout: Rollout::InPlace,
+            create: Create::ByName,
+            replace: Replace::DeleteFirst,
+            usually: Milliseconds::seconds(2),
+            within: Milliseconds::seconds(300),
+            expand: |component, _| (Expanded::one(component, &[]), Diagnostics::new()),
+        }
+    }
+
+    /// Fields by their paths.
+    #[must_use]
+    pub fn paths(fields: &[(&'static str, Field)]) -> BTreeMap<FieldPath, Field> {
+        fields.iter().map(|(path, field)| (FieldPath::fixed(path), field.clone())).collect()
+    }
+
     /// The rules of a field, by the longest path that covers it.
     #[must_use]
     pub fn field(&self, path: &FieldPath) -> Option<(&FieldPath, &Field)> {
@@ -332,6 +360,27 @@ impl Field {
 }
 
 impl Outputs {
+    /// Fixed outputs that are known from the identity and the fields; none of them is secret.
+    #[must_use]
+    pub fn from_identity(names: &[&'static str]) -> Outputs {
+        let output = |name: &&'static str| {
+            (Name::fixed(name), Output { secret: false, ty: FieldType::Text, known: Known::FromIdentity })
+        };
+        Outputs::Fixed(names.iter().map(output).collect())
+    }
+
+    /// The same outputs, of which these are whole numbers.
+    #[must_use]
+    pub fn whole(mut self, names: &[&'static str]) -> Outputs {
+        if let Outputs::Fixed(outputs) = &mut self {
+            for name in names {
+                let output = outputs.get_mut(*name).expect("it is one of the outputs");
+                output.ty = FieldType::Whole(i64::MIN, i64::MAX);
+            }
+        }
+        self
+    }
+
     /// Fixed outputs, all known after create; the secret ones are named.
     #[must_use]
     pub fn after_create(names: &[&'static str], secret: &[&'static str]) -> Outputs {

@@ -133,6 +133,17 @@ impl Value {
         }
     }
 
+    /// The text that a known value becomes inside a longer text; of lists, maps and expressions, nothing.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        match self {
+            Value::Flag(flag) => flag.to_string(),
+            Value::Whole(number) => number.to_string(),
+            Value::Text(text) => text.clone(),
+            Value::Null | Value::List(_) | Value::Map(_) | Value::Expr(_) => String::new(),
+        }
+    }
+
     /// The list's items, and none for other values.
     #[must_use]
     pub fn items(&self) -> &[Value] {

@@ -1,0 +1,81 @@
+//! The fields of the composite kinds, alike in every room.
+
+use crate::graph::{Field, FieldType, KindRules};
+use crate::model::FieldPath;
+use std::collections::BTreeMap;
+
+/// The fields of `<room>/service`.
+#[must_use]
+pub fn service_fields() -> BTreeMap<FieldPath, Field> {
+    let mut fields = started();
+    fields.extend(KindRules::paths(&[
+        ("prepare", Field::in_place(FieldType::Any)),
+        ("test", Field::in_place(words())),
+        ("ports", Field::in_place(FieldType::Any)),
+        ("first", Field::in_place(FieldType::Text)),
+        ("variables", Field::in_place(FieldType::Map(Box::new(FieldType::Text)))),
+        ("health", Field::in_place(FieldType::Any)),
+        ("scale.replicas", Field::in_place(FieldType::Any)),
+        ("stop", Field::in_place(FieldType::Duration)),
+        ("processes", Field::in_place(FieldType::Any)),
+        ("migrate", Field::in_place(FieldType::Any)),
+        ("update", Field::in_place(FieldType::Any)),
+        ("labels", Field::in_place(FieldType::Map(Box::new(FieldType::Text)))),
+    ]));
+    fields
+}
+
+/// The fields of `<room>/task`.
+#[must_use]
+pub fn task_fields() -> BTreeMap<FieldPath, Field> {
+    let mut fields = started();
+    fields.extend(KindRules::paths(&[
+        ("run", Field::in_place(words()).required()),
+        ("schedule", Field::in_place(FieldType::Text)),
+    ]));
+    fields
+}
+
+/// The fields of `<room>/entrypoint`.
+#[must_use]
+pub fn entrypoint_fields() -> BTreeMap<FieldPath, Field> {
+    KindRules::paths(&[
+        ("host", Field::in_place(FieldType::Text).required()),
+        ("path", Field::in_place(FieldType::Text)),
+        ("protocol", Field::in_place(FieldType::OneOf(&["http", "grpc", "tcp"]))),
+        ("gates", Field::in_place(FieldType::List(Box::new(FieldType::Text)))),
+        ("timeout", Field::in_place(FieldType::Duration)),
+        ("process", Field::in_place(FieldType::Text).required()),
+        ("port", Field::in_place(FieldType::Text).required()),
+        ("number", Field::in_place(FieldType::Whole(1, 65535)).required()),
+    ])
+}
+
+/// The fields of `<room>/volume`.
+#[must_use]
+pub fn volume_fields() -> BTreeMap<FieldPath, Field> {
+    KindRules::paths(&[
+        ("size", Field::grow_only(FieldType::Size)),
+        ("mount", Field::in_place(FieldType::Text)),
+        ("each", Field::fixed(FieldType::Flag)),
+    ])
+}
+
+/// What everything that starts a service's own code has.
+fn started() -> BTreeMap<FieldPath, Field> {
+    KindRules::paths(&[
+        ("run", Field::in_place(words())),
+        ("image", Field::in_place(FieldType::Text)),
+        ("build", Field::in_place(FieldType::Any)),
+        ("user", Field::in_place(FieldType::Text)),
+        ("env", Field::in_place(FieldType::Map(Box::new(FieldType::Text)))),
+        ("files", Field::in_place(FieldType::Any)),
+        ("scale.cpu", Field::in_place(FieldType::Text)),
+        ("scale.memory", Field::in_place(FieldType::Size)),
+        ("mounts", Field::in_place(FieldType::Any)),
+    ])
+}
+
+fn words() -> FieldType {
+    FieldType::List(Box::new(FieldType::Text))
+}
