@@ -4,23 +4,27 @@ use crate::graph::{Field, FieldType, KindRules};
 use crate::model::FieldPath;
 use std::collections::BTreeMap;
 
+/// What is spoken on a port.
+const PROTOCOLS: &[&str] = &["http", "grpc", "tcp"];
+
 /// The fields of `<room>/service`.
 #[must_use]
 pub fn service_fields() -> BTreeMap<FieldPath, Field> {
     let mut fields = started();
     fields.extend(KindRules::paths(&[
         ("prepare", Field::in_place(FieldType::Any)),
-        ("test", Field::in_place(words())),
-        ("ports", Field::in_place(FieldType::Any)),
+        ("test", Field::in_place(FieldType::List(Box::new(words())))),
+        ("ports.*.port", Field::in_place(FieldType::Whole(1, 65_535))),
+        ("ports.*.protocol", Field::in_place(FieldType::OneOf(PROTOCOLS))),
         ("first", Field::in_place(FieldType::Text)),
-        ("variables", Field::in_place(FieldType::Map(Box::new(FieldType::Text)))),
+        ("variables.*", Field::in_place(FieldType::Text)),
         ("health", Field::in_place(FieldType::Any)),
-        ("scale.replicas", Field::in_place(FieldType::Any)),
+        ("replicas", Field::in_place(FieldType::Any)),
         ("stop", Field::in_place(FieldType::Duration)),
         ("processes", Field::in_place(FieldType::Any)),
         ("migrate", Field::in_place(FieldType::Any)),
         ("update", Field::in_place(FieldType::Any)),
-        ("labels", Field::in_place(FieldType::Map(Box::new(FieldType::Text)))),
+        ("labels.*", Field::in_place(FieldType::Text)),
     ]));
     fields
 }
@@ -42,7 +46,7 @@ pub fn entrypoint_fields() -> BTreeMap<FieldPath, Field> {
     KindRules::paths(&[
         ("host", Field::in_place(FieldType::Text).required()),
         ("path", Field::in_place(FieldType::Text)),
-        ("protocol", Field::in_place(FieldType::OneOf(&["http", "grpc", "tcp"]))),
+        ("protocol", Field::in_place(FieldType::OneOf(PROTOCOLS))),
         ("gates", Field::in_place(FieldType::List(Box::new(FieldType::Text)))),
         ("timeout", Field::in_place(FieldType::Duration)),
         ("process", Field::in_place(FieldType::Text).required()),
@@ -67,11 +71,14 @@ fn started() -> BTreeMap<FieldPath, Field> {
         ("run", Field::in_place(words())),
         ("image", Field::in_place(FieldType::Text)),
         ("build", Field::in_place(FieldType::Any)),
-        ("user", Field::in_place(FieldType::Text)),
-        ("env", Field::in_place(FieldType::Map(Box::new(FieldType::Text)))),
-        ("files", Field::in_place(FieldType::Any)),
-        ("scale.cpu", Field::in_place(FieldType::Text)),
-        ("scale.memory", Field::in_place(FieldType::Size)),
+        ("user", Field::in_place(FieldType::Any)),
+        ("env.*", Field::in_place(FieldType::Text)),
+        ("files.*.at", Field::in_place(FieldType::Text)),
+        ("files.*.text", Field::in_place(FieldType::Text)),
+        ("entrypoints.*.host", Field::in_place(FieldType::Text)),
+        ("entrypoints.*.path", Field::in_place(FieldType::Text)),
+        ("cpu", Field::in_place(FieldType::Text)),
+        ("memory", Field::in_place(FieldType::Size)),
         ("mounts", Field::in_place(FieldType::Any)),
     ])
 }

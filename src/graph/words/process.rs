@@ -72,14 +72,12 @@ impl Process {
     #[must_use]
     pub fn read(name: Option<Name>, fields: &Value) -> Process {
         let ports = read_ports(fields);
-        let scale = fields.get("scale");
-        let size = |key: &str| scale.and_then(|scale| scale.get(key)).cloned();
         Process {
             health: read_health(fields.get("health"), &ports),
             run: fields.get("run").cloned(),
-            replicas: read_replicas(scale.and_then(|scale| scale.get("replicas"))),
-            cpu: size("cpu"),
-            memory: size("memory"),
+            replicas: read_replicas(fields.get("replicas")),
+            cpu: fields.get("cpu").cloned(),
+            memory: fields.get("memory").cloned(),
             stop: duration(fields.get("stop")).unwrap_or(STOP),
             variables: super::service::map_of(fields.get("variables")),
             name,

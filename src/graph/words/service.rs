@@ -12,6 +12,8 @@ pub struct ServiceWords {
     pub processes: Vec<Process>,
     /// `env`, with what arrives from requirements and secrets.
     pub env: BTreeMap<String, Value>,
+    /// Entrypoints that its environment or files speak of, by name: host and path of each.
+    pub entrypoints: Option<Value>,
     /// `files`: each with its text and, if it is said, where it is found.
     pub files: BTreeMap<String, Value>,
     /// `image`: an image that is there already.
@@ -48,7 +50,7 @@ pub struct TaskWords {
 /// A migration.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Migration {
-    /// What it is called: `migrate-users`.
+    /// What it is called, after what it is for: `users`.
     pub name: String,
     /// The command.
     pub run: Value,
@@ -56,8 +58,8 @@ pub struct Migration {
     pub undo: Option<Value>,
     /// When it runs.
     pub mode: MigrationMode,
-    /// What it runs for: run for that is run.
-    pub once_for: Option<Digest>,
+    /// What it runs for: its files and its command. Run for that is run.
+    pub once_for: Digest,
 }
 
 /// When a migration runs.
@@ -95,6 +97,7 @@ impl ServiceWords {
         ServiceWords {
             processes: std::iter::once(Process::read(None, fields)).chain(further).collect(),
             env: map_of(fields.get("env")),
+            entrypoints: field("entrypoints"),
             files: map_of(fields.get("files")),
             image: field("image"),
             build: field("build"),
@@ -121,7 +124,9 @@ impl ServiceWords {
         let mut env = process.variables.clone();
         let fits = |value: &&Value| {
             value.pieces().into_iter().all(|piece| match piece {
-                crate::model::Piece::Own(own) => own.strip_prefix("ports.").is_none_or(|port| process.port(port).is_some()),
+                crate::model::Piece::Own(own) => {
+                    own.strip_prefix("ports.").is_none_or(|port| process.port(port).is_some())
+                }
                 _ => true,
             })
         };
@@ -179,7 +184,7 @@ fn read_migrations(value: Option<&Value>) -> Vec<Migration> {
             run: item.get("run")?.clone(),
             undo: item.get("undo").cloned(),
             mode: modes.into_iter().find(|known| Some(known.as_str()) == mode).unwrap_or(MigrationMode::Before),
-            once_for: item.get("once_for").and_then(Value::as_text).and_then(|text| text.parse().ok()),
+            once_for: Digest::of_json("migration", item),
         })
     };
     value.map(Value::items).unwrap_or_default().iter().filter_map(read).collect()
@@ -192,7 +197,8 @@ fn read_update(value: Option<&Value>) -> Update {
     match way.as_str() {
         "blue-green" => Update::BlueGreen,
         _ => {
-            let at_once = parameters.get("at_once").and_then(Value::as_whole).and_then(|count| u32::try_from(count).ok());
+            let at_once =
+                parameters.get("at_once").and_then(Value::as_whole).and_then(|count| u32::try_from(count).ok());
             Update::Rolling { at_once: at_once.unwrap_or(1).max(1) }
         }
     }

@@ -1,13 +1,14 @@
 //! The rules, kind by kind.
 
 use super::CAPABILITY;
-use super::service::expand_service;
+use super::service::{expand_service, expand_task, of_port};
 use crate::diagnostic::Diagnostics;
+use crate::graph::words::{EntrypointWords, entrypoint_fields, service_fields, task_fields, volume_fields};
 use crate::graph::{
-    Component, Create, Data, Expanded, Field, FieldType, KindRules, Lifecycle, Outputs, Replace, Role, Rollout,
+    Component, Create, Data, Expanded, Field, FieldType, KindRules, Lifecycle, Need, Outputs, Replace, Role, Rollout,
     WorldFields,
 };
-use crate::model::{Capability, FieldPath, Kind, Milliseconds, Name, Piece, SecretName, Value};
+use crate::model::{Address, FieldPath, Kind, Milliseconds, Name, Piece, Value};
 use std::collections::BTreeMap;
 
 /// How long a service's `stop` is at most, and how long prepare may take: an hour of downloads is a hanging one.
@@ -27,25 +28,14 @@ pub fn kinds() -> Vec<KindRules> {
 
 fn rules(kind: &'static str, description: &'static str) -> KindRules {
     KindRules {
-        kind: Kind::fixed(kind),
-        capability: Capability::fixed(CAPABILITY),
-        description,
-        fields: BTreeMap::new(),
-        outputs: Outputs::Fixed(BTreeMap::new()),
-        data: Data::Stateless,
-        lifecycle: Lifecycle::Standing,
-        role: Role::Infrastructure,
-        rollout: Rollout::InPlace,
-        create: Create::ByName,
-        replace: Replace::DeleteFirst,
         usually: Milliseconds::seconds(1),
         within: Milliseconds::seconds(60),
-        expand: |component, _| (Expanded::one(component, &[]), Diagnostics::new()),
+        ..KindRules::new(kind, CAPABILITY, description)
     }
 }
 
 fn fields(list: &[(&'static str, Field)]) -> BTreeMap<FieldPath, Field> {
-    list.iter().map(|(path, field)| (FieldPath::fixed(path), field.clone())).collect()
+    KindRules::paths(list)
 }
 
 fn words() -> FieldType {
@@ -76,16 +66,8 @@ fn process_fields() -> Vec<(&'static str, Field)> {
 }
 
 fn service() -> KindRules {
-    let mut all = process_fields();
-    all.extend([
-        ("replicas", Field::in_place(FieldType::Whole(0, 1000))),
-        ("prepare", Field::in_place(FieldType::Any)),
-        ("test", Field::in_place(commands())),
-        ("processes", Field::in_place(FieldType::Any)),
-        ("migrate", Field::in_place(FieldType::Any)),
-    ]);
     KindRules {
-        fields: fields(&all),
+        fields: service_fields(),
         outputs: Outputs::after_create(&["host", "port", "address", "url"], &[]),
         role: Role::Workload,
         expand: expand_service,
@@ -113,7 +95,9 @@ fn once(kind: &'static str, description: &'static str) -> KindRules {
     KindRules {
         fields: fields(&[
             ("run", Field::fixed(commands()).required()),
-            ("folder", Field::fixed(FieldType::Text).required()),
+            ("undo", Field::fixed(commands())),
+            ("mode", Field::fixed(FieldType::OneOf(&["before", "downtime", "parallel", "after"]))),
+            ("folder", Field::fixed(FieldType::Text)),
             ("content", Field::fixed(FieldType::Text)),
             ("env.*", Field::fixed(FieldType::Text)),
         ]),
@@ -129,16 +113,16 @@ fn test() -> KindRules {
     once("local/test", "a service's own tests, run once for its files")
 }
 
+/// Migrations are nodes of it; the tasks of a manifest are components of it, which have the words of `deploy/task`.
 fn task() -> KindRules {
-    once("local/task", "a command of a service, run once")
+    let mut rules = once("local/task", "a command of a service, run once");
+    rules.fields.extend(task_fields().into_iter().filter(|(path, _)| *path != FieldPath::fixed("run")));
+    KindRules { expand: expand_task, ..rules }
 }
 
 fn process() -> KindRules {
     let mut all = process_fields();
-    all.extend([
-        ("folder", Field::in_place(FieldType::Text).required()),
-        ("content", Field::in_place(FieldType::Text)),
-    ]);
+    all.extend([("folder", Field::in_place(FieldType::Text)), ("content", Field::in_place(FieldType::Text))]);
     KindRules {
         fields: fields(&all),
         outputs: Outputs::after_create(&["address", "pid"], &[]),
@@ -172,22 +156,39 @@ fn route() -> KindRules {
 }
 
 fn entrypoint() -> KindRules {
+    let mut all = entrypoint_fields();
+    all.extend(fields(&[("service", Field::in_place(FieldType::Text))]));
     KindRules {
-        fields: fields(&[
-            ("host", Field::in_place(FieldType::Text)),
-            ("path", Field::in_place(FieldType::Text)),
-            ("protocol", Field::in_place(FieldType::OneOf(&["http", "grpc", "tcp"]))),
-            ("gates", Field::in_place(words())),
-            ("timeout", Field::in_place(FieldType::Duration)),
-            ("service", Field::in_place(FieldType::Text).required()),
-        ]),
+        fields: all,
         outputs: Outputs::after_create(&["url", "host", "port"], &[]),
         role: Role::Route,
         create: Create::Repeatable,
         usually: Milliseconds(10),
-        expand: |component, _| (Expanded::one(component, &["url", "host", "port"]), Diagnostics::new()),
+        expand: expand_entrypoint,
         ..rules("local/entrypoint", "a way in from outside, by name on this machine's proxy")
     }
+}
+
+/// It forwards to the backends of the route, and so is not touched by a roll.
+fn expand_entrypoint(component: &Component, _world: &WorldFields) -> (Expanded, Diagnostics) {
+    let mut expanded = Expanded::one(component, &["url", "host", "port"]);
+    let Some(words) = EntrypointWords::read(component) else { return (expanded, Diagnostics::new()) };
+    let service = Component {
+        address: Address { name: component.address.stack.clone(), part: None, ..component.address.clone() },
+        ..component.clone()
+    };
+    let part = |part: &str| service.process_part(words.process.as_ref(), part);
+    let output = of_port("address", &words.port);
+    for node in &mut expanded.nodes {
+        if let Value::Map(fields) = &mut node.fields {
+            ["process", "port", "number"].iter().for_each(|key| {
+                fields.remove(*key);
+            });
+            fields.insert("service".to_owned(), Value::output(part("address"), output.clone()));
+        }
+        node.needs.insert(Need::Ready(part("route")));
+    }
+    (expanded, Diagnostics::new())
 }
 
 fn postgres() -> KindRules {
@@ -219,8 +220,8 @@ fn expand_postgres(component: &Component, _world: &WorldFields) -> (Expanded, Di
         None => Value::from(default.replace('-', "_")),
     };
     let (database, username) = (named("database", &address.stack), named("username", &address.stack));
-    let secret = SecretName(format!("{}/{}.password", address.stack, address.name));
-    let password = |encode| Piece::Secret { name: secret.clone(), key: None, encode };
+    let secret = component.made_secret("password");
+    let password = |encode| component.made_secret_piece("password", encode);
 
     let mut made = component.clone();
     let given = made.fields.get("password").cloned();
@@ -238,7 +239,7 @@ fn expand_postgres(component: &Component, _world: &WorldFields) -> (Expanded, Di
     let pieces = |value: &Value| match value {
         Value::Expr(pieces) => pieces.clone(),
         Value::Text(text) => vec![Piece::Text(text.clone())],
-        other => vec![Piece::Text(serde_json::to_string(other).unwrap_or_default())],
+        other => vec![Piece::Text(other.to_text())],
     };
     let mut url = vec![Piece::Text("postgres://".into())];
     url.extend(pieces(&username));
@@ -258,11 +259,7 @@ fn expand_postgres(component: &Component, _world: &WorldFields) -> (Expanded, Di
 
 fn folder() -> KindRules {
     KindRules {
-        fields: fields(&[
-            ("size", Field::grow_only(FieldType::Size)),
-            ("mount", Field::in_place(FieldType::Text)),
-            ("each", Field::fixed(FieldType::Flag)),
-        ]),
+        fields: volume_fields(),
         outputs: Outputs::after_create(&["path"], &[]),
         data: Data::HoldsData,
         replace: Replace::Never,

@@ -2,58 +2,72 @@
 //! docs/decisions/0001 says why so many.
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::graph::{Component, Data, Expanded, HealthCheck, Need, Node, Probe, Update, WorldFields};
-use crate::model::{Address, Digest, FieldPath, Kind, Milliseconds, Name, Value};
+use crate::graph::words::{Migration, MigrationMode, Process, Replicas, ServiceWords, TaskWords};
+use crate::graph::{Component, Data, Expanded, Need, Node, WorldFields};
+use crate::model::{Address, FieldPath, Kind, Name, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A worker without a port counts as healthy once it has stayed up this long.
-const STAYS_UP: Milliseconds = Milliseconds::seconds(10);
-
-/// How long a service may take to be healthy where its manifest does not say.
-const HEALTHY_WITHIN: Milliseconds = Milliseconds::seconds(60);
-
-/// How often health is asked where the manifest does not say.
-const HEALTH_EVERY: Milliseconds = Milliseconds::seconds(10);
-
-/// The fields of a component that each of its processes has.
-const SHARED: [&str; 5] = ["env", "files", "stop", "user", "entrypoints"];
-
-/// The fields that each process says for itself.
-const OF_ONE: [&str; 5] = ["run", "ports", "first", "cpu", "memory"];
+/// Migrations that are over before a process of the new revision starts.
+const BEFORE: [MigrationMode; 2] = [MigrationMode::Before, MigrationMode::Downtime];
 
 pub(super) fn expand_service(component: &Component, _world: &WorldFields) -> (Expanded, Diagnostics) {
-    let mut diagnostics = Diagnostics::new();
-    if component.fields.get("run").is_none() {
-        diagnostics.push(
-            Diagnostic::error(
-                "run-missing",
-                "nothing to run",
-                "on deploy:local a service runs from its files by `run`",
-            )
-            .help("add a line such as `run: python3 app.py`"),
-        );
-        return (Expanded::default(), diagnostics);
+    let words = ServiceWords::read(component);
+    let found = refuse(component, &words);
+    if found.has_errors() {
+        return (Expanded::default(), found);
     }
-    let mut making = Making { component, nodes: Vec::new(), before: BTreeSet::new() };
+    let mut making = Making { component, words: &words, nodes: Vec::new(), before: BTreeSet::new() };
     making.copy();
     making.test();
-    making.migrations(&["before", "downtime", "parallel"]);
-    making.process(&component.address, &component.fields);
-    let others: Vec<_> = component.fields.get("processes").into_iter().flat_map(Value::entries).collect();
-    for (name, fields) in others {
-        match Name::new(name) {
-            Ok(name) => making.process(&Address { name, ..component.address.clone() }, fields),
-            Err(why) => diagnostics.push(Diagnostic::error("bad-name", "not a name", format!("{name:?}: {why}"))),
+    making.before.extend(component.after.iter().cloned().map(Need::Ready));
+    let files_only = making.before.clone();
+    making.migrations(&BEFORE, true);
+    making.before_parallel(files_only);
+    for process in &words.processes {
+        making.process(process);
+    }
+    if !words.main().ports.is_empty() {
+        making.before.insert(Need::Ready(component.part("route")));
+    } else {
+        let replicas = (1..=words.main().replicas.least()).map(|number| component.part(&number.to_string()));
+        making.before.extend(replicas.map(Need::Ready));
+    }
+    making.migrations(&[MigrationMode::After], false);
+    (Expanded { nodes: making.nodes, outputs: outputs(component, &words), generate: BTreeMap::new() }, found)
+}
+
+/// A task is started when it is due or asked for; nothing of it stands.
+pub(super) fn expand_task(component: &Component, _world: &WorldFields) -> (Expanded, Diagnostics) {
+    let words = TaskWords::read(component);
+    let what = if words.schedule.is_some() { "schedule" } else { "tasks" };
+    let mut refusal = crate::document::not_built(&format!("{what} on deploy:local"));
+    refusal.place = component.places.get(&FieldPath::fixed("run")).cloned();
+    (Expanded::default(), refusal.into())
+}
+
+/// What this room cannot do for a service.
+fn refuse(component: &Component, words: &ServiceWords) -> Diagnostics {
+    let mut found = Diagnostics::new();
+    let place = |path: &'static str| component.places.get(&FieldPath::fixed(path)).cloned();
+    for process in &words.processes {
+        if process.run.is_none() {
+            let detail = "on deploy:local a service runs from its files by `run`";
+            let mut mistake = Diagnostic::error("run-missing", "nothing to run", detail);
+            mistake.place = component.places.get(&FieldPath::root()).cloned();
+            found.push(mistake.help("add a line such as run: python3 app.py"));
+        }
+        if let Replicas::Between(..) = process.replicas {
+            let mut refusal = crate::document::not_built("replicas between two numbers on deploy:local");
+            refusal.place = place("replicas").or_else(|| component.places.get(&FieldPath::root()).cloned());
+            found.push(refusal.help("write how many, as in in: { laptop: { scale: { replicas: 2 } } }"));
         }
     }
-    making.before.insert(Need::Ready(component.address.with_part("route")));
-    making.migrations(&["after"]);
-    let outputs = outputs(component);
-    (Expanded { nodes: making.nodes, outputs, generate: BTreeMap::new() }, diagnostics)
+    found
 }
 
 struct Making<'c> {
     component: &'c Component,
+    words: &'c ServiceWords,
     nodes: Vec<Node>,
     /// What every process needs: copy, tests, migrations, and what the manifest requires.
     before: BTreeSet<Need>,
@@ -74,154 +88,181 @@ impl Making<'_> {
         }
     }
 
+    fn was(&self, process: Option<&Name>, part: &str) -> Option<Address> {
+        let before = Component { address: self.component.was.clone()?, ..self.component.clone() };
+        Some(before.process_part(process, part))
+    }
+
     fn content(&self) -> Option<Value> {
         self.component.content.map(|content| Value::from(content.to_string()))
     }
 
+    /// The folder of the copy; a definition's service has no files, and runs in an empty folder of its own.
     fn folder(&self) -> Option<Value> {
-        Some(Value::output(self.component.address.with_part("copy"), Name::fixed("path")))
+        self.component.content?;
+        Some(Value::output(self.component.part("copy"), Name::fixed("path")))
     }
 
     fn copy(&mut self) {
-        let address = self.component.address.with_part("copy");
-        let fields = kept([("content", self.content()), ("prepare", self.component.fields.get("prepare").cloned())]);
+        if self.component.content.is_none() {
+            return;
+        }
+        let address = self.component.part("copy");
+        let fields = kept([("content", self.content()), ("prepare", self.words.prepare.clone())]);
         let mut node = self.node(address.clone(), "local/copy", fields, BTreeSet::new());
         node.once_for = self.component.content;
+        node.was = self.was(None, "copy");
         self.nodes.push(node);
         self.before.insert(Need::Ready(address));
     }
 
+    /// Tests see what is written plainly: they wait for no database, and no secret is told to them.
     fn test(&mut self) {
-        let Some(test) = self.component.fields.get("test").filter(|test| !test.items().is_empty()) else { return };
-        let address = self.component.address.with_part("test");
-        let known: BTreeMap<String, Value> = self
-            .component
-            .fields
-            .get("env")
-            .into_iter()
-            .flat_map(Value::entries)
-            .filter(|(_, value)| matches!(value, Value::Text(_)))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-        let env = Some(Value::Map(known)).filter(|env| *env != Value::map());
-        let fields =
-            kept([("run", Some(test.clone())), ("folder", self.folder()), ("content", self.content()), ("env", env)]);
+        let Some(test) = &self.words.test else { return };
+        let address = self.component.part("test");
+        let plain = self.words.env_of_task().into_iter().filter(|(_, value)| matches!(value, Value::Text(_)));
+        let fields = kept([
+            ("run", Some(test.clone())),
+            ("folder", self.folder()),
+            ("content", self.content()),
+            ("env", env(plain.collect())),
+        ]);
         let mut node = self.node(address.clone(), "local/test", fields, self.before.clone());
         node.once_for = self.component.content;
         self.nodes.push(node);
         self.before.insert(Need::Ready(address));
     }
 
-    /// The migrations of some modes: those before the roll become needs of every process.
-    fn migrations(&mut self, modes: &[&str]) {
-        if modes.contains(&"before") {
-            self.before.extend(self.component.after.iter().cloned().map(Need::Ready));
-        }
+    /// The migrations of some modes, one after the other.
+    fn migrations(&mut self, modes: &[MigrationMode], gate: bool) {
         let mut last: Option<Address> = None;
-        for migration in self.component.fields.get("migrate").map(Value::items).unwrap_or_default() {
-            let text = |key| migration.get(key).and_then(Value::as_text).unwrap_or_default();
-            if !modes.contains(&text("mode")) {
-                continue;
-            }
-            let address = self.component.address.with_part(&format!("migrate-{}", text("name")));
-            let run = migration.get("run").cloned().map(|words| Value::List(vec![words]));
-            let fields =
-                kept([("run", run), ("folder", self.folder()), ("env", self.component.fields.get("env").cloned())]);
-            let mut needs = self.before.clone();
-            needs.extend(last.replace(address.clone()).map(Need::Ready));
-            let mut node = self.node(address.clone(), "local/task", fields, needs);
-            node.once_for = Some(Digest::of_json("migration", migration));
-            self.nodes.push(node);
-            if text("mode") != "after" {
+        let of_modes: Vec<&Migration> =
+            self.words.migrations.iter().filter(|migration| modes.contains(&migration.mode)).collect();
+        for migration in of_modes {
+            let address = self.migration(migration, last.take(), self.before.clone());
+            last = Some(address.clone());
+            if gate {
                 self.before.insert(Need::Ready(address));
             }
         }
     }
 
-    /// One process: its address if it listens, its replicas, and the route between them.
-    fn process(&mut self, whole: &Address, own: &Value) {
-        let shared = SHARED.iter().filter_map(|key| Some(((*key).to_owned(), self.component.fields.get(key)?.clone())));
-        let of_one = OF_ONE.iter().filter_map(|key| Some(((*key).to_owned(), own.get(key)?.clone())));
-        let mut fields = Value::Map(shared.chain(of_one).collect());
-        fields.put(&FieldPath::fixed("folder"), self.folder().unwrap_or_default());
-        if let Some(content) = self.content() {
-            fields.put(&FieldPath::fixed("content"), content);
+    /// Migrations that run while both revisions do: nothing waits for them.
+    fn before_parallel(&mut self, needs: BTreeSet<Need>) {
+        let words = self.words;
+        for migration in words.migrations.iter().filter(|migration| migration.mode == MigrationMode::Parallel) {
+            self.migration(migration, None, needs.clone());
         }
-        let replicas = own.get("replicas").and_then(Value::as_whole).unwrap_or(1);
-        let ports: Vec<String> =
-            own.get("ports").into_iter().flat_map(Value::entries).map(|(name, _)| name.clone()).collect();
-        let mut ready: BTreeSet<Need> = BTreeSet::new();
-        for number in 1..=replicas {
-            let address = whole.with_part(&number.to_string());
-            let mut node = self.node(address.clone(), "local/process", fields.clone(), self.before.clone());
-            node.health = Some(self.health(whole, !ports.is_empty()));
-            node.update = Some(self.component.update.clone().unwrap_or(Update::Rolling { at_once: 1 }));
-            node.was = self.component.was.as_ref().map(|was| was.with_part(&number.to_string()));
-            self.nodes.push(node);
-            ready.insert(Need::Ready(address));
-        }
-        if ports.is_empty() {
-            return;
-        }
-        let standing = whole.with_part("address");
-        let protocols = ports.iter().map(|port| {
-            let path = FieldPath::fixed("ports").join(port).join("protocol");
-            let protocol = own.at(&path).cloned().unwrap_or_else(|| Value::from("http"));
-            (port.clone(), Value::Map(BTreeMap::from([("protocol".to_owned(), protocol)])))
-        });
-        let address_fields =
-            kept([("ports", Some(Value::Map(protocols.collect()))), ("first", own.get("first").cloned())]);
-        let address = self.node(standing.clone(), "local/address", address_fields, BTreeSet::new());
-        self.nodes.push(address);
-
-        let at = |name: &str| Name::new(format!("address-{name}")).ok();
-        let addresses =
-            ports.iter().filter_map(|port| Some((port.clone(), Value::output(standing.clone(), at(port)?))));
-        let to = ports.iter().filter_map(|port| {
-            let name = at(port)?;
-            let replicas =
-                (1..=replicas).map(|number| Value::output(whole.with_part(&number.to_string()), name.clone()));
-            Some((port.clone(), Value::List(replicas.collect())))
-        });
-        let route_fields =
-            kept([("address", Some(Value::Map(addresses.collect()))), ("to", Some(Value::Map(to.collect())))]);
-        ready.insert(Need::Ready(standing));
-        let route = self.node(whole.with_part("route"), "local/route", route_fields, ready);
-        self.nodes.push(route);
     }
 
-    /// Without a word about health, a port must accept connections, and what has none must stay up.
-    fn health(&self, whole: &Address, listens: bool) -> HealthCheck {
-        let default =
-            |probe| HealthCheck { probe, port: None, within: HEALTHY_WITHIN, every: HEALTH_EVERY, restart_after: None };
-        match (&self.component.health, listens) {
-            (Some(health), true) => health.clone(),
-            (Some(health), false) if *whole == self.component.address => health.clone(),
-            (None, true) => default(Probe::Tcp),
-            (_, false) => default(Probe::Stays(STAYS_UP)),
+    fn migration(&mut self, migration: &Migration, last: Option<Address>, mut needs: BTreeSet<Need>) -> Address {
+        let address = self.component.part(&format!("migrate-{}", migration.name));
+        let commands = |words: &Value| Value::List(vec![words.clone()]);
+        let fields = kept([
+            ("run", Some(commands(&migration.run))),
+            ("undo", migration.undo.as_ref().map(commands)),
+            ("mode", Some(Value::from(migration.mode.as_str()))),
+            ("folder", self.folder()),
+            ("env", env(self.words.env_of_task())),
+        ]);
+        needs.extend(last.map(Need::Ready));
+        let mut node = self.node(address.clone(), "local/task", fields, needs);
+        node.once_for = Some(migration.once_for);
+        self.nodes.push(node);
+        address
+    }
+
+    /// One process: its address if it listens, its replicas, and the route between them.
+    fn process(&mut self, process: &Process) {
+        let name = process.name.as_ref();
+        let part = |part: &str| self.component.process_part(name, part);
+        let fields = self.process_fields(process);
+        let mut ready: BTreeSet<Need> = BTreeSet::new();
+        let replicas = process.replicas.least();
+        let mut nodes = Vec::new();
+        for number in 1..=replicas {
+            let number = number.to_string();
+            let mut node = self.node(part(&number), "local/process", fields.clone(), self.before.clone());
+            node.health = process.health.clone();
+            node.update = Some(self.words.update.clone());
+            node.was = self.was(name, &number);
+            ready.insert(Need::Ready(node.address.clone()));
+            nodes.push(node);
         }
+        if !process.ports.is_empty() {
+            let standing = part("address");
+            let mut address = self.node(standing.clone(), "local/address", address_fields(process), BTreeSet::new());
+            address.was = self.was(name, "address");
+            nodes.push(address);
+            let addresses =
+                process.ports_value(&|port| Value::output(standing.clone(), of_port("address", &port.name)));
+            let to = process.ports_value(&|port| {
+                let output = of_port("address", &port.name);
+                let backend = |number: u32| Value::output(part(&number.to_string()), output.clone());
+                Value::List((1..=replicas).map(backend).collect())
+            });
+            ready.insert(Need::Ready(standing));
+            let fields = kept([("address", Some(addresses)), ("to", Some(to))]);
+            let mut route = self.node(part("route"), "local/route", fields, ready);
+            route.was = self.was(name, "route");
+            nodes.push(route);
+        }
+        self.nodes.extend(nodes);
+    }
+
+    fn process_fields(&self, process: &Process) -> Value {
+        let protocol = |port: &crate::graph::words::PortWords| {
+            let number = ("port", Value::Whole(i64::from(port.number)));
+            Value::from([number, ("protocol", Value::from(port.protocol.as_str()))])
+        };
+        let ports = (!process.ports.is_empty()).then(|| process.ports_value(&protocol));
+        let files = Value::Map(self.words.files.clone());
+        kept([
+            ("run", process.run.clone()),
+            ("env", env(self.words.env_of(process))),
+            ("ports", ports),
+            ("first", process.ports.first().map(|port| Value::from(&*port.name))),
+            ("files", Some(files).filter(|files| *files != Value::map())),
+            ("entrypoints", self.words.entrypoints.clone()),
+            ("stop", Some(Value::from(process.stop.to_string()))),
+            ("user", self.words.user.clone()),
+            ("cpu", process.cpu.clone()),
+            ("memory", process.memory.clone()),
+            ("folder", self.folder()),
+            ("content", self.content()),
+        ])
     }
 }
 
+fn address_fields(process: &Process) -> Value {
+    let ports = process.ports_value(&|port| Value::from([("protocol", port.protocol.as_str())]));
+    kept([("ports", Some(ports)), ("first", process.ports.first().map(|port| Value::from(&*port.name)))])
+}
+
+/// `address-grpc`: an output of one port.
+pub(super) fn of_port(output: &str, port: &Name) -> Name {
+    // A port's name is short enough for that in every file that was read; a longer one loses its end, not its meaning.
+    let name = format!("{output}-{port}");
+    Name::new(&name[..name.len().min(crate::model::NAME_LENGTH_MAX)]).expect("made of two names")
+}
+
 /// What the service answers: its first port's address, and each port's by name. Without ports it answers nothing.
-fn outputs(component: &Component) -> BTreeMap<Name, Value> {
-    let standing = component.address.with_part("address");
+fn outputs(component: &Component, words: &ServiceWords) -> BTreeMap<Name, Value> {
+    let standing = component.part("address");
     let mut outputs = BTreeMap::new();
-    let ports: Vec<&String> =
-        component.fields.get("ports").into_iter().flat_map(Value::entries).map(|(name, _)| name).collect();
+    let ports = &words.main().ports;
     if ports.is_empty() {
         return outputs;
     }
-    for name in ["host", "port", "address", "url"] {
-        let plain = Name::fixed(name);
-        outputs.insert(plain.clone(), Value::output(standing.clone(), plain));
-        for port in &ports {
-            if let Ok(name) = Name::new(format!("{name}-{port}")) {
-                outputs.insert(name.clone(), Value::output(standing.clone(), name));
-            }
-        }
+    for output in ["host", "port", "address", "url"] {
+        let names = ports.iter().map(|port| of_port(output, &port.name)).chain([Name::fixed(output)]);
+        outputs.extend(names.map(|name| (name.clone(), Value::output(standing.clone(), name))));
     }
     outputs
+}
+
+fn env(env: BTreeMap<String, Value>) -> Option<Value> {
+    (!env.is_empty()).then_some(Value::Map(env))
 }
 
 fn kept<const N: usize>(entries: [(&str, Option<Value>); N]) -> Value {
@@ -231,6 +272,8 @@ fn kept<const N: usize>(entries: [(&str, Option<Value>); N]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::Probe;
+    use crate::model::Digest;
 
     fn component() -> Component {
         let fields = serde_json::json!({
@@ -243,6 +286,7 @@ mod tests {
             "processes": { "worker": { "run": ["python3", "worker.py"] } },
             "migrate": [
                 { "name": "users", "run": ["./migrate"], "mode": "before", "digest": "a" },
+                { "name": "fill", "run": ["./fill"], "mode": "parallel", "digest": "c" },
                 { "name": "clean", "run": ["./clean"], "mode": "after", "digest": "b" },
             ],
         });
@@ -260,18 +304,21 @@ mod tests {
         }
     }
 
+    fn listed(expanded: &Expanded) -> Vec<String> {
+        expanded.nodes.iter().map(|node| format!("{} {}", node.address.short(), node.kind)).collect()
+    }
+
     #[test]
     fn a_service_is_made_of_parts() {
         let (expanded, diagnostics) = expand_service(&component(), &WorldFields::default());
         assert!(diagnostics.is_empty(), "{diagnostics:?}");
-        let listed: Vec<String> =
-            expanded.nodes.iter().map(|node| format!("{} {}", node.address.short(), node.kind)).collect();
         assert_eq!(
-            listed,
+            listed(&expanded),
             [
                 "guestbook.copy local/copy",
                 "guestbook.test local/test",
                 "guestbook.migrate-users local/task",
+                "guestbook.migrate-fill local/task",
                 "guestbook.1 local/process",
                 "guestbook.2 local/process",
                 "guestbook.address local/address",
@@ -280,11 +327,11 @@ mod tests {
                 "guestbook.migrate-clean local/task",
             ]
         );
-        let needs = |short: &str| -> Vec<String> {
-            let node = expanded.nodes.iter().find(|node| node.address.short() == short).unwrap();
-            node.needs.iter().map(|need| need.address().short()).collect()
-        };
+        let node = |short: &str| expanded.nodes.iter().find(|node| node.address.short() == short).unwrap();
+        let needs =
+            |short: &str| -> Vec<String> { node(short).needs.iter().map(|need| need.address().short()).collect() };
         assert_eq!(needs("guestbook.1"), ["guestbook.copy", "guestbook.migrate-users", "guestbook.test", "users"]);
+        assert_eq!(needs("guestbook.migrate-fill"), ["guestbook.copy", "guestbook.test", "users"]);
         assert_eq!(needs("guestbook.route"), ["guestbook.1", "guestbook.2", "guestbook.address"]);
         assert_eq!(
             needs("guestbook.address"),
@@ -293,6 +340,21 @@ mod tests {
         );
         assert!(needs("guestbook.migrate-clean").contains(&"guestbook.route".to_owned()));
         assert!(expanded.outputs.contains_key("address-http") && expanded.outputs.contains_key("url"));
+        assert_eq!(node("guestbook.1").health.as_ref().map(|health| &health.probe), Some(&Probe::Tcp));
+        assert!(matches!(node("worker.1").health.as_ref().map(|health| &health.probe), Some(Probe::Stays(_))));
+    }
+
+    #[test]
+    fn a_definitions_service_has_no_files_and_keeps_to_its_name() {
+        let mut component = component();
+        component.address = Address::parse("laptop/guestbook/cache").unwrap();
+        component.content = None;
+        component.fields.put(&FieldPath::fixed("migrate"), Value::Null);
+        component.fields.put(&FieldPath::fixed("test"), Value::List(Vec::new()));
+        let (expanded, _) = expand_service(&component, &WorldFields::default());
+        let names = listed(&expanded);
+        assert!(names.contains(&"cache.worker-1 local/process".to_owned()), "{names:?}");
+        assert!(!names.iter().any(|name| name.contains("copy")), "{names:?}");
     }
 
     #[test]
