@@ -3,11 +3,15 @@
 //! A desired graph holds no places (they live in `resolve`'s origins) and nothing that depends on the moment: the same
 //! files, world and secret versions give the same bytes and the same digest. This module knows no files.
 
+mod answer;
+mod check;
 mod component;
+mod expand;
 mod node;
 mod rules;
 pub mod words;
 
+pub use expand::{Asked, StackAsked, WorldSays, compile};
 pub use node::{DesiredGraph, ExportedOutputs, GraphDigest, HealthCheck, Import, Need, Node, Probe, Update};
 pub use rules::{
     Change, Component, Create, Data, Expanded, Field, FieldType, KindRules, KindSet, Known, Lifecycle, Output, Outputs,

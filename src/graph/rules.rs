@@ -320,6 +320,12 @@ impl KindRules {
         outputs.get(name).or_else(|| outputs.get(name.split_once('-')?.0))
     }
 
+    /// Whether what it answers is said by its fields, and is not a list of ours.
+    #[must_use]
+    pub fn answers_freely(&self) -> bool {
+        !matches!(self.outputs, Outputs::Fixed(_))
+    }
+
     /// Whether the planner makes a successor for each change.
     #[must_use]
     pub fn is_rolled(&self) -> bool {
