@@ -15,14 +15,19 @@ pub(super) struct Excerpt {
 /// What a tab is shown as. Real tabs would put the marks somewhere else on every terminal.
 const TAB: &str = "    ";
 
+/// What everything secret is shown as.
+const HIDDEN: &str = "••••••••";
+
 /// Columns that are kept before the marks where a line has to be cut.
 const BEFORE_KEPT: usize = 20;
 
 /// Shows a line of which the characters from `column` (from 1) on, `length` of them, are marked. `hidden_from` is the
 /// column from which on the line is secret.
 pub(super) fn excerpt(line: &str, column: u32, length: u32, hidden_from: Option<u32>, width: usize) -> Excerpt {
+    let hidden_from = hidden_from.map(|column| column.saturating_sub(1) as usize);
     let cells = cells(line.trim_end(), hidden_from);
-    let first = column.saturating_sub(1) as usize;
+    // Whatever is marked behind it, the mark stands where it begins: not even its length is shown.
+    let first = (column.saturating_sub(1) as usize).min(hidden_from.unwrap_or(usize::MAX));
     let last = first.saturating_add(length as usize);
     let width_of = |cells: &[String]| cells.iter().map(|cell| escape::width(cell)).sum::<usize>();
     let clamp = |index: usize| index.min(cells.len());
@@ -54,19 +59,17 @@ pub(super) fn excerpt(line: &str, column: u32, length: u32, hidden_from: Option<
     Excerpt { text, before, marks: marked.min(filled.saturating_sub(before).max(1)) }
 }
 
-/// Each character as it is shown.
-fn cells(line: &str, hidden_from: Option<u32>) -> Vec<String> {
-    let hidden_from = hidden_from.map_or(usize::MAX, |column| column.saturating_sub(1) as usize);
-    let shown = line.chars().enumerate().map(|(at, letter)| {
+/// Each character as it is shown; all that is hidden as one.
+fn cells(line: &str, hidden_from: Option<usize>) -> Vec<String> {
+    let shown = line.chars().take(hidden_from.unwrap_or(usize::MAX)).map(|letter| {
         let mut cell = String::new();
         match letter {
-            _ if at >= hidden_from => cell.push('•'),
             '\t' => cell.push_str(TAB),
             letter => escape::push(&mut cell, letter),
         }
         cell
     });
-    shown.collect()
+    shown.chain(hidden_from.map(|_| HIDDEN.to_owned())).collect()
 }
 
 #[cfg(test)]
@@ -95,6 +98,8 @@ mod tests {
     #[test]
     fn secrets_are_hidden_to_the_end_of_the_line() {
         let it = excerpt("KEY: hunter2 # and more", 6, 7, Some(6), 80);
-        assert!(!it.text.contains("hunter2") && !it.text.contains("more"));
+        assert_eq!((it.text.as_str(), it.before, it.marks), ("KEY: ••••••••", 5, 8));
+        let behind = excerpt("KEY: hunter2 # and more", 16, 3, Some(6), 80);
+        assert_eq!((behind.text.as_str(), behind.before), ("KEY: ••••••••", 5));
     }
 }

@@ -5,7 +5,7 @@
 
 use super::tree::{Map, Node, Scalar, Shape, Spanned, Style};
 use crate::diagnostic::{Diagnostic, Diagnostics, nearest};
-use crate::model::{Bytes, MilliCpu, Milliseconds, Name};
+use crate::model::{Bytes, MilliCpu, Milliseconds, NAME_LENGTH_MAX, Name, NotAName};
 use std::ops::RangeInclusive;
 
 /// A word and what it means: for keys that take one of a few words.
@@ -194,7 +194,8 @@ impl<T: AsRef<str>> Spanned<T> {
                 None
             }
             Err(why) => {
-                let mut mistake = Diagnostic::error("bad-name", "not a name", format!("{what}: {why}")).at(&self.place);
+                let mut mistake =
+                    Diagnostic::error("bad-name", "not a name", explain_name(what, text, why)).at(&self.place);
                 if let Some(name) = as_a_name(text) {
                     mistake = mistake.help(format!("write `{name}`"));
                 }
@@ -222,6 +223,25 @@ pub(super) fn one_of(words: &[&str]) -> String {
     match quoted.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
         _ => quoted.concat(),
+    }
+}
+
+/// Which rule a text breaks.
+fn explain_name(what: &str, text: &str, why: NotAName) -> String {
+    match why {
+        NotAName::Empty => format!("{what} cannot be empty"),
+        NotAName::TooLong => {
+            format!("{what} has at most {NAME_LENGTH_MAX} characters; this has {}", text.chars().count())
+        }
+        NotAName::BadStart(c) if c.is_ascii() => format!("{what} begins with a lower case letter, not with `{c}`"),
+        NotAName::BadCharacter(' ') => format!("{what} is one word"),
+        NotAName::BadCharacter(c) if c.is_ascii() => {
+            format!("{what} is made of lower case letters, digits and `-`; `{c}` is none of them")
+        }
+        // It may look exactly like one that is.
+        NotAName::BadStart(c) | NotAName::BadCharacter(c) => {
+            format!("{what} is made of a to z, 0 to 9 and `-`; `{c}` (U+{:04X}) is none of them", u32::from(c))
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! From parser events to trees.
 
 use super::budget::Budget;
-use super::trap::{self, Mend};
+use super::line::Line;
+use super::trap::{self, Mend, Mended};
 use super::tree::{Document, Entry, Map, Node, Scalar, Shape, Spanned, Style};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput};
@@ -35,8 +36,8 @@ pub(super) struct Builder<'t, 'b> {
     file: &'b Arc<str>,
     text: &'t str,
     budget: &'b Budget,
-    /// Lines that were mended: what is wrong in them was told before.
-    mended: &'b Arc<[u32]>,
+    /// What was mended: what is wrong there was told before.
+    mended: &'b Arc<[Mended]>,
     parser: Parser<'t, StrInput<'t>>,
     pub documents: Vec<Document>,
     pub found: Diagnostics,
@@ -47,6 +48,10 @@ pub(super) struct Builder<'t, 'b> {
     repeated: usize,
     started: usize,
     first_line: u32,
+    /// The last scalar, if it is plain and fills several lines.
+    long_plain: Option<Place>,
+    /// Whether a value of this document could not be had.
+    lost: bool,
 }
 
 /// What an anchor names: its node once that is whole.
@@ -64,7 +69,7 @@ pub(super) enum Stop {
 }
 
 impl<'t, 'b> Builder<'t, 'b> {
-    pub fn new(file: &'b Arc<str>, text: &'t str, budget: &'b Budget, mended: &'b Arc<[u32]>) -> Builder<'t, 'b> {
+    pub fn new(file: &'b Arc<str>, text: &'t str, budget: &'b Budget, mended: &'b Arc<[Mended]>) -> Builder<'t, 'b> {
         let options = granit_parser::options! {
             disallow_directives: true,
             emit_comments: false,
@@ -88,6 +93,8 @@ impl<'t, 'b> Builder<'t, 'b> {
             repeated: 0,
             started: 0,
             first_line: 1,
+            long_plain: None,
+            lost: false,
         }
     }
 
@@ -119,17 +126,31 @@ impl<'t, 'b> Builder<'t, 'b> {
 
     /// Tells where the parser stopped, and goes on behind the document.
     fn broken(&mut self, error: &granit_parser::ScanError, may_mend: bool) -> Result<(), Stop> {
-        let line = error.marker().line() as u32;
-        let trap = trap::explain(self.file, self.text, error);
-        // A second mistake in a line that we changed is of our making.
-        let told = trap.diagnostic.place.as_ref().is_some_and(|place| self.mended.contains(&place.line));
+        let innermost = self.open.last().map(|open| match open {
+            Open::List { place, .. } | Open::Map { place, .. } => place,
+        });
+        let trap = trap::explain(self.file, self.text, error, innermost);
+        // A second mistake where we changed something is of our making.
+        let place = trap.diagnostic.place.as_ref();
+        let told = place.is_some_and(|place| self.mended.iter().any(|mended| mended.touches(place)));
         match trap.mend {
             _ if told => {}
             Some(mend) if may_mend => return Err(Stop::Mend(Box::new(trap.diagnostic), mend)),
             _ => self.found.push(trap.diagnostic),
         }
-        self.close_document(false, line);
+        self.drop_swallowed();
+        self.close_document(false, error.marker().line() as u32);
         self.parser.proceed_next_document().map(|_| ()).map_err(|_| Stop::Budget)
+    }
+
+    /// A plain scalar of several lines right before the break has swallowed the line that broke: it is not what was
+    /// meant.
+    fn drop_swallowed(&mut self) {
+        let Some(Open::Map { map, .. }) = self.open.last_mut() else { return };
+        let swallowed = map.entries.last().is_some_and(|last| Some(&last.value.place) == self.long_plain.as_ref());
+        if swallowed {
+            map.entries.pop();
+        }
     }
 
     fn take(&mut self, event: Event<'t>, span: Span) -> Result<(), Stop> {
@@ -146,6 +167,8 @@ impl<'t, 'b> Builder<'t, 'b> {
                 self.refuse_tag(tag.is_some(), &span);
                 self.count(&span)?;
                 let node = self.scalar(&text, style, &span);
+                let long = style == ScalarStyle::Plain && span.start.line() != span.end.line();
+                self.long_plain = long.then(|| node.place.clone());
                 self.refuse_nul(&text, &node.place);
                 self.remember(anchor, &node, 1);
                 self.add(node);
@@ -303,7 +326,8 @@ impl<'t, 'b> Builder<'t, 'b> {
             Some(Anchored::Open) | None => {
                 let detail = "this stands inside what it repeats";
                 self.found.push(Diagnostic::error("alias-cycle", "anchor inside itself", detail).at(&self.place(span)));
-                (self.scalar("", ScalarStyle::Plain, &Span::empty(span.start)), 1)
+                self.skip_value();
+                return Ok(());
             }
         };
         self.repeated += nodes;
@@ -321,7 +345,9 @@ impl<'t, 'b> Builder<'t, 'b> {
         let place = self.place(span);
         let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
         self.found.push(if !is_word {
-            trap::star(&place).help(format!("begins with *: quote it, as in \"*{name}\""))
+            let line = Line::at(self.text, place.line);
+            let from = line.byte_of_column(span.start.col());
+            trap::unquoted(&line, '*', from, line.value_end(from), self.file)
         } else if let Some(first) = self.anchor_before(name, span) {
             let detail = format!("anchors end at ---: `&{name}` is of another document");
             Diagnostic::error("unknown-anchor", "unknown anchor", detail).at(&place).related(&first, "the anchor")
@@ -331,8 +357,18 @@ impl<'t, 'b> Builder<'t, 'b> {
                 .at(&place)
                 .help(format!("if it is text, quote it: \"*{name}\""))
         });
-        let nothing = self.scalar("", ScalarStyle::Plain, &Span::empty(span.start));
-        self.add(nothing);
+        self.skip_value();
+    }
+
+    /// A value that could not be had, and is told: its key is left out, so that nothing is said about it again.
+    fn skip_value(&mut self) {
+        self.lost = true;
+        if let Some(Open::Map { key, .. }) = self.open.last_mut() {
+            *key = match std::mem::take(key) {
+                Key::Awaited => Key::Bad,
+                Key::Read(_) | Key::Bad => Key::Awaited,
+            };
+        }
     }
 
     fn anchor_before(&self, name: &str, span: &Span) -> Option<Place> {
@@ -373,17 +409,20 @@ impl<'t, 'b> Builder<'t, 'b> {
 
     fn close_document(&mut self, complete: bool, last_line: u32) {
         while let Some(open) = self.open.pop() {
-            // The value of a key that was not read to its end is told as far as it goes.
-            self.add(match open {
-                Open::List { place, items, .. } => Node { place, shape: Shape::List(items) },
-                Open::Map { place, map, .. } => Node { place, shape: Shape::Map(map) },
-            });
+            // What was not read to its end is told as far as it goes; what had not begun is left out.
+            match open {
+                Open::List { items, .. } if items.is_empty() => self.skip_value(),
+                Open::List { place, items, .. } => self.add(Node { place, shape: Shape::List(items) }),
+                Open::Map { map, .. } if map.entries.is_empty() => self.skip_value(),
+                Open::Map { place, map, .. } => self.add(Node { place, shape: Shape::Map(map) }),
+            }
         }
         self.anchors.clear();
+        let lost = std::mem::take(&mut self.lost);
         let Some(root) = self.root.take().filter(|root| !root.is_null()) else { return };
-        let mended = self.mended.iter().any(|line| (self.first_line..=last_line).contains(line));
-        let document = Document { root, whole: complete && !mended, mended: Arc::clone(self.mended) };
-        self.documents.push(document);
+        let mended = self.mended.iter().any(|mended| (self.first_line..=last_line).contains(&mended.line));
+        let whole = complete && !lost && !mended;
+        self.documents.push(Document { root, whole, mended: Arc::clone(self.mended) });
     }
 }
 

@@ -25,6 +25,8 @@ pub enum Answer {
     RefusedFor(&'static str, &'static str),
     /// It will come.
     NotBuilt,
+    /// It belongs to something that will come, and that has a name of its own.
+    NotBuiltAs(&'static str),
     /// It is unknown, and this says what to write instead.
     Write(&'static str),
 }
@@ -42,17 +44,29 @@ impl Keys {
 
     fn mistake(&self, key: &str) -> Diagnostic {
         let unknown = || Diagnostic::error("unknown-key", "unknown key", format!("{} has no such key", self.of));
-        match self.answers.iter().find(|(word, _)| *word == key).map(|(_, answer)| *answer) {
+        let answer = |word: &str| self.answers.iter().find(|(known, _)| *known == word).map(|(_, answer)| *answer);
+        // `enviroment` is nearer to a word from elsewhere than to one of ours.
+        let near = || nearest(key, self.answers.iter().map(|(word, _)| *word)).and_then(answer);
+        if let Some(ours) = nearest(key, self.known.iter().copied()).filter(|_| answer(key).is_none()) {
+            return with_number(key, unknown()).help(format!("did you mean `{ours}`?"));
+        }
+        match answer(key).or_else(near) {
             Some(Answer::Means(ours)) => unknown().help(format!("did you mean `{ours}`?")),
             Some(Answer::Write(line)) => unknown().help(line),
             Some(Answer::Refused(why)) => refused(why),
             Some(Answer::RefusedFor(why, instead)) => refused(why).help(instead),
-            Some(Answer::NotBuilt) => not_built(key),
-            None => match nearest(key, self.known.iter().copied()) {
-                Some(near) => unknown().help(format!("did you mean `{near}`?")),
-                None => unknown().help(format!("its keys are {}", self.known.join(", "))),
-            },
+            Some(Answer::NotBuilt) => not_built(&format!("`{key}`")),
+            Some(Answer::NotBuiltAs(what)) => not_built(what),
+            None => with_number(key, unknown()).help(format!("its keys are {}", self.known.join(", "))),
         }
+    }
+}
+
+/// A letter that only looks like one of ours is told by its number.
+fn with_number(key: &str, mistake: Diagnostic) -> Diagnostic {
+    match key.chars().find(|letter| !letter.is_ascii()) {
+        Some(letter) => mistake.help(format!("`{letter}` is U+{:04X}, which no key has", u32::from(letter))),
+        None => mistake,
     }
 }
 
@@ -62,8 +76,8 @@ pub fn refused(why: &str) -> Diagnostic {
     Diagnostic::error("refused-on-purpose", "refused on purpose", why)
 }
 
-/// The diagnostic of a part that deployd will have and has not yet.
+/// The diagnostic of a part that deployd will have and has not yet, by its name: `` `canary` ``, `a UDP port`.
 #[must_use]
 pub fn not_built(what: &str) -> Diagnostic {
-    Diagnostic::error("not-built-yet", "not built yet", format!("`{what}` is not built yet"))
+    Diagnostic::error("not-built-yet", "not built yet", format!("{what} is not built yet"))
 }

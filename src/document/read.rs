@@ -3,7 +3,7 @@
 use super::budget::Budget;
 use super::build::{Builder, Stop};
 use super::line::mend;
-use super::trap::{MENDED_CODES, Mend, has_tab};
+use super::trap::{MENDED_CODES, Mended};
 use super::tree::Document;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use std::borrow::Cow;
@@ -23,13 +23,13 @@ pub fn read(file: &Arc<str>, bytes: &[u8], budget: &Budget) -> (Vec<Document>, D
     let Some(text) = decode(file, bytes, budget, &mut told) else { return (Vec::new(), told) };
     refuse_direction(file, text, &mut told);
     let mut text = Cow::Borrowed(text);
-    let mut mended: Arc<[u32]> = Arc::new([]);
+    let mut mended: Arc<[Mended]> = Arc::new([]);
     for round in 0..=MENDS_MAX {
         let mut builder = Builder::new(file, &text, budget, &mended);
         let result = builder.read_all(round < MENDS_MAX);
         if let Err(Stop::Mend(mistake, how)) = result {
             told.push(*mistake);
-            mended = mended.iter().copied().chain(lines_of(&how, &text)).collect();
+            mended = mended.iter().copied().chain(how.places(&text)).collect();
             text = Cow::Owned(mend(&text, &how));
             continue;
         }
@@ -42,27 +42,22 @@ pub fn read(file: &Arc<str>, bytes: &[u8], budget: &Budget) -> (Vec<Document>, D
 }
 
 impl Document {
-    /// Takes away what was said about lines that were mended, but for the mistake that was mended: what stands in them now
-    /// is ours. Every reader of a format calls it when it has read a document.
+    /// Takes away what was said about what was mended, but for the mistake that was mended: what stands there now is
+    /// ours. Every reader of a format calls it when it has read a document.
     pub fn hush(&self, found: &mut Diagnostics) {
         hush(&self.mended, found);
     }
 }
 
-fn hush(mended: &[u32], found: &mut Diagnostics) {
-    if !mended.is_empty() {
-        found.retain(|diagnostic| {
-            let in_mended = diagnostic.place.as_ref().is_some_and(|place| mended.contains(&place.line));
-            !in_mended || MENDED_CODES.contains(&diagnostic.code.0)
-        });
+fn hush(mended: &[Mended], found: &mut Diagnostics) {
+    if mended.is_empty() {
+        return;
     }
-}
-
-fn lines_of(mend: &Mend, text: &str) -> Vec<u32> {
-    match mend {
-        Mend::Blot { line, .. } => vec![*line],
-        Mend::Untab => (1..).zip(text.lines()).filter(|(_, line)| has_tab(line)).map(|(number, _)| number).collect(),
-    }
+    found.retain(|diagnostic| {
+        let place = diagnostic.place.as_ref();
+        let ours = place.is_some_and(|place| mended.iter().any(|mended| mended.touches(place)));
+        !ours || MENDED_CODES.contains(&diagnostic.code.0)
+    });
 }
 
 /// The bytes as text: short enough, UTF-8, without the mark that some editors put first.

@@ -27,8 +27,42 @@ pub(super) enum Mend {
     Untab,
 }
 
-/// What is wrong where the parser stopped.
-pub(super) fn explain(file: &Arc<str>, text: &str, error: &ScanError) -> Trap {
+/// Where something was mended: some columns of a line, from 1.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Mended {
+    pub line: u32,
+    from: u32,
+    to: u32,
+}
+
+impl Mended {
+    /// Whether a place is in it, or holds it.
+    pub fn touches(&self, place: &Place) -> bool {
+        let end = place.column.saturating_add(place.length);
+        place.line == self.line && place.column < self.to && end > self.from
+    }
+}
+
+impl Mend {
+    /// Where it changes the text.
+    pub fn places(&self, text: &str) -> Vec<Mended> {
+        match self {
+            Mend::Blot { line, from, to } => {
+                let it = Line::at(text, *line);
+                let column = |at: usize| it.text.get(..at).map_or(1, |before| before.chars().count() as u32 + 1);
+                vec![Mended { line: *line, from: column(*from), to: column(*to) }]
+            }
+            // Where the tabs were, columns are no longer what they were: all of these lines.
+            Mend::Untab => {
+                let tabbed = (1..).zip(text.lines()).filter(|(_, line)| has_tab(line));
+                tabbed.map(|(line, _)| Mended { line, from: 1, to: u32::MAX }).collect()
+            }
+        }
+    }
+}
+
+/// What is wrong where the parser stopped. `innermost` is the list or map that is open there.
+pub(super) fn explain(file: &Arc<str>, text: &str, error: &ScanError, innermost: Option<&Place>) -> Trap {
     let marker = error.marker();
     let line = Line::at(text, marker.line() as u32);
     let at = line.byte_of_column(marker.col());
@@ -40,8 +74,11 @@ pub(super) fn explain(file: &Arc<str>, text: &str, error: &ScanError) -> Trap {
     }
     let trap = match error.kind() {
         ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::ExpectedFlowSequenceSeparator => {
-            reference_in_flow(file, &line, at)
+            reference_in_flow(file, &line, at).or_else(|| colon_in_flow(file, &line, at))
         }
+        ErrorKind::InvalidColonPlacement
+        | ErrorKind::UnexpectedEofFlowMapping
+        | ErrorKind::UnexpectedEofFlowSequence => innermost.map(|place| not_closed(text, place)),
         ErrorKind::MissingAnchorOrAliasName | ErrorKind::UnexpectedCharacter { .. } => first_character(file, &line, at),
         ErrorKind::MappingValueNotAllowed => colon_in_value(file, text, &line, at),
         ErrorKind::InvalidTrailingDoubleQuotedScalar | ErrorKind::InvalidTrailingSingleQuotedScalar => {
@@ -59,11 +96,6 @@ pub(super) fn tag(place: &Place) -> Diagnostic {
     Diagnostic::error("tag", "tag", "tags are not read: the format gives each value its type")
         .at(place)
         .help("leave it out, or quote the value if it begins with !")
-}
-
-/// Text that begins with `*` and names no anchor.
-pub(super) fn star(place: &Place) -> Diagnostic {
-    Diagnostic::error("unquoted", "not quoted", "text that begins with * is an alias to YAML").at(place)
 }
 
 fn tab(file: &Arc<str>, text: &str, error: &ScanError) -> Option<Trap> {
@@ -118,18 +150,50 @@ fn reference_in_flow(file: &Arc<str>, line: &Line<'_>, at: usize) -> Option<Trap
 /// A value that begins with a character that means something else there.
 fn first_character(file: &Arc<str>, line: &Line<'_>, at: usize) -> Option<Trap> {
     let first = line.text[at..].chars().next()?;
-    // The mark may stand behind the character.
+    // The mark may stand behind the character, and behind words that the parser took for aliases.
     let (from, first) = match (first, at.checked_sub(1).map(|before| line.text.as_bytes()[before])) {
         ('*' | '&' | '@' | '`' | '%', _) => (at, first),
         (_, Some(before @ (b'*' | b'&'))) => (at - 1, char::from(before)),
         _ => return None,
     };
+    let from = line.value_start(from).filter(|start| line.text[*start..].starts_with('*')).unwrap_or(from);
     let to = line.value_end(from);
-    let value = &line.text[from..to];
-    let diagnostic = Diagnostic::error("unquoted", "not quoted", format!("begins with {first}: quote it"))
+    Some(Trap { diagnostic: unquoted(line, first, from, to, file), mend: Some(line.blot(from, to)) })
+}
+
+/// Text that begins with a character that is YAML's.
+pub(super) fn unquoted(line: &Line<'_>, first: char, from: usize, to: usize, file: &Arc<str>) -> Diagnostic {
+    Diagnostic::error("unquoted", "not quoted", format!("begins with {first}: quote it"))
         .at(&line.place(file, from, to))
-        .help(format!("write {}", line.with_key(from, &quoted(value))));
-    Some(Trap { diagnostic, mend: Some(line.blot(from, to)) })
+        .help(format!("write {}", line.with_key(from, &quoted(&line.text[from..to]))))
+}
+
+/// `{ run: echo a: b }`.
+fn colon_in_flow(file: &Arc<str>, line: &Line<'_>, at: usize) -> Option<Trap> {
+    if !line.text[at..].starts_with(": ") {
+        return None;
+    }
+    let from = line.value_start(at).filter(|from| *from < at)?;
+    line.key_before(from)?;
+    Some(quote_whole(file, line, from))
+}
+
+fn quote_whole(file: &Arc<str>, line: &Line<'_>, from: usize) -> Trap {
+    let to = line.value_end(from);
+    let key = line.key_before(from).unwrap_or_default();
+    let what = if matches!(key, "run" | "test" | "prepare" | "command" | "undo") { "command" } else { "value" };
+    let diagnostic =
+        Diagnostic::error("unquoted", "not quoted", format!("quote the whole {what}: it has a `: ` in it"))
+            .at(&line.place(file, from, to))
+            .help(format!("write {}", line.with_key(from, &quoted(&line.text[from..to]))));
+    Trap { diagnostic, mend: Some(line.blot(from, to)) }
+}
+
+fn not_closed(text: &str, place: &Place) -> Trap {
+    let line = Line::at(text, place.line);
+    let open = line.text.chars().nth(place.column.saturating_sub(1) as usize).unwrap_or('[');
+    let diagnostic = Diagnostic::error("not-closed", "not closed", format!("this `{open}` is not closed")).at(place);
+    Trap { diagnostic, mend: None }
 }
 
 /// `run: echo "a: b"`: the second `: ` begins another value. Or the line is indented too deep.
@@ -146,15 +210,7 @@ fn colon_in_value(file: &Arc<str>, text: &str, line: &Line<'_>, at: usize) -> Op
             .related(&above.place(file, above.indent(), above.end()), "the line above");
         return Some(Trap { diagnostic, mend: None });
     }
-    let to = line.value_end(from);
-    let value = &line.text[from..to];
-    let key = line.key_before(from).unwrap_or_default();
-    let what = if matches!(key, "run" | "test" | "prepare" | "command" | "undo") { "command" } else { "value" };
-    let diagnostic =
-        Diagnostic::error("unquoted", "not quoted", format!("quote the whole {what}: it has a `: ` in it"))
-            .at(&line.place(file, from, to))
-            .help(format!("write {}", line.with_key(from, &quoted(value))));
-    Some(Trap { diagnostic, mend: Some(line.blot(from, to)) })
+    Some(quote_whole(file, line, from))
 }
 
 /// `cmd: "a" b`: text behind closing quotes.
@@ -167,7 +223,7 @@ fn behind_quotes(file: &Arc<str>, line: &Line<'_>, at: usize) -> Option<Trap> {
     let detail = "the value ends with its quotes, and more stands behind them";
     let diagnostic = Diagnostic::error("behind-quotes", "text behind quotes", detail)
         .at(&line.place(file, at.min(to.saturating_sub(1)), to))
-        .help(format!("quote the whole: write {}", line.with_key(from, &quoted(&line.text[from..to]))));
+        .help(format!("quote the whole: write {}", line.with_key(from, &requoted(&line.text[from..to]))));
     Some(Trap { diagnostic, mend: Some(line.blot(from, to)) })
 }
 
@@ -212,7 +268,9 @@ fn plainly(file: &Arc<str>, line: &Line<'_>, at: usize, kind: &ErrorKind) -> Tra
         E::UnclosedFlowCollection { open } => {
             mistake("not-closed", "not closed", &format!("this `{open}` is not closed"))
         }
-        E::UnclosedQuotedScalar => mistake("not-closed", "not closed", "these quotes are not closed"),
+        E::UnclosedQuotedScalar | E::DocumentIndicatorInQuotedScalar => {
+            mistake("not-closed", "not closed", "these quotes are not closed")
+        }
         E::MismatchedFlowCollectionEnd { open, close } => {
             mistake("not-closed", "not closed", &format!("this `{open}` is closed by `{close}`"))
         }
@@ -283,6 +341,12 @@ fn is_tag(kind: &ErrorKind) -> bool {
             | E::InvalidTagUtf8LeadingByte
             | E::InvalidTagUtf8TrailingByte
     )
+}
+
+/// Text that has quotes around it already, and the same ones inside.
+fn requoted(text: &str) -> String {
+    let inside = text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
+    if text.len() > 1 && text.starts_with('\'') && text.ends_with('\'') { quoted(inside) } else { quoted(text) }
 }
 
 /// The text in quotes: double ones where that needs no escape.

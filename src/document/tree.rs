@@ -1,5 +1,6 @@
 //! The tree: nodes, maps and scalars, each with its place.
 
+use super::trap::Mended;
 use crate::diagnostic::Place;
 use std::sync::Arc;
 
@@ -11,8 +12,8 @@ pub struct Document {
     /// Whether all of it could be read. Of a document that is not whole, what is missing says nothing: readers report
     /// no missing keys then, since the mistake that hides them is told already.
     pub whole: bool,
-    /// Lines that were mended so that reading could go on, of the whole file.
-    pub(super) mended: Arc<[u32]>,
+    /// What was mended so that reading could go on, of the whole file.
+    pub(super) mended: Arc<[Mended]>,
 }
 
 /// A value and where it stands.

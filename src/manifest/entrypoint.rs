@@ -37,7 +37,7 @@ impl Entrypoint {
         }
         let map = entry.value.map("an entrypoint", cx.found)?;
         if let Some(protocol) = map.entry("protocol").filter(|entry| entry.value.as_text() == Some("udp")) {
-            cx.push(not_built("UDP entrypoints").at(&protocol.key.place));
+            cx.push(not_built("a UDP entrypoint").at(&protocol.key.place));
         } else {
             ENTRYPOINT.check(map, cx.found);
         }

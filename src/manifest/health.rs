@@ -53,6 +53,7 @@ impl Health {
                 let wanted = "a check, or `none`";
                 let mut mistake = node.mistake("expected-map", "expected a map", "`health`", wanted);
                 mistake = match node.as_text() {
+                    Some("off" | "no" | "false") => mistake.help("write health: none"),
                     Some(path) if path.starts_with('/') => mistake.help(format!("write health: {{ http: {path} }}")),
                     _ => mistake.help("write health: { http: /healthz }"),
                 };
@@ -62,9 +63,9 @@ impl Health {
         };
         HEALTH.check(map, cx.found);
         let port = map.get("port").and_then(|node| PortChoice::read(node, cx));
-        let mut duration = |key: &str| map.get(key).and_then(|node| node.duration(key, cx.found));
-        let (within, every) = (duration("within"), duration("every"));
-        let restart_after = duration("restart_after");
+        let mut duration = |key: &str, what: &str| map.get(key).and_then(|node| node.duration(what, cx.found));
+        let (within, every) = (duration("within", "`within`"), duration("every", "`every`"));
+        let restart_after = duration("restart_after", "`restart_after`");
         let probe = Probe::read(node, map, cx)?;
         let check = Check { probe, port, within, every, restart_after };
         Some(node.spanned(Health::Check(Box::new(check))))
@@ -77,6 +78,10 @@ impl Probe {
         let [entry] = asked.as_slice() else {
             let detail = "a health check asks one thing: `http`, `tcp`, `grpc` or `command`";
             let mistake = Diagnostic::error("one-of-them", "one of them", detail);
+            // Who wrote `path:` is told about that, and meant to ask something.
+            if asked.is_empty() && ["path", "url", "exec", "test"].iter().any(|key| map.get(key).is_some()) {
+                return None;
+            }
             cx.push(match asked.as_slice() {
                 [first, second, ..] => mistake.at(&second.key.place).related(&first.key.place, "the other"),
                 _ => mistake.at(&node.place).help("write health: { http: /healthz }"),

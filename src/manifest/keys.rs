@@ -1,6 +1,6 @@
 //! The keys of every map of the format, and the answers to keys that people bring from elsewhere (FORMATS.md 5).
 
-use crate::document::Answer::{Means, NotBuilt, Refused, RefusedFor, Write};
+use crate::document::Answer::{Means, NotBuilt, NotBuiltAs, Refused, RefusedFor, Write};
 use crate::document::{Answer, Keys};
 
 pub(super) const CONTAINER: Answer =
@@ -13,7 +13,7 @@ pub(super) const MACHINE: Answer = Refused("a systems engineer's definition can 
 pub(super) const PORT_MAPPING: &str = "other services use ${frontend.address}; the outside uses an entrypoint: a port is only what the service listens on";
 const FORWARDS: Answer = Refused("an entrypoint forwards what it gets");
 const PROBES: Answer = Refused("an entrypoint forwards what it gets, and a probe asks as plainly: it sends no headers");
-pub(super) const OTHER_WORLD: &str = "a systems engineer can offer it here as an `existing` slug";
+pub(super) const OTHER_WORLD: &str = "a service requires what is in its own world; of another, a systems engineer can offer it here as an `existing` slug";
 const CONSENT: Answer = Refused("consent is given to one plan; a line that stays would disarm it for good");
 const SCALE_INSIDE: Answer = Write("write scale: { replicas: 2, cpu: 500m, memory: 256Mi }");
 const SHARED: Answer =
@@ -167,9 +167,9 @@ pub(super) const TASK: Keys = Keys {
         ("build", CONTAINER),
         ("cpu", Write("write scale: { cpu: 500m, memory: 256Mi }")),
         ("memory", Write("write scale: { cpu: 500m, memory: 256Mi }")),
-        ("interactive", NotBuilt),
-        ("tty", NotBuilt),
-        ("stdin", NotBuilt),
+        ("interactive", NotBuiltAs("an interactive task")),
+        ("tty", NotBuiltAs("an interactive task")),
+        ("stdin", NotBuiltAs("an interactive task")),
     ],
 };
 
@@ -255,7 +255,7 @@ pub(super) const ENTRYPOINT: Keys = Keys {
         ("https", Write("https is used where the world can: leave it out")),
         ("certificate", Write("https is used where the world can: leave it out")),
         ("protocol", Write("the port says what is spoken: ports: { mqtt: { port: 1883, protocol: tcp } }")),
-        ("udp", NotBuilt),
+        ("udp", NotBuiltAs("a UDP entrypoint")),
     ],
 };
 

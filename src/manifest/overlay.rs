@@ -4,7 +4,7 @@ use super::Manifest;
 use super::keys::SAME_EVERYWHERE;
 use super::read::read_map;
 use super::reading::Reading;
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::document::{Entry, Map, Node, Shape, Spanned, merge};
 use crate::model::{Capability, Name};
 use std::borrow::Cow;
@@ -81,7 +81,11 @@ fn read_key(key: &Spanned<Box<str>>, cx: &mut Reading<'_>) -> Option<OverlayKey>
             return Some(OverlayKey::Capability(capability));
         }
         let detail = "`in` takes worlds, and capabilities such as `deploy:local`";
-        cx.push(Diagnostic::error("bad-name", "not a name", detail).at(&key.place));
+        let mut mistake = Diagnostic::error("bad-name", "not a name", detail).at(&key.place);
+        if let Ok(capability) = Capability::new(&key.value.to_ascii_lowercase()) {
+            mistake = mistake.help(format!("write {capability}"));
+        }
+        cx.push(mistake);
         return None;
     }
     Some(OverlayKey::Word(key.name("a world or a capability", cx.found)?.value))
@@ -119,14 +123,31 @@ impl Manifest {
             merged.entries.retain(|entry| &*entry.key.value != "in");
             let mut of_this = Diagnostics::new();
             read_map(&merged, &self.service.place, self.whole, self.depth, &mut of_this);
-            for diagnostic in of_this {
-                if !known.iter().any(|known| *known == diagnostic) {
-                    found.push(diagnostic);
-                }
+            let new = of_this.into_iter().filter(|diagnostic| !known.iter().any(|known| known == diagnostic));
+            let last = last_line(&overlay.written).max(overlay.place.line);
+            for diagnostic in new {
+                let inside = |place: &Place| (overlay.place.line..=last).contains(&place.line);
+                // What is told elsewhere is right without this overlay: that has to be said.
+                let told_elsewhere = diagnostic.place.as_ref().is_some_and(|place| !inside(place));
+                found.push(match told_elsewhere {
+                    true => diagnostic.related(&overlay.place, format!("as it is in `{}`", overlay.when)),
+                    false => diagnostic,
+                });
             }
         }
         found
     }
+}
+
+fn last_line(map: &Map) -> u32 {
+    fn of(node: &Node) -> u32 {
+        match &node.shape {
+            Shape::Scalar(_) => node.place.line,
+            Shape::List(items) => items.iter().map(of).max().unwrap_or(node.place.line),
+            Shape::Map(map) => last_line(map).max(node.place.line),
+        }
+    }
+    map.entries.iter().map(|entry| of(&entry.value)).max().unwrap_or(0)
 }
 
 /// One map of a service over another: as [`merge`], but for what has a short form, a list of named entries, or a null

@@ -116,7 +116,7 @@ fn protocol_of(name: &str) -> Option<Protocol> {
 
 fn read_protocol(node: &Node, cx: &mut Reading<'_>) -> Option<Protocol> {
     if node.as_text() == Some("udp") {
-        cx.push(not_built("UDP entrypoints").at(&node.place));
+        cx.push(not_built("a UDP entrypoint").at(&node.place));
         return None;
     }
     Some(node.choice("`protocol`", &PROTOCOLS, cx.found)?.value)

@@ -176,6 +176,10 @@ impl Requirement {
         let [entry] = asked.as_slice() else {
             let detail = "a requirement says `use` (a slug), `of` (what is there already) or `service`: one of them";
             let mistake = Diagnostic::error("one-of-them", "one of them", detail);
+            // Who wrote `type:` is told about that, and meant to say something.
+            if asked.is_empty() && ["slug", "type", "kind"].iter().any(|key| map.get(key).is_some()) {
+                return None;
+            }
             cx.push(match asked.as_slice() {
                 [first, second, ..] => mistake.at(&second.key.place).related(&first.key.place, "the other"),
                 _ => mistake.at(&node.place).help("write { use: postgres }"),
@@ -211,6 +215,11 @@ fn read_slug(node: &Node, cx: &mut Reading<'_>) -> Option<Spanned<Name>> {
         let detail = "a slug has no dot; what another service shares is used with `of`";
         let help = format!("write - {requirement}: {{ of: {text} }}");
         cx.push(Diagnostic::error("bad-name", "not a name", detail).at(&node.place).help(help));
+        return None;
+    }
+    if node.as_text().is_some_and(|text| text.split_once(':').is_some_and(|(_, slug)| Name::new(slug).is_ok())) {
+        let detail = "put a space behind the `:`";
+        cx.push(Diagnostic::error("no-space", "no space behind `:`", detail).at(&node.place));
         return None;
     }
     cx.name(node, "a slug")

@@ -78,9 +78,9 @@ impl Replicas {
             return Some(read_count(node, "`replicas`", 0, cx)?.map(Replicas::Fixed));
         };
         REPLICAS.check(map, cx.found);
-        let mut count = |key: &str| map.get(key).and_then(|node| read_count(node, key, 1, cx));
-        let (min, max) = (count("min"), count("max"));
-        let cpu = map.get("cpu").and_then(|node| node.percent("cpu", cx.found));
+        let mut count = |key: &str, what: &str| map.get(key).and_then(|node| read_count(node, what, 1, cx));
+        let (min, max) = (count("min", "`min`"), count("max", "`max`"));
+        let cpu = map.get("cpu").and_then(|node| node.percent("`cpu`", cx.found));
         let missing: Vec<&str> = ["min", "max", "cpu"].into_iter().filter(|key| map.get(key).is_none()).collect();
         if !missing.is_empty() {
             let detail = format!("replicas between two numbers need {} too", missing.join(" and "));

@@ -46,7 +46,11 @@ fn read_schedule(node: &Node, cx: &mut Reading<'_>) -> Option<Spanned<String>> {
     } else {
         match text.parse::<croner::Cron>() {
             Ok(_) => return Some(text),
-            Err(error) => format!("this is no schedule: {error}"),
+            Err(error) => {
+                let why = error.to_string();
+                let why = why.strip_prefix("Component error: ").unwrap_or(&why).trim_end_matches('.').to_lowercase();
+                format!("this is no schedule: {why}")
+            }
         }
     };
     cx.push(Diagnostic::error("bad-schedule", "not a schedule", detail).at(&node.place));

@@ -35,7 +35,7 @@ impl Update {
             return Update::read_long(node, map, cx);
         }
         if node.as_text() == Some("canary") {
-            cx.push(not_built("canary").at(&node.place));
+            cx.push(not_built("`canary`").at(&node.place));
             return None;
         }
         let choices = [("rolling", 0), ("blue-green", 1), ("append-only", 2)];

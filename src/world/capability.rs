@@ -104,7 +104,7 @@ fn find(key: &Spanned<Box<str>>, found: &mut Diagnostics) -> Option<(&'static Kn
         return Some((known, Capability::fixed(known.capability)));
     }
     if COMING.contains(&written) {
-        found.push(not_built(written).at(&key.place));
+        found.push(not_built(&format!("`{written}`")).at(&key.place));
         return None;
     }
     let names: Vec<&str> = KNOWN.iter().map(|known| known.capability).collect();

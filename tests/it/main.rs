@@ -1,5 +1,7 @@
 //! The tests that need more than one module: cases, laws, contract suites, crashes, stories.
+mod cases;
 mod keeper;
+mod manifest;
 mod provider;
 mod store;
 mod tidy;
