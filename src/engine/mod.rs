@@ -8,11 +8,14 @@
 //! read another clock than the one it was given: under simulation it runs on one thread, and a crash is dropping its
 //! future and keeping the store.
 
+mod act;
 mod catalogue;
 mod doors;
 mod parts;
+mod queue;
 mod record;
 mod rows;
+mod settle;
 
 pub use catalogue::{Catalogue, Compiled, ManifestFound, Manifests, Moved, WorldFacts};
 pub use doors::{

@@ -88,7 +88,7 @@ impl Default for Limits {
             releases_kept: 10,
             plans_kept: 10,
             history_kept: 200,
-            queue_max: 100,
+            queue_max: 10,
         }
     }
 }

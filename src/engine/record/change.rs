@@ -49,10 +49,10 @@ pub enum Op {
     Head(Head),
     /// Write what a resource is made of.
     Resource(Box<ResourceSpec>),
-    /// A row of the world, with what is expected of it.
-    World(Key, Expected, Vec<u8>),
-    /// A row of the world goes, with what is expected of it.
-    NoWorld(Key, Expected),
+    /// A row of the world, and what is expected of it, if anything is.
+    World(Key, Option<Expected>, Vec<u8>),
+    /// A row of the world goes.
+    NoWorld(Key, Option<Expected>),
 }
 
 /// What is to be written of one stack.
@@ -127,7 +127,9 @@ impl Change {
                     Written::Put(key, encoded) => (key, Some(encoded)),
                     Written::Remove(key) => (key, None),
                 };
-                expect.entry(key.clone()).or_insert(expected);
+                if let Some(expected) = expected {
+                    expect.entry(key.clone()).or_insert(expected);
+                }
                 written.insert(key, encoded);
             }
         }
@@ -159,14 +161,14 @@ impl Change {
 }
 
 /// Which rows an operation writes, and what it expects of them.
-fn write(rows: &StackRows, op: &Op) -> Vec<(Written, Expected)> {
+fn write(rows: &StackRows, op: &Op) -> Vec<(Written, Option<Expected>)> {
     let stack = &rows.id;
     let put = |key: Key, encoded: Encoded| {
-        let expected = rows.expected(&key);
+        let expected = Some(rows.expected(&key));
         vec![(Written::Put(key, encoded), expected)]
     };
     let remove = |key: Key| {
-        let expected = rows.expected(&key);
+        let expected = Some(rows.expected(&key));
         vec![(Written::Remove(key), expected)]
     };
     let key = |table: Table, id: &str| of_stack(stack, table, id);
@@ -198,18 +200,18 @@ fn write(rows: &StackRows, op: &Op) -> Vec<(Written, Expected)> {
 }
 
 /// A live deployment lies with its stack; one that has ended, in the world's history.
-fn write_deployment(rows: &StackRows, row: &DeploymentRow) -> Vec<(Written, Expected)> {
+fn write_deployment(rows: &StackRows, row: &DeploymentRow) -> Vec<(Written, Option<Expected>)> {
     let number = row.deployment.id.number;
     let live = deployment_key(&rows.id, number);
     let expected = rows.expected(&live);
     if !row.deployment.state.is_terminal() {
-        return vec![(Written::Put(live, encode(row)), expected)];
+        return vec![(Written::Put(live, encode(row)), Some(expected))];
     }
-    let over = (Written::Put(history_key(&rows.id, number), encode(row)), Expected::Absent);
+    let over = (Written::Put(history_key(&rows.id, number), encode(row)), Some(Expected::Absent));
     match expected {
         // It was never live: it ended as it was accepted.
         Expected::Absent => vec![over],
-        expected => vec![(Written::Remove(live), expected), over],
+        expected => vec![(Written::Remove(live), Some(expected)), over],
     }
 }
 

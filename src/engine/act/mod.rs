@@ -1,0 +1,9 @@
+//! How steps become orders, and their answers rows. Substitution and bookkeeping; nothing is decided here.
+
+mod fill;
+mod order;
+mod outcome;
+
+pub use fill::{Answers, export_identity, filled};
+pub use order::{Asked, Under, asked, order, token};
+pub use outcome::{Backoff, NEVER, done, failed, full_jitter, is_tried_again};
