@@ -22,6 +22,10 @@ const BATCH_MAX: usize = 64;
 /// How often a port that is lost is tried again, and idle connections are looked through.
 const TICK: Duration = Duration::from_secs(1);
 
+/// A proxy that was killed a moment ago lets go of its lock before its last port: so long it is waited for.
+const PORTS_WITHIN: Duration = Duration::from_millis(500);
+const PORTS_AGAIN: Duration = Duration::from_millis(10);
+
 /// A question that changes something, or asks about what may be changing.
 pub(super) struct Order {
     pub(super) question: Question,
@@ -40,10 +44,15 @@ pub(super) struct Control {
 
 impl Control {
     /// Puts what is kept in charge and opens its listeners.
-    pub(super) fn start(home: Home, kept: Kept, traffic: Arc<Traffic>) -> Control {
+    pub(super) async fn start(home: Home, kept: Kept, traffic: Arc<Traffic>) -> Control {
         let mut control = Control { home, kept, listening: BTreeMap::new(), lost: BTreeMap::new(), traffic };
         control.swap_table();
+        let deadline = tokio::time::Instant::now() + PORTS_WITHIN;
         control.open_what_is_missing();
+        while !control.lost.is_empty() && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(PORTS_AGAIN).await;
+            control.open_what_is_missing();
+        }
         control
     }
 

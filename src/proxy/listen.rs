@@ -88,18 +88,22 @@ fn has_no_ipv6(e: &io::Error) -> bool {
 
 async fn accept_all(socket: TcpListener, traffic: Arc<Traffic>, door: Door, closing: CancellationToken) {
     loop {
-        let accepted = tokio::select! {
+        let arrived = async {
+            let accepted = socket.accept().await;
+            // Who finds no seat waits here, and those behind in the system's queue.
+            (accepted, traffic.seats.take().await)
+        };
+        let arrived = tokio::select! {
             biased;
             () = closing.cancelled() => return,
-            // The seat first: who finds none waits in the system's queue and costs us nothing.
-            accepted = async { (traffic.seats.take().await, socket.accept().await) } => accepted,
+            arrived = arrived => arrived,
         };
-        match accepted {
-            (seat, Ok((stream, peer))) => {
+        match arrived {
+            (Ok((stream, peer)), seat) => {
                 let arrival = Arrival { stream, peer: peer.ip(), seat, closing: closing.clone() };
                 traffic.tasks.spawn(arrival.serve(Arc::clone(&traffic), door.clone()));
             }
-            (_, Err(_)) => tokio::time::sleep(ACCEPT_AGAIN).await,
+            (Err(_), _) => tokio::time::sleep(ACCEPT_AGAIN).await,
         }
     }
 }
@@ -128,6 +132,7 @@ impl Arrival {
 
     async fn http(self, traffic: Arc<Traffic>, door: Door) {
         let header_read = traffic.limits().header_read.duration();
+        let log = traffic.log.clone();
         let (stream, framing) = Watched::new(self.stream);
         let visit = Arc::new(Visit::new(traffic, door, self.peer, framing, self.seat));
         let service = service_fn(move |request| {
@@ -142,14 +147,17 @@ impl Arrival {
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         tokio::pin!(connection);
-        // What went wrong on a client's connection was answered, or there is nobody to answer.
-        tokio::select! {
+        let ended = tokio::select! {
             biased;
-            _ = connection.as_mut() => {}
+            ended = connection.as_mut() => ended,
             () = self.closing.cancelled() => {
                 connection.as_mut().graceful_shutdown();
-                let _ = connection.await;
+                connection.await
             }
+        };
+        // Other errors were answered and told, or the client is gone.
+        if ended.is_err_and(|e| e.is_parse()) {
+            log.begin(self.peer, None).line().note = Some("what was sent is not HTTP/1.1, or its head is too large");
         }
     }
 }

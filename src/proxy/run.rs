@@ -141,7 +141,7 @@ async fn live(
     let socket = tokio::net::UnixListener::from_std(socket).map_err(|e| format!("the control socket: {e}"))?;
     let mut asked_to_end = Asked::listen().map_err(|e| format!("signals cannot be heard: {e}"))?;
     let traffic = Traffic::new(kept.settings.clone(), log, descriptors);
-    let control = Control::start(home.clone(), kept, Arc::clone(&traffic));
+    let control = Control::start(home.clone(), kept, Arc::clone(&traffic)).await;
     let (orders, taken) = tokio::sync::mpsc::channel(ORDERS_WAITING_MAX);
     traffic.tasks.spawn(control.run(taken));
     traffic.tasks.spawn(socket::serve(socket, Arc::clone(&traffic), orders));
@@ -157,6 +157,8 @@ async fn live(
     }
     traffic.ending.cancel();
     traffic.tasks.close();
+    // Closed first, so that none is kept after this.
+    traffic.table.load().upstreams().for_each(|upstream| upstream.let_go());
     let drain = traffic.limits().drain.duration();
     if tokio::time::timeout(drain, traffic.tasks.wait()).await.is_err() {
         note(&format!("{} connections did not end within {} s and are cut", traffic.seats.taken(), drain.as_secs()));

@@ -120,7 +120,7 @@ impl Table {
     /// What is in flight, by backend id.
     pub(super) fn stats(&self) -> BTreeMap<String, BackendStats> {
         let mut stats: BTreeMap<String, BackendStats> = BTreeMap::new();
-        for upstream in self.upstreams.values() {
+        for upstream in self.upstreams.values().filter(|upstream| upstream.retired().is_none() || upstream.load() > 0) {
             let one = stats.entry(upstream.backend.id.clone()).or_default();
             one.requests += upstream.in_flight(Work::Request);
             one.connections += upstream.in_flight(Work::Connection);

@@ -179,9 +179,15 @@ impl Upstream {
     /// Keeps a connection whose last request has ended, for the next one.
     pub(super) fn keep(&self, sender: Sender) {
         let mut idle = self.idle();
-        if !sender.is_closed() && idle.len() < IDLE_MAX && self.retired().is_none() {
+        let is_over = self.retired().is_some() || self.tasks.is_closed();
+        if !is_over && !sender.is_closed() && idle.len() < IDLE_MAX {
             idle.push((sender, Instant::now()));
         }
+    }
+
+    /// Closes all kept connections.
+    pub(super) fn let_go(&self) {
+        self.idle().clear();
     }
 
     /// Closes kept connections that are too old or dead.

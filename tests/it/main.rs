@@ -3,5 +3,6 @@ mod cases;
 mod keeper;
 mod manifest;
 mod provider;
+mod proxy;
 mod store;
 mod tidy;
