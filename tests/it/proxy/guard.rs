@@ -69,7 +69,7 @@ async fn t40_requests_that_can_be_read_in_two_ways_are_refused_and_end_the_conne
     ] {
         let mut wire = Wire::open(address).await;
         wire.send(format!("{head}{rest}{smuggled}")).await;
-        let answered = String::from_utf8(wire.to_end().await).unwrap();
+        let answered = String::from_utf8(wire.rest().await).unwrap();
         let (first, more) = answered.split_once("\r\n").unwrap_or((&answered, ""));
         assert!(first.is_empty() || first.contains(" 400 ") || first.contains(" 501 "), "{what}: {answered}");
         assert!(!more.contains("HTTP/1.1"), "{what}: it answered what was smuggled: {answered}");
@@ -97,7 +97,7 @@ async fn t40_broken_chunks_never_become_a_whole_body() {
     ] {
         let mut wire = Wire::open(address).await;
         wire.send(format!("{head}{chunks}GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n")).await;
-        let answered = String::from_utf8(wire.to_end().await).unwrap();
+        let answered = String::from_utf8(wire.rest().await).unwrap();
         assert!(answered.is_empty() || answered.starts_with("HTTP/1.1 400 "), "{chunks:?}: {answered}");
         assert_eq!(
             answered.matches("HTTP/1.1").count().min(1),
@@ -179,7 +179,7 @@ async fn t40_only_websockets_upgrade_and_only_if_both_sides_agree() {
     assert_eq!(get(address, "a", "/").await.status, 502);
     let mut wire = Wire::open(address).await;
     wire.send("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n").await;
-    assert!(String::from_utf8(wire.to_end().await).unwrap().starts_with("HTTP/1.1 405 "));
+    assert!(String::from_utf8(wire.rest().await).unwrap().starts_with("HTTP/1.1 405 "));
 }
 
 #[tokio::test]
@@ -192,12 +192,12 @@ async fn t30_large_heads_are_refused() {
     let over = format!("X: {}\r\n", "x".repeat(17 * 1024));
     let mut wire = Wire::open(address).await;
     wire.send(format!("GET / HTTP/1.1\r\nHost: a\r\n{over}\r\n")).await;
-    assert!(String::from_utf8(wire.to_end().await).unwrap().starts_with("HTTP/1.1 431 "));
+    assert!(String::from_utf8(wire.rest().await).unwrap().starts_with("HTTP/1.1 431 "));
     let many: String = (0..200).map(|number| format!("X{number}: y\r\n")).collect();
     assert_eq!(get_with(address, "a", "/", &many).await.status, 431);
     let mut endless = Wire::open(address).await;
     endless.send(format!("GET /{} ", "x".repeat(20 * 1024))).await;
-    let answered = String::from_utf8(endless.to_end().await).unwrap();
+    let answered = String::from_utf8(endless.rest().await).unwrap();
     assert!(answered.is_empty() || answered.starts_with("HTTP/1.1 4"), "{answered}");
     assert_eq!(web.begun(), 1);
 }
@@ -244,11 +244,11 @@ async fn t30_slow_heads_and_bodies_are_cut() {
         }
     };
     soon(drip).await;
-    assert_eq!(silent.to_end().await, b"");
+    assert_eq!(silent.rest().await, b"");
     assert_eq!(web.begun(), 0);
     let mut stalled = Wire::open(address).await;
     stalled.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc").await;
-    assert!(String::from_utf8(stalled.to_end().await).unwrap().starts_with("HTTP/1.1 408 "));
+    assert!(String::from_utf8(stalled.rest().await).unwrap().starts_with("HTTP/1.1 408 "));
     assert_eq!(whole.load(Ordering::SeqCst), 0);
     until("nothing is in flight", async || world.client.stats().await.unwrap().backends["web"].requests == 0).await;
 }
@@ -289,7 +289,7 @@ async fn a_service_that_does_not_answer_does_not_hold_a_client_for_ever() {
     let mut quiet = route("tcp", Listen::stable(Protocol::Tcp), &[&mute]);
     quiet.idle = Milliseconds(200);
     let address = world.put(&quiet).await.address;
-    assert_eq!(Wire::open(address).await.to_end().await, b"", "nothing moved on it");
+    assert_eq!(Wire::open(address).await.rest().await, b"", "nothing moved on it");
     until("nothing is in flight", async || {
         let stats = world.client.stats().await.unwrap();
         stats.backends["mute"].requests + stats.backends["mute"].connections == 0

@@ -352,7 +352,7 @@ impl Wire {
     }
 
     /// Everything until it is closed; a reset counts as closed.
-    pub async fn to_end(&mut self) -> Vec<u8> {
+    pub async fn rest(&mut self) -> Vec<u8> {
         while let Ok(more) = soon(self.stream.read_buf(&mut self.read)).await {
             if more == 0 {
                 break;

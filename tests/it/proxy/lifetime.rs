@@ -29,7 +29,7 @@ async fn killed_and_started_again_it_has_the_same_ports_and_routes() {
     assert_eq!(held.reply().await.text(), "web");
     world.kill().await;
     until("nobody answers", async || matches!(world.client.list().await, Err(Failure::Unreachable { .. }))).await;
-    assert_eq!(held.to_end().await, b"");
+    assert_eq!(held.rest().await, b"");
     let client = proxy::ensure_running(&world.start()).await.unwrap();
     assert_ne!(client.version().await.unwrap().pid, pid);
     assert_eq!(client.list().await.unwrap(), before);
@@ -182,7 +182,7 @@ async fn asked_to_end_it_finishes_what_is_in_flight() {
     until("it is in flight", async || web.begun() == 1).await;
     let pid = world.pid().await;
     signal(pid, rustix::process::Signal::TERM);
-    assert_eq!(idle.to_end().await, b"", "who has nothing in flight is let go");
+    assert_eq!(idle.rest().await, b"", "who has nothing in flight is let go");
     until("it takes nothing new", async || tokio::net::TcpStream::connect(address).await.is_err()).await;
     assert!(lives(pid));
     go.add_permits(1);

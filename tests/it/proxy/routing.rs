@@ -215,7 +215,7 @@ async fn a_tcp_route_has_gates_too() {
     let mut gated = route("mqtt", Listen::stable(Protocol::Tcp), &[&echo]);
     gated.gates = vec!["10.0.0.0/8".parse().unwrap()];
     let address = world.put(&gated).await.address;
-    assert_eq!(Wire::open(address).await.to_end().await, b"");
+    assert_eq!(Wire::open(address).await.rest().await, b"");
     gated.gates.clear();
     world.put(&gated).await;
     let mut wire = Wire::open(address).await;

@@ -186,7 +186,7 @@ async fn old_clients_and_services_that_only_close() {
     assert_eq!(get(address, "a", "/").await.text(), "until the end");
     let mut wire = Wire::open(address).await;
     wire.send("GET / HTTP/1.0\r\nHost: a\r\n\r\n").await;
-    let answered = String::from_utf8(wire.to_end().await).unwrap();
+    let answered = String::from_utf8(wire.rest().await).unwrap();
     assert!(answered.starts_with("HTTP/1.0 200") && answered.ends_with("\r\n\r\nuntil the end"), "{answered}");
 }
 
@@ -202,7 +202,7 @@ async fn an_answer_that_breaks_off_is_not_made_whole() {
     let address = world.entrypoint("a", &[&web]).await;
     let mut wire = Wire::open(address).await;
     wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    let answered = String::from_utf8(wire.to_end().await).unwrap();
+    let answered = String::from_utf8(wire.rest().await).unwrap();
     assert!(answered.starts_with("HTTP/1.1 200") && !answered.contains("\r\n0\r\n"), "{answered}");
 }
 
@@ -295,6 +295,6 @@ async fn tcp_is_carried_with_its_half_closes() {
     wire.send(megabytes(2)).await;
     assert_eq!(world.client.stats().await.unwrap().backends["db"].connections, 1);
     wire.stream.shutdown().await.unwrap();
-    assert_eq!(wire.to_end().await, format!("{} bytes", 2 << 20).as_bytes());
+    assert_eq!(wire.rest().await, format!("{} bytes", 2 << 20).as_bytes());
     until("it is not in flight", async || world.client.stats().await.unwrap().backends["db"].connections == 0).await;
 }
