@@ -9,4 +9,24 @@
 //! What it cannot do: run an image (a local service runs from its files by `run`), schedule tasks, or speak TLS at an
 //! entrypoint.
 
+mod archive;
+mod client;
+mod copy;
+mod folder;
+mod health;
+mod hints;
+mod identity;
+mod listening;
+mod logs;
+mod once;
+mod postgres;
+mod process;
+mod read;
+mod room;
+mod routes;
 pub mod rules;
+mod thing;
+mod write;
+
+pub use client::LocalProvider;
+pub use room::Settings;

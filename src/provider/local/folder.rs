@@ -1,0 +1,64 @@
+//! `local/folder`: a folder whose files last.
+
+use super::archive;
+use super::room::{Room, ready, unwritable};
+use super::thing::{Thing, make_folder};
+use crate::contract::{Failure, Keep, Order, Outcome};
+use crate::model::{Digest, Value};
+use std::path::{Path, PathBuf};
+
+impl Room {
+    pub(super) fn put_folder(&self, order: &Order, fields: &Value, asked: Digest) -> Result<Outcome, Failure> {
+        let (name, folder) = self.place(order);
+        let mut thing = self.begin(&folder, order, fields, asked, None)?;
+        (thing.fields, thing.asked) = (super::thing::without_expressions(fields), asked);
+        thing.keep(&folder).map_err(|error| unwritable(&folder, &error))?;
+        let data = data(&folder);
+        make_folder(&data).map_err(|error| unwritable(&data, &error))?;
+        Ok(ready(name, outputs(&folder)))
+    }
+
+    /// Takes the files away, after a backup where one is asked for. Says where that is.
+    pub(super) async fn remove_data(
+        &self,
+        thing: &Thing,
+        data: PathBuf,
+        keep: Keep,
+    ) -> Result<Option<String>, Failure> {
+        let saved = match keep {
+            Keep::Nothing => None,
+            Keep::Final => Some(self.save(thing, &data).await?),
+        };
+        let gone = data.clone();
+        let removed = tokio::task::spawn_blocking(move || match std::fs::remove_dir_all(&gone) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        });
+        removed
+            .await
+            .unwrap_or_else(|error| Err(std::io::Error::other(error)))
+            .map_err(|error| unwritable(&data, &error))?;
+        Ok(saved)
+    }
+
+    /// Saves a data folder into `backups/`, reads the archive back, and says what it is called.
+    async fn save(&self, thing: &Thing, data: &Path) -> Result<String, Failure> {
+        let identity = &thing.receipt.identity;
+        let at = self.clock.now().wall;
+        let backups = self.places.backups();
+        let (from, into, name) = (data.to_owned(), backups.clone(), archive::name_of(&identity.address.name, at));
+        let saved = tokio::task::spawn_blocking(move || archive::save(&from, &into, &name));
+        let saved = saved.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        let (file, size) = saved.map_err(|error| unwritable(&backups, &error))?;
+        let shown = file.strip_prefix(self.places.state()).unwrap_or(&file).display().to_string();
+        Ok(format!("saved to {shown} ({})", archive::size_for_people(size)))
+    }
+}
+
+pub(super) fn data(folder: &Path) -> PathBuf {
+    folder.join("data")
+}
+
+pub(super) fn outputs(folder: &Path) -> Vec<(String, Value)> {
+    vec![("path".to_owned(), Value::Text(data(folder).display().to_string()))]
+}

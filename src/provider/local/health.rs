@@ -1,0 +1,130 @@
+//! Asks a process how it is. It asks, and never decides what follows.
+
+use crate::graph::{HealthCheck, Probe};
+use crate::keeper::{ProcessId, State};
+use crate::model::Wall;
+use http_body_util::Empty;
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+/// How long an answer may take. A check that hangs is one that fails.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// A command may start an interpreter first.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a check found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Health {
+    /// It answered well.
+    Well,
+    /// It did not, and this is what it did.
+    NotWell(String),
+}
+
+/// Where and how a replica can be asked.
+pub(super) struct Asking<'a> {
+    pub(super) check: &'a HealthCheck,
+    pub(super) ports: &'a BTreeMap<String, u16>,
+    pub(super) first: Option<&'a str>,
+    pub(super) state: &'a State,
+    pub(super) folder: &'a Path,
+    pub(super) now: Wall,
+}
+
+pub(super) async fn ask(asking: &Asking<'_>) -> Health {
+    let port = asking.check.port.as_ref().map(|port| port.as_str()).or(asking.first);
+    let address = port.and_then(|port| asking.ports.get(port)).map(|port| SocketAddr::from(([127, 0, 0, 1], *port)));
+    match (&asking.check.probe, address) {
+        (Probe::Stays(long), _) => stays(asking, long.0),
+        (Probe::Command(words), _) => command(words, asking).await,
+        (Probe::Http(path), Some(address)) => within(&format!("GET {path}"), http(address, path)).await,
+        (Probe::Tcp, Some(address)) => within("connecting", tcp(address)).await,
+        (Probe::Grpc(_), Some(_)) => Health::NotWell("a gRPC health check is not built yet on deploy:local".to_owned()),
+        (_, None) => Health::NotWell("it has no port to ask".to_owned()),
+    }
+}
+
+fn stays(asking: &Asking<'_>, long: u64) -> Health {
+    let up = asking.state.started.map_or(0, |started| asking.now.since(started).0);
+    if up >= long {
+        return Health::Well;
+    }
+    Health::NotWell(format!("up for {} of {} s", up / 1000, long / 1000))
+}
+
+async fn within(what: &str, asking: impl Future<Output = Result<(), String>>) -> Health {
+    match tokio::time::timeout(PATIENCE, asking).await {
+        Ok(Ok(())) => Health::Well,
+        Ok(Err(why)) => Health::NotWell(format!("{what}: {why}")),
+        Err(_) => Health::NotWell(format!("{what}: no answer within {} s", PATIENCE.as_secs())),
+    }
+}
+
+async fn connect(address: SocketAddr) -> Result<tokio::net::TcpStream, String> {
+    tokio::net::TcpStream::connect(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        _ => error.to_string(),
+    })
+}
+
+async fn tcp(address: SocketAddr) -> Result<(), String> {
+    connect(address).await.map(drop)
+}
+
+async fn http(address: SocketAddr, path: &str) -> Result<(), String> {
+    let stream = TokioIo::new(connect(address).await?);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.map_err(|e| e.to_string())?;
+    let request = hyper::Request::get(path)
+        .header("host", address.to_string())
+        .header("user-agent", "deployd-health")
+        .header("connection", "close")
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| error.to_string())?;
+    let answer = async move { sender.send_request(request).await.map(|response| response.status()) };
+    // The connection is driven beside the request, and dropped with it.
+    let status = tokio::select! {
+        biased;
+        answer = answer => answer.map_err(|error| innermost(&error))?,
+        broken = connection => return Err(broken.map_or_else(|error| innermost(&error), |()| "it closed the connection".to_owned())),
+    };
+    match status.as_u16() {
+        200..400 => Ok(()),
+        code => Err(format!("answered {code}")),
+    }
+}
+
+fn innermost(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), innermost)
+}
+
+/// Runs a command in the replica's own environment and folder.
+async fn command(words: &[String], asking: &Asking<'_>) -> Health {
+    let Some(service) = &asking.state.service else { return Health::NotWell("it does not run".to_owned()) };
+    let Some((program, arguments)) = words.split_first() else { return Health::NotWell("an empty command".to_owned()) };
+    let Some(environment) = environment_of(service) else { return Health::NotWell("it is ending".to_owned()) };
+    let mut command = tokio::process::Command::new(program);
+    command.args(arguments).env_clear().envs(environment).current_dir(asking.folder).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    match tokio::time::timeout(COMMAND_PATIENCE, command.status()).await {
+        Ok(Ok(status)) if status.success() => Health::Well,
+        Ok(Ok(status)) => Health::NotWell(format!("{}: {status}", words.join(" "))),
+        Ok(Err(error)) => Health::NotWell(format!("{}: {error}", words.join(" "))),
+        Err(_) => Health::NotWell(format!("{}: longer than {} s", words.join(" "), COMMAND_PATIENCE.as_secs())),
+    }
+}
+
+/// The environment that a process was started with, as the kernel tells it: it is written down nowhere else.
+fn environment_of(process: &ProcessId) -> Option<Vec<(String, String)>> {
+    if !process.is_alive().ok()? {
+        return None;
+    }
+    let bytes = std::fs::read(format!("/proc/{}/environ", process.pid)).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let variables = text.split_terminator('\0').filter_map(|variable| variable.split_once('='));
+    Some(variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}

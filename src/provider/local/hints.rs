@@ -1,0 +1,47 @@
+//! "Look here": what a keeper keeps has begun, ended, or was started again.
+
+use super::room::Room;
+use crate::contract::Hint;
+use crate::keeper::{self, Found};
+use crate::model::{Identity, StackId};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often keepers are looked at: three small reads each, so a hundred cost a few milliseconds a second.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What of a keeper's state makes a difference.
+pub(super) fn fingerprint(folder: &Path) -> String {
+    match keeper::find(folder) {
+        Found::Running(state) => format!("running {:?} {}", state.service.map(|service| service.pid), state.restarts),
+        Found::Ended(_) => "ended".to_owned(),
+        Found::Dead(_) => "dead".to_owned(),
+        Found::Starting => "starting".to_owned(),
+        Found::NotStarted => "not started".to_owned(),
+        Found::Unknown(_) => "unknown".to_owned(),
+    }
+}
+
+pub(super) fn hints(room: Arc<Room>) -> BoxStream<'static, Hint> {
+    let ticks = futures::stream::unfold((room, None), |(room, before)| async move {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let looking = Arc::clone(&room);
+        let now = tokio::task::spawn_blocking(move || looking.kept()).await.ok().and_then(Result::ok);
+        let stacks = match (&before, &now) {
+            (Some(before), Some(now)) => changed(before, now),
+            _ => BTreeSet::new(),
+        };
+        let hints: Vec<Hint> = stacks.into_iter().map(|stack| Hint { stack: Some(stack) }).collect();
+        Some((futures::stream::iter(hints), (room, now.or(before))))
+    });
+    ticks.flatten().boxed()
+}
+
+fn changed(before: &BTreeMap<Identity, String>, now: &BTreeMap<Identity, String>) -> BTreeSet<StackId> {
+    let differs = |identity: &&Identity| before.get(*identity) != now.get(*identity);
+    before.keys().chain(now.keys()).filter(differs).map(|identity| identity.address.stack_id()).collect()
+}

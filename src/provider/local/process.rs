@@ -1,0 +1,235 @@
+//! `local/process`: one replica, kept by its keeper.
+
+use super::health::{Asking, Health, ask};
+use super::listening::ports_of_session;
+use super::room::{Room, keeper_failed, settling, unwritable};
+use super::thing::{Thing, make_folder, write_durably};
+use super::write::{self, ProcessAsked};
+use crate::contract::{Failure, Filled, Order, Outcome};
+use crate::graph::HealthCheck;
+use crate::keeper::{self, Environment, Found, Limits, LogLimits, Restart, Spec, State, User};
+use crate::model::{Digest, Value, Wall};
+use crate::state::{Condition, Settling, Why, WhyCode};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A replica that was never ready and ended this often will not get ready by being started again.
+const RESTARTS_MAX: u32 = 2;
+
+/// Descriptors of one replica: enough for a busy server, and a limit all the same.
+const OPEN_FILES: u64 = 65_536;
+
+/// How a replica stands.
+pub(super) enum Standing {
+    Absent,
+    Here(Condition),
+    Unknown(String),
+}
+
+impl Room {
+    pub(super) async fn create_process(
+        &self,
+        order: &Order,
+        fields: &Value,
+        asked: Digest,
+        health: Option<&HealthCheck>,
+        filled: &Filled,
+    ) -> Result<Outcome, Failure> {
+        let (name, folder) = self.place(order);
+        let mut thing = self.begin(&folder, order, fields, asked, health)?;
+        let ports = write::ports(fields);
+        self.give_ports(&mut thing, ports.keys())?;
+        thing.keep(&folder).map_err(|error| unwritable(&folder, &error))?;
+        if matches!(keeper::find(&folder), Found::Starting | Found::Running(_)) {
+            return Ok(settling(name, "starting", outputs(&thing, &folder)));
+        }
+
+        let files = self.files_folder(&name, fields);
+        let entry_port = self.entry_port(fields).await?;
+        let own = |own: &str| self.own(own, &thing, fields, &files, entry_port);
+        let filled = filled.fill(fields, &own).map_err(|unfilled| Failure::Refused {
+            why: Why::new(WhyCode::Other, format!("nobody knows what {:?} is", unfilled.0)),
+        })?;
+        let asked = write::process(&filled)?;
+        let scratch = folder.join("tmp");
+        make_folder(&scratch).map_err(|error| unwritable(&scratch, &error))?;
+        write_files(&files, &asked.files)?;
+        let environment = self.environment_of(&asked, &thing, &scratch)?;
+        if !matches!(keeper::find(&folder), Found::NotStarted) {
+            keeper::clear(&folder).map_err(|error| keeper_failed(&error))?;
+        }
+        self.start(&folder, spec_of(&asked, order), environment).await?;
+        Ok(settling(name, "starting", outputs(&thing, &folder)))
+    }
+
+    /// Ends a replica gracefully. It is gone when its keeper says so.
+    pub(super) fn end_process(&self, folder: &Path) -> Result<(), Failure> {
+        match keeper::find(folder) {
+            Found::NotStarted | Found::Ended(_) | Found::Dead(_) => Ok(()),
+            Found::Starting | Found::Running(_) | Found::Unknown(_) => {
+                keeper::request_stop(folder, keeper::Stop::Gracefully).map(drop).map_err(|error| keeper_failed(&error))
+            }
+        }
+    }
+
+    /// How a replica is. Asks it if `check` says so.
+    pub(super) async fn look_at_process(&self, folder: &Path, thing: &Thing, now: Wall) -> Standing {
+        let state = match keeper::find(folder) {
+            Found::NotStarted | Found::Ended(_) | Found::Dead(_) => return Standing::Absent,
+            Found::Unknown(why) => return Standing::Unknown(why),
+            Found::Starting => return Standing::Here(Condition::Settling(Settling("starting".to_owned()))),
+            Found::Running(state) => state,
+        };
+            if thing.leaving.is_some() {
+            return Standing::Here(Condition::Leaving);
+        }
+        if !matches!(state.phase, keeper::Phase::Running) {
+            return Standing::Here(not_running(&state, thing));
+        }
+        let Some(check) = &thing.health else { return Standing::Here(Condition::Ready) };
+        let copy = thing.fields.get("folder").and_then(Value::as_text).unwrap_or("/").to_owned();
+        let first = write::first_port(&thing.fields);
+        let asking = Asking {
+            check,
+            ports: &thing.ports,
+            first: first.as_deref(),
+            state: &state,
+            folder: Path::new(&copy),
+            now,
+        };
+        let condition = match ask(&asking).await {
+            Health::Well => Condition::Ready,
+            Health::NotWell(why) => {
+                listens_elsewhere(&state, thing, &why).unwrap_or(Condition::Settling(Settling(why)))
+            }
+        };
+        Standing::Here(condition)
+    }
+
+    /// What a replica finds in its environment: little of the server's, what its ports are, and what was declared.
+    fn environment_of(&self, asked: &ProcessAsked, thing: &Thing, scratch: &Path) -> Result<Environment, Failure> {
+        let mut variables = self.base_environment(&asked.folder);
+        variables.insert("TMPDIR".to_owned(), scratch.display().to_string());
+        variables.extend(port_variables(&thing.ports, asked.first.as_deref()));
+        variables.extend(asked.env.clone());
+        Environment::new(variables).map_err(|bad| Failure::Refused {
+            why: Why::new(WhyCode::Refused, format!("{} cannot be a variable of the environment", bad.name)),
+        })
+    }
+
+    /// What this room fills in itself.
+    fn own(&self, own: &str, thing: &Thing, fields: &Value, files: &Path, entry_port: Option<u16>) -> Option<String> {
+        if let Some(port) = own.strip_prefix("ports.") {
+            return thing.ports.get(port).map(u16::to_string);
+        }
+        if let Some(file) = own.strip_prefix("files.") {
+            return Some(files.join(file).display().to_string());
+        }
+        let (name, what) = own.strip_prefix("entrypoints.")?.split_once('.')?;
+        let host = fields.get("entrypoints")?.get(name)?.get("host")?.as_text()?;
+        match what {
+            "host" => Some(host.to_owned()),
+            "url" => Some(format!("http://{host}:{}", entry_port?)),
+            _ => None,
+        }
+    }
+
+    /// The port of entrypoints, where a replica wants to know its own.
+    async fn entry_port(&self, fields: &Value) -> Result<Option<u16>, Failure> {
+        if fields.get("entrypoints").is_none() {
+            return Ok(None);
+        }
+        let version = self.proxy().await?.version().await.map_err(|failure| super::room::proxy_failed(&failure))?;
+        Ok(version.http_port)
+    }
+
+    /// Where the files of a replica lie: in memory where the system has such a place, since they may hold secrets.
+    pub(super) fn files_folder(&self, name: &str, fields: &Value) -> PathBuf {
+        let has_secrets = fields.get("files").is_some_and(|files| !files.pieces().is_empty());
+        let memory = Path::new("/dev/shm");
+        if has_secrets && memory.is_dir() {
+            let user = rustix::process::geteuid().as_raw();
+            return memory.join(format!("deployd-{user}")).join(&self.settings.instance).join(name);
+        }
+        self.places.things().join("process").join(name).join("files")
+    }
+}
+
+fn write_files(folder: &Path, files: &BTreeMap<String, String>) -> Result<(), Failure> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    make_folder(folder).map_err(|error| unwritable(folder, &error))?;
+    files.iter().try_for_each(|(name, text)| {
+        let path = folder.join(name);
+        write_durably(&path, text.as_bytes(), 0o600).map_err(|error| unwritable(&path, &error))
+    })
+}
+
+fn spec_of(asked: &ProcessAsked, order: &Order) -> Spec {
+    Spec {
+        format: keeper::FORMAT,
+        command: asked.run.clone(),
+        directory: PathBuf::from(&asked.folder),
+        user: asked.user.map(|user| User { user, group: user }),
+        restart: Restart::SERVICE,
+        grace: asked.stop,
+        limits: Limits { memory: asked.memory, open_files: Some(OPEN_FILES), ..Limits::default() },
+        log: LogLimits::default(),
+        receipt: order.identity.to_string(),
+    }
+}
+
+/// `PORT` for the first, `<NAME>_PORT` for each.
+fn port_variables(ports: &BTreeMap<String, u16>, first: Option<&str>) -> BTreeMap<String, String> {
+    let variable = |name: &str| format!("{}_PORT", name.to_ascii_uppercase().replace('-', "_"));
+    let mut variables: BTreeMap<String, String> =
+        ports.iter().map(|(name, port)| (variable(name), port.to_string())).collect();
+    if let Some(port) = first.and_then(|first| ports.get(first)) {
+        variables.insert("PORT".to_owned(), port.to_string());
+    }
+    variables
+}
+
+/// What a replica answers.
+pub(super) fn outputs(thing: &Thing, folder: &Path) -> Vec<(String, Value)> {
+    let mut outputs = Vec::new();
+    let first = write::first_port(&thing.fields);
+    for (name, port) in &thing.ports {
+        let address = Value::Text(format!("127.0.0.1:{port}"));
+        if first.as_deref() == Some(name) {
+            outputs.push(("address".to_owned(), address.clone()));
+        }
+        outputs.push((format!("address-{name}"), address));
+    }
+    if let Found::Running(State { service: Some(service), .. }) = keeper::find(folder) {
+        outputs.push(("pid".to_owned(), Value::Whole(i64::from(service.pid))));
+    }
+    outputs
+}
+
+/// It is kept, and does not run right now.
+fn not_running(state: &State, thing: &Thing) -> Condition {
+    let Some(last) = &state.last else { return Condition::Settling(Settling("starting".to_owned())) };
+    let why = Why::new(WhyCode::Exited, format!("it {}", last.exit)).details(last.lines.clone());
+    if state.restarts >= RESTARTS_MAX && thing.note("was-ready").is_none() {
+        return Condition::Failed(why);
+    }
+    Condition::Settling(Settling(format!("it {}, and is started again", last.exit)))
+}
+
+/// A replica that listens, but not where it was told to, will not get well by waiting.
+fn listens_elsewhere(state: &State, thing: &Thing, why: &str) -> Option<Condition> {
+    let (first, service) = (write::first_port(&thing.fields)?, state.service.as_ref()?);
+    let port = thing.ports.get(&first)?;
+    if !why.ends_with("connection refused") {
+        return None;
+    }
+    let found = ports_of_session(service.pid);
+    if found.is_empty() || found.contains(port) {
+        return None;
+    }
+    let found: Vec<String> = found.iter().map(u16::to_string).collect();
+    let text = format!("it listens on {}, and not on {port} as the variable PORT tells it", found.join(", "));
+    Some(Condition::Failed(Why::new(WhyCode::NotHealthy, text).way_out("let it listen on the port that PORT names")))
+}

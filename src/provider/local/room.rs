@@ -1,0 +1,229 @@
+//! `Room`: what every part of this room needs, and how failures of the machine become the contract's.
+
+use super::identity::{Places, name_of};
+use super::thing::{self, Thing};
+use crate::contract::{Clock, Contents, Failure, Order, Outcome, Outputs, Seal};
+use crate::graph::HealthCheck;
+use crate::keeper::{Environment, KeeperError, Keepers, Spec, StartError, Started};
+use crate::model::{Digest, Identity, Milliseconds, Name, Value};
+use crate::proxy;
+use crate::state::{Condition, Handle, Settling, Why, WhyCode};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The ports that replicas are given: below those of outgoing connections (Linux: from 32768), and above those of the
+/// proxy's stable addresses.
+const PORTS: std::ops::Range<u16> = 30_000..32_768;
+
+/// What the room is given.
+pub struct Settings {
+    /// Whose things these are.
+    pub instance: String,
+    /// The state folder.
+    pub state: PathBuf,
+    /// The deployd program, which is keeper and proxy too.
+    pub program: PathBuf,
+    /// How the proxy is set.
+    pub proxy: proxy::Settings,
+    /// `PATH`, `HOME` and `LANG` of every process that is started; nothing else of the server's environment.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// This machine, as the parts of the room use it.
+pub struct Room {
+    pub(super) settings: Settings,
+    pub(super) places: Places,
+    pub(super) keepers: Arc<Keepers>,
+    pub(super) contents: Arc<dyn Contents>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) seal: Arc<dyn Seal>,
+    /// Ports that were given and are perhaps not written down yet.
+    given: Mutex<BTreeSet<u16>>,
+}
+
+impl Room {
+    pub(super) fn new(
+        settings: Settings,
+        contents: Arc<dyn Contents>,
+        clock: Arc<dyn Clock>,
+        seal: Arc<dyn Seal>,
+    ) -> Room {
+        let places = Places::new(&settings.state);
+        let keepers = Arc::new(Keepers::new(&settings.program));
+        Room { settings, places, keepers, contents, clock, seal, given: Mutex::default() }
+    }
+
+    /// The name and folder of what an order is about.
+    pub(super) fn place(&self, order: &Order) -> (String, PathBuf) {
+        let name = name_of(&self.settings.instance, &order.identity);
+        let folder = self.places.thing(&order.kind, &name);
+        (name, folder)
+    }
+
+    /// What is written down in a folder, if it carries the order's receipt.
+    pub(super) fn ours(&self, folder: &Path, order: &Order) -> Result<Option<Thing>, Failure> {
+        let thing = Thing::read(folder).map_err(|error| unreadable(folder, &error))?;
+        match thing {
+            Some(thing) if thing.receipt != order.receipt => Err(Failure::Refused {
+                why: Why::new(
+                    WhyCode::Refused,
+                    format!("{} carries the receipt of {}", folder.display(), thing.receipt.identity),
+                ),
+            }),
+            thing => Ok(thing.filter(|thing| thing.gone.is_none())),
+        }
+    }
+
+    /// The thing that an order to create is about: the one that is written down already, or a new one, not written yet.
+    pub(super) fn begin(
+        &self,
+        folder: &Path,
+        order: &Order,
+        fields: &Value,
+        asked: Digest,
+        health: Option<&HealthCheck>,
+    ) -> Result<Thing, Failure> {
+        match self.ours(folder, order)? {
+            Some(thing) if thing.leaving.is_some() => Err(Failure::Retry {
+                after: Milliseconds(500),
+                why: Why::new(WhyCode::Refused, format!("{} is still going", order.identity)),
+            }),
+            Some(thing) => Ok(thing),
+            None => {
+                let now = self.clock.now().wall;
+                let mut thing = Thing::new(order.receipt.clone(), order.kind.clone(), asked, fields, now);
+                thing.health = health.cloned();
+                Ok(thing)
+            }
+        }
+    }
+
+    /// Gives a thing the ports that it lacks: free ones, which nothing else of ours has.
+    pub(super) fn give_ports<'p>(
+        &self,
+        thing: &mut Thing,
+        names: impl Iterator<Item = &'p String>,
+    ) -> Result<(), Failure> {
+        let missing: Vec<&String> = names.filter(|name| !thing.ports.contains_key(*name)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let all = thing::all(&self.places).map_err(|error| unreadable(&self.places.things(), &error))?;
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken: BTreeSet<u16> = all.iter().flat_map(|(_, thing)| thing.ports.values().copied()).collect();
+        taken.extend(given.iter());
+        for name in missing {
+            let port = free_port(&taken, &(&thing.receipt.identity, name)).ok_or_else(|| Failure::Retry {
+                after: Milliseconds::seconds(5),
+                why: Why::new(WhyCode::Refused, format!("no port from {} to {} is free", PORTS.start, PORTS.end - 1)),
+            })?;
+            taken.insert(port);
+            given.insert(port);
+            thing.ports.insert(name.clone(), port);
+        }
+        Ok(())
+    }
+
+    /// Starts a keeper, off the runtime's threads: it waits for the keeper's answer.
+    pub(super) async fn start(&self, folder: &Path, spec: Spec, environment: Environment) -> Result<Started, Failure> {
+        let (keepers, folder) = (Arc::clone(&self.keepers), folder.to_owned());
+        let started = tokio::task::spawn_blocking(move || {
+            crate::keeper::write_spec(&folder, &spec).map_err(StartError::Failed)?;
+            keepers.start(&folder, &environment)
+        });
+        match started.await {
+            Ok(Ok(started)) => Ok(started),
+            Ok(Err(StartError::CouldNotStart(why))) => Err(Failure::Refused { why: Why::new(WhyCode::Exited, why) }),
+            Ok(Err(StartError::Failed(error))) => Err(keeper_failed(&error)),
+            Ok(Err(StartError::Unclear(why))) => Err(Failure::Unclear { why: Why::new(WhyCode::NotReadable, why) }),
+            Err(error) => Err(Failure::Unclear { why: Why::new(WhyCode::Other, error.to_string()) }),
+        }
+    }
+
+    /// The proxy of this state folder, started if it does not run.
+    pub(super) async fn proxy(&self) -> Result<proxy::Client, Failure> {
+        let start = proxy::Start {
+            state: self.settings.state.clone(),
+            program: self.settings.program.clone(),
+            settings: self.settings.proxy.clone(),
+        };
+        proxy::ensure_running(&start).await.map_err(|failure| proxy_failed(&failure))
+    }
+
+    /// The variables that every process gets.
+    pub(super) fn base_environment(&self, copy: &str) -> BTreeMap<String, String> {
+        let mut variables = self.settings.environment.clone();
+        let path = variables.get("PATH").map(String::as_str).unwrap_or("/usr/local/bin:/usr/bin:/bin");
+        let path = format!("{copy}/.venv/bin:{copy}/node_modules/.bin:{path}");
+        variables.insert("PATH".to_owned(), path);
+        variables
+    }
+}
+
+/// A port that nothing of ours has and nothing listens on now: looked for from a place that depends on whose it is, so
+/// that it tends to be the same after a restart.
+fn free_port(taken: &BTreeSet<u16>, whose: &(&Identity, &String)) -> Option<u16> {
+    let digest = Digest::of_json("port", whose);
+    let start = u16::from_be_bytes([digest.bytes()[0], digest.bytes()[1]]) % (PORTS.end - PORTS.start);
+    let candidates = (0..PORTS.end - PORTS.start).map(|step| PORTS.start + (start + step) % (PORTS.end - PORTS.start));
+    candidates
+        .into_iter()
+        .find(|port| !taken.contains(port) && std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
+}
+
+/// An outcome that is not settled yet.
+pub(super) fn settling(handle: String, what: &str, outputs: Vec<(String, Value)>) -> Outcome {
+    let condition = Condition::Settling(Settling(what.to_owned()));
+    Outcome { handle: Handle(handle), outputs: plain(outputs), condition, note: None }
+}
+
+/// An outcome that is ready at once.
+pub(super) fn ready(handle: String, outputs: Vec<(String, Value)>) -> Outcome {
+    Outcome { handle: Handle(handle), outputs: plain(outputs), condition: Condition::Ready, note: None }
+}
+
+/// An outcome of something that goes, or is gone.
+pub(super) fn leaving(handle: String, note: Option<String>) -> Outcome {
+    Outcome { handle: Handle(handle), outputs: Outputs::default(), condition: Condition::Leaving, note }
+}
+
+pub(super) fn plain(outputs: Vec<(String, Value)>) -> Outputs {
+    let named = outputs.into_iter().filter_map(|(name, value)| Some((Name::new(name).ok()?, value)));
+    Outputs { plain: named.collect(), secret: BTreeMap::new() }
+}
+
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::Unreachable { why: Why::new(WhyCode::NotReadable, format!("{} cannot be read: {error}", path.display())) }
+}
+
+/// Writing failed: a full disk gets better, what may not be written does not.
+pub(super) fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    let why = Why::new(WhyCode::Refused, format!("{} cannot be written: {error}", path.display()));
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Failure::Refused { why },
+        _ => Failure::Retry { after: Milliseconds::seconds(5), why },
+    }
+}
+
+pub(super) fn keeper_failed(error: &KeeperError) -> Failure {
+    Failure::Retry { after: Milliseconds::seconds(1), why: Why::new(WhyCode::Other, error.in_full()) }
+}
+
+pub(super) fn proxy_failed(failure: &proxy::Failure) -> Failure {
+    use proxy::{Failure as P, Refusal};
+    let why = |code, text: String| Why::new(code, text);
+    match failure {
+        P::Unreachable { .. } | P::Lifetime { .. } => {
+            Failure::Unreachable { why: why(WhyCode::NotReadable, failure.to_string()) }
+        }
+        P::Unclear { .. } => Failure::Unclear { why: why(WhyCode::NotReadable, failure.to_string()) },
+        P::Refused(Refusal::Bad { .. } | Refusal::Taken { .. }) => {
+            Failure::Refused { why: why(WhyCode::Refused, failure.to_string()) }
+        }
+        P::Refused(Refusal::PortTaken { .. } | Refusal::NotKept { .. } | Refusal::Ending) => {
+            Failure::Retry { after: Milliseconds::seconds(2), why: why(WhyCode::Refused, failure.to_string()) }
+        }
+    }
+}
