@@ -51,14 +51,17 @@ impl Room {
             why: Why::new(WhyCode::Other, format!("nobody knows what {:?} is", unfilled.0)),
         })?;
         let asked = write::process(&filled)?;
-        let scratch = folder.join("tmp");
-        make_folder(&scratch).map_err(|error| unwritable(&scratch, &error))?;
+        let (scratch, work) = (folder.join("tmp"), folder.join("work"));
+        let directory = asked.folder.as_ref().map_or(work, PathBuf::from);
+        for own in [&scratch, &directory] {
+            make_folder(own).map_err(|error| unwritable(own, &error))?;
+        }
         write_files(&files, &asked.files)?;
-        let environment = self.environment_of(&asked, &thing, &scratch)?;
+        let environment = self.environment_of(&asked, &thing, &scratch, &directory)?;
         if !matches!(keeper::find(&folder), Found::NotStarted) {
             keeper::clear(&folder).map_err(|error| keeper_failed(&error))?;
         }
-        self.start(&folder, spec_of(&asked, order), environment).await?;
+        self.start(&folder, spec_of(&asked, &directory, order), environment).await?;
         Ok(settling(name, "starting", outputs(&thing, &folder)))
     }
 
@@ -80,7 +83,7 @@ impl Room {
             Found::Starting => return Standing::Here(Condition::Settling(Settling("starting".to_owned()))),
             Found::Running(state) => state,
         };
-            if thing.leaving.is_some() {
+        if thing.leaving.is_some() {
             return Standing::Here(Condition::Leaving);
         }
         if !matches!(state.phase, keeper::Phase::Running) {
@@ -107,8 +110,14 @@ impl Room {
     }
 
     /// What a replica finds in its environment: little of the server's, what its ports are, and what was declared.
-    fn environment_of(&self, asked: &ProcessAsked, thing: &Thing, scratch: &Path) -> Result<Environment, Failure> {
-        let mut variables = self.base_environment(&asked.folder);
+    fn environment_of(
+        &self,
+        asked: &ProcessAsked,
+        thing: &Thing,
+        scratch: &Path,
+        directory: &Path,
+    ) -> Result<Environment, Failure> {
+        let mut variables = self.base_environment(&directory.display().to_string());
         variables.insert("TMPDIR".to_owned(), scratch.display().to_string());
         variables.extend(port_variables(&thing.ports, asked.first.as_deref()));
         variables.extend(asked.env.clone());
@@ -166,11 +175,11 @@ fn write_files(folder: &Path, files: &BTreeMap<String, String>) -> Result<(), Fa
     })
 }
 
-fn spec_of(asked: &ProcessAsked, order: &Order) -> Spec {
+fn spec_of(asked: &ProcessAsked, directory: &Path, order: &Order) -> Spec {
     Spec {
         format: keeper::FORMAT,
         command: asked.run.clone(),
-        directory: PathBuf::from(&asked.folder),
+        directory: directory.to_owned(),
         user: asked.user.map(|user| User { user, group: user }),
         restart: Restart::SERVICE,
         grace: asked.stop,

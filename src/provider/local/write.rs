@@ -13,7 +13,8 @@ const STOP_DEFAULT: Milliseconds = Milliseconds::seconds(30);
 pub(super) struct ProcessAsked {
     pub(super) run: Vec<String>,
     pub(super) env: BTreeMap<String, String>,
-    pub(super) folder: String,
+    /// The copy that it runs in; without one an empty folder of its own.
+    pub(super) folder: Option<String>,
     pub(super) first: Option<String>,
     pub(super) files: BTreeMap<String, String>,
     pub(super) stop: Milliseconds,
@@ -55,7 +56,7 @@ pub(super) fn process(fields: &Value) -> Result<ProcessAsked, Failure> {
     Ok(ProcessAsked {
         run: words(fields.get("run").unwrap_or(&Value::Null))?,
         env: variables(fields.get("env").unwrap_or(&Value::Null))?,
-        folder: text(fields, "folder")?,
+        folder: fields.get("folder").and_then(scalar),
         first: first_port(fields),
         files: files.collect::<Result<_, Failure>>()?,
         stop: optional(fields, "stop", str::parse)?.unwrap_or(STOP_DEFAULT),
@@ -113,8 +114,7 @@ fn quoted(word: &str) -> String {
 }
 
 pub(super) fn words(value: &Value) -> Result<Vec<String>, Failure> {
-    let words =
-        value.items().iter().map(|word| Ok(scalar(word).ok_or_else(|| misfit("a command is a list of words"))?));
+    let words = value.items().iter().map(|word| scalar(word).ok_or_else(|| misfit("a command is a list of words")));
     let words: Vec<String> = words.collect::<Result<_, Failure>>()?;
     if words.is_empty() { Err(misfit("a command has at least one word")) } else { Ok(words) }
 }

@@ -245,7 +245,6 @@ async fn is_serving(port: u16, thing: &Thing) -> Result<(), String> {
     }
 }
 
-
 /// The fields that `write` reads for everybody.
 fn text_of(fields: &Value, key: &str) -> Result<String, Failure> {
     write::text(fields, key)
