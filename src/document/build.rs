@@ -2,34 +2,13 @@
 
 use super::budget::Budget;
 use super::line::Line;
+use super::open::{Key, Open, Seen, count_nodes, duplicate, glued, key_of, stretch};
 use super::trap::{self, Mend, Mended};
-use super::tree::{Document, Entry, Map, Node, Scalar, Shape, Spanned, Style};
+use super::tree::{Document, Entry, Map, Node, Scalar, Shape, Style};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
-use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput};
-use std::collections::{BTreeMap, BTreeSet};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span, StrInput};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// A list or map that is being read.
-enum Open {
-    List { place: Place, anchor: usize, items: Vec<Node> },
-    Map { place: Place, anchor: usize, map: Map, key: Key, merges: Vec<Node>, seen: Seen },
-}
-
-/// The key of the entry that is being read.
-#[derive(Default)]
-enum Key {
-    /// Comes next.
-    #[default]
-    Awaited,
-    /// Its value comes next.
-    Read(Spanned<Box<str>>),
-    /// It was none, which is told; its value goes nowhere.
-    Bad,
-}
-
-/// The keys of a map so far; a set only where looking through them would take long.
-#[derive(Default)]
-struct Seen(BTreeSet<Box<str>>);
 
 /// Reads the events of one file.
 pub(super) struct Builder<'t, 'b> {
@@ -126,6 +105,9 @@ impl<'t, 'b> Builder<'t, 'b> {
 
     /// Tells where the parser stopped, and goes on behind the document.
     fn broken(&mut self, error: &granit_parser::ScanError, may_mend: bool) -> Result<(), Stop> {
+        if *error.kind() == ErrorKind::RecursionLimitExceeded {
+            return self.too_deep(&Span::empty(*error.marker()));
+        }
         let innermost = self.open.last().map(|open| match open {
             Open::List { place, .. } | Open::Map { place, .. } => place,
         });
@@ -241,6 +223,10 @@ impl<'t, 'b> Builder<'t, 'b> {
         Err(Stop::Budget)
     }
 
+    fn too_deep(&mut self, span: &Span) -> Result<(), Stop> {
+        self.refuse(span, format!("lists and maps go at most {} deep", self.budget.depth_max))
+    }
+
     fn refuse_tag(&mut self, tagged: bool, span: &Span) {
         if !tagged {
             return;
@@ -260,7 +246,7 @@ impl<'t, 'b> Builder<'t, 'b> {
     fn start(&mut self, open: Open, anchor: usize, span: &Span) -> Result<(), Stop> {
         self.count(span)?;
         if self.open.len() >= self.budget.depth_max {
-            return self.refuse(span, format!("lists and maps go at most {} deep", self.budget.depth_max));
+            return self.too_deep(span);
         }
         if anchor != 0 {
             self.anchors.insert(anchor, Anchored::Open);
@@ -304,7 +290,7 @@ impl<'t, 'b> Builder<'t, 'b> {
             Some(Open::Map { map, key, merges, seen, .. }) => match std::mem::take(key) {
                 Key::Awaited => *key = key_of(node, &mut self.found),
                 Key::Bad => {}
-                Key::Read(key) if &*key.value == "<<" => merges.push(node),
+                Key::Merge(place) => merges.push((place, node)),
                 Key::Read(key) => match seen.first_place(map, &key.value) {
                     Some(first) => self.found.push(duplicate(&key, &first)),
                     None if glued(&key, &node) => {
@@ -366,7 +352,7 @@ impl<'t, 'b> Builder<'t, 'b> {
         if let Some(Open::Map { key, .. }) = self.open.last_mut() {
             *key = match std::mem::take(key) {
                 Key::Awaited => Key::Bad,
-                Key::Read(_) | Key::Bad => Key::Awaited,
+                Key::Read(_) | Key::Merge(_) | Key::Bad => Key::Awaited,
             };
         }
     }
@@ -385,8 +371,8 @@ impl<'t, 'b> Builder<'t, 'b> {
     }
 
     /// Adds what `<<` brings: keys that the map has itself win, earlier `<<` win over later ones.
-    fn merge_in(&mut self, map: &mut Map, merges: Vec<Node>, mut seen: Seen) {
-        for merged in merges {
+    fn merge_in(&mut self, map: &mut Map, merges: Vec<(Place, Node)>, mut seen: Seen) {
+        for (place, merged) in merges {
             let nodes = match merged.shape {
                 Shape::List(items) => items,
                 _ => vec![merged],
@@ -394,7 +380,7 @@ impl<'t, 'b> Builder<'t, 'b> {
             for node in nodes {
                 let Shape::Map(more) = node.shape else {
                     let detail = "`<<` takes an alias of a map, or a list of them";
-                    self.found.push(Diagnostic::error("bad-merge", "nothing to merge", detail).at(&node.place));
+                    self.found.push(Diagnostic::error("bad-merge", "nothing to merge", detail).at(&place));
                     continue;
                 };
                 for entry in more.entries {
@@ -423,74 +409,5 @@ impl<'t, 'b> Builder<'t, 'b> {
         let mended = self.mended.iter().any(|mended| (self.first_line..=last_line).contains(&mended.line));
         let whole = complete && !lost && !mended;
         self.documents.push(Document { root, whole, mended: Arc::clone(self.mended) });
-    }
-}
-
-impl Seen {
-    /// Where the map has that key already.
-    fn first_place(&self, map: &Map, key: &str) -> Option<Place> {
-        let there = if map.entries.len() <= 16 { map.entry(key).is_some() } else { self.0.contains(key) };
-        if there { map.entry(key).map(|entry| entry.key.place.clone()) } else { None }
-    }
-
-    /// Takes note of a key that is about to be added.
-    fn note(&mut self, map: &Map, key: &str) {
-        if map.entries.len() == 16 {
-            self.0.extend(map.keys().map(Box::from));
-        }
-        if map.entries.len() >= 16 {
-            self.0.insert(key.into());
-        }
-    }
-}
-
-fn key_of(node: Node, found: &mut Diagnostics) -> Key {
-    let place = node.place;
-    let detail = match node.shape {
-        Shape::Scalar(scalar) if scalar.style != Style::Nothing && &*scalar.text != "$" => {
-            return Key::Read(Spanned { value: scalar.text, place });
-        }
-        // Values write references as a map with this key.
-        Shape::Scalar(scalar) if scalar.style != Style::Nothing => "`$` alone cannot be a key",
-        Shape::Scalar(_) => "a key is missing before the `:`",
-        Shape::List(_) | Shape::Map(_) => "a key is a word, not a list or a map",
-    };
-    found.push(Diagnostic::error("bad-key", "not a key", detail).at(&place));
-    Key::Bad
-}
-
-/// `{ a:1 }` is one key without a value, and nobody means that.
-fn glued(key: &Spanned<Box<str>>, value: &Node) -> bool {
-    let behind = key.value.split_once(':').is_some_and(|(before, behind)| !before.is_empty() && !behind.is_empty());
-    behind && value.as_scalar().is_some_and(|scalar| scalar.style == Style::Nothing)
-}
-
-fn duplicate(key: &Spanned<Box<str>>, first: &Place) -> Diagnostic {
-    let detail = format!("`{}` stands here twice", key.value);
-    Diagnostic::error("duplicate-key", "duplicate key", detail).at(&key.place).related(first, "first here")
-}
-
-/// A flow collection on one line is pointed at as a whole, a block collection at its first key or item.
-fn stretch(node: &mut Node, end: &Span) {
-    if end.end.line() as u32 == node.place.line {
-        let length = (end.end.col() as u32 + 1).saturating_sub(node.place.column);
-        node.place.length = length.max(node.place.length);
-        return;
-    }
-    let first = match &node.shape {
-        Shape::Map(map) => map.entries.first().map(|entry| &entry.key.place),
-        Shape::List(items) => items.first().map(|item| &item.place),
-        Shape::Scalar(_) => None,
-    };
-    if let Some(first) = first.filter(|first| first.line == node.place.line && first.column == node.place.column) {
-        node.place.length = first.length;
-    }
-}
-
-fn count_nodes(node: &Node) -> usize {
-    1 + match &node.shape {
-        Shape::Scalar(_) => 0,
-        Shape::List(items) => items.iter().map(count_nodes).sum(),
-        Shape::Map(map) => map.entries.iter().map(|entry| 1 + count_nodes(&entry.value)).sum(),
     }
 }

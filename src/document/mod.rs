@@ -21,6 +21,7 @@ mod build;
 mod keys;
 mod line;
 mod merge;
+mod open;
 mod read;
 mod template;
 mod trap;

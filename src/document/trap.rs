@@ -313,9 +313,6 @@ fn plainly(file: &Arc<str>, line: &Line<'_>, at: usize, kind: &ErrorKind) -> Tra
             "character that cannot stand here",
             &format!("U+{:04X} cannot stand in a file", *character as u32),
         ),
-        E::RecursionLimitExceeded => {
-            mistake("over-budget", "more than is read", "lists and maps are too deep inside each other")
-        }
         other => mistake("bad-yaml", "not YAML", &other.to_string()),
     };
     let to = match kind {
