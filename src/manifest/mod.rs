@@ -35,7 +35,7 @@ pub use env::{File, FileContent, SecretUse, Variable};
 pub use health::{Check, Health, Probe};
 pub use migration::{Migration, MigrationMode};
 pub use named::{Named, Scope, Text, TextPart};
-pub use overlay::{Overlay, OverlayKey};
+pub use overlay::{Overlay, OverlayKey, merge_requirements};
 pub use path::{NotARelativePath, RelativePath};
 pub use port::{Port, PortChoice, Protocol};
 pub use process::Process;

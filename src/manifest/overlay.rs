@@ -161,9 +161,11 @@ fn merge_over(under: &Map, over: &Map) -> Map {
         (Cow::Borrowed(under), Cow::Borrowed(over))
     };
     let mut merged = merge(&under, &over);
-    for (key, merge_nodes) in
-        [("env", merge_env as fn(&Node, &Node) -> Node), ("requires", merge_requires), ("migrate", merge_migrations)]
-    {
+    for (key, merge_nodes) in [
+        ("env", merge_env as fn(&Node, &Node) -> Node),
+        ("requires", merge_requirements),
+        ("migrate", merge_migrations),
+    ] {
         let Some(above) = over.get(key).filter(|node| !node.is_null()) else { continue };
         let Some(entry) = merged.entries.iter_mut().find(|entry| &*entry.key.value == key) else { continue };
         let nothing = Node { place: above.place.clone(), shape: empty_like(above) };
@@ -204,8 +206,9 @@ fn merge_env(under: &Node, over: &Node) -> Node {
     Node { place: under.place.clone(), shape: Shape::Map(Map { entries }) }
 }
 
-/// Requirements of one name are merged, new ones added, and null takes one away.
-fn merge_requires(under: &Node, over: &Node) -> Node {
+/// Lists of requirements merged by name: those of one name are merged, new ones added, and null takes one away.
+#[must_use]
+pub fn merge_requirements(under: &Node, over: &Node) -> Node {
     let (Shape::List(below), Shape::List(above)) = (&under.shape, &over.shape) else { return over.clone() };
     let mut items: Vec<Node> = below.clone();
     for item in above {

@@ -1,0 +1,336 @@
+//! `Definition`: one slug, merged over its parents, read.
+
+use super::inherit::Layers;
+use super::layer::{Layer, parameter_name, read_generate, read_kind};
+use super::merge::merge_layer;
+use super::parameter::{Parameter, Schema};
+use crate::diagnostic::{Diagnostic, Diagnostics, Place, did_you_mean};
+use crate::document::{Map, Node, Shape, Spanned};
+use crate::manifest::{Named, Requirement, Scope, Text, Wants, read_requirements};
+use crate::model::{Kind, Name};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// One slug, merged over its parents.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    /// Its slug.
+    pub slug: Name,
+    /// Where the last word about it begins: the slug of its highest layer.
+    pub place: Place,
+    /// The repository that has the last word about it.
+    pub repository: Name,
+    /// `description`.
+    pub description: Option<String>,
+    /// The definitions that it inherits from, the nearest first.
+    pub ancestors: Vec<Name>,
+    /// `parameters`: what a developer may set.
+    pub parameters: BTreeMap<Name, Parameter>,
+    /// `exports`.
+    pub exports: BTreeMap<Name, Export>,
+    /// `choose`, in order.
+    pub choices: Vec<Choice>,
+    /// `fields` beside `choose`: merged over whichever choice is made.
+    pub fields: Map,
+    /// `secrets`.
+    pub secrets: BTreeMap<Name, Generate>,
+    /// `holds_data`.
+    pub holds_data: Option<Spanned<bool>>,
+    /// `requires`: its parts.
+    pub requires: Vec<Requirement>,
+    /// What it is made of, the lowest first: its farthest ancestor's layers, then its nearer ones', then its own.
+    pub layers: Vec<Arc<Layer>>,
+    /// What is wrong with it, with what it inherits.
+    pub found: Diagnostics,
+    merged: Map,
+}
+
+/// An output that a definition offers.
+#[derive(Clone, Debug)]
+pub struct Export {
+    /// Where its name stands.
+    pub place: Place,
+    /// Its value: text with references.
+    pub value: Node,
+}
+
+/// One thing that a slug can be made as.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// `kind`.
+    pub kind: Spanned<Kind>,
+    /// `fields` of this choice.
+    pub fields: Map,
+}
+
+/// A secret that is made once, and kept.
+#[derive(Clone, Debug)]
+pub struct Generate {
+    /// Its length, in letters and digits.
+    pub length: u32,
+    /// Where it is said.
+    pub place: Place,
+}
+
+impl Definition {
+    /// Merges and reads. `parent` is what it inherits from, if that could be read.
+    pub(super) fn build(slug: &Name, own: &Layers, parent: Option<&Definition>) -> Definition {
+        let mut found = own.found.clone();
+        own.layers.iter().for_each(|layer| found.extend(layer.found.clone()));
+        let before = found.has_errors();
+        let mut merged = parent.map(|parent| parent.merged.clone()).unwrap_or_default();
+        for layer in &own.layers {
+            let Some(over) = &layer.written else { continue };
+            let mut over = over.clone();
+            over.entries.retain(|entry| &*entry.key.value != "inherits");
+            let next = merge_layer(&merged, &over);
+            if !before {
+                check_parameters(&merged, &next, layer, &mut found);
+            }
+            merged = next;
+        }
+        let top = own.layers.last().expect("a slug has a layer");
+        let layers = parent.map(|parent| parent.layers.clone()).unwrap_or_default();
+        let mut definition = Definition {
+            slug: slug.clone(),
+            place: top.slug.place.clone(),
+            repository: top.repository.clone(),
+            description: None,
+            ancestors: parent.map(|parent| parent.with_ancestors()).unwrap_or_default(),
+            parameters: BTreeMap::new(),
+            exports: BTreeMap::new(),
+            choices: Vec::new(),
+            fields: Map::default(),
+            secrets: BTreeMap::new(),
+            holds_data: None,
+            requires: Vec::new(),
+            layers: layers.into_iter().chain(own.layers.iter().cloned()).collect(),
+            found: Diagnostics::new(),
+            merged,
+        };
+        // What a layer says wrong is told with the layer; reading it merged would tell it again.
+        let mut of_reading = Diagnostics::new();
+        definition.read(&mut of_reading);
+        if !before {
+            definition.check(&mut of_reading);
+            found.extend(of_reading);
+        }
+        definition.found = found.sorted();
+        definition
+    }
+
+    fn with_ancestors(&self) -> Vec<Name> {
+        std::iter::once(self.slug.clone()).chain(self.ancestors.iter().cloned()).collect()
+    }
+
+    fn read(&mut self, found: &mut Diagnostics) {
+        let merged = std::mem::take(&mut self.merged);
+        self.description = merged.get("description").and_then(Node::as_text).map(str::to_owned);
+        for entry in entries(&merged, "parameters") {
+            let Some(name) = parameter_name(&entry.key, found) else { continue };
+            if let Some(parameter) = Parameter::read(&name, &entry.value, found) {
+                self.parameters.insert(name.value, parameter);
+            }
+        }
+        for entry in entries(&merged, "exports") {
+            let Some(name) = parameter_name(&entry.key, found) else { continue };
+            self.exports.insert(name.value, Export { place: name.place, value: entry.value.clone() });
+        }
+        for item in merged.get("choose").and_then(Node::as_list).unwrap_or_default() {
+            let Some(map) = item.as_map() else { continue };
+            let Some(kind) = read_kind(item, map, found) else { continue };
+            let fields = map.get("fields").and_then(Node::as_map).cloned().unwrap_or_default();
+            self.choices.push(Choice { kind, fields });
+        }
+        self.fields = merged.get("fields").and_then(Node::as_map).cloned().unwrap_or_default();
+        for entry in entries(&merged, "secrets") {
+            let Some(name) = parameter_name(&entry.key, found) else { continue };
+            if let Some(length) = read_generate(&entry.value, found) {
+                self.secrets.insert(name.value, Generate { length, place: entry.key.place.clone() });
+            }
+        }
+        self.holds_data = merged.get("holds_data").and_then(|node| node.flag("`holds_data`", found));
+        if let Some(node) = merged.get("requires") {
+            self.requires = read_requirements(node, Scope::Definition, found);
+        }
+        self.merged = merged;
+    }
+
+    /// What does not fit together.
+    fn check(&self, found: &mut Diagnostics) {
+        if self.choices.is_empty() {
+            let detail = format!("nothing says what `{}` is made as", self.slug);
+            let mistake = Diagnostic::error("no-choice", "nothing to choose", detail).at(&self.place);
+            found.push(mistake.help("write choose: [ { kind: local/postgres } ], or inherit from what has it"));
+        }
+        let mut used = Used::default();
+        self.see_references(&mut |named| used.see(self, named, found));
+        // A template may use every parameter by its name, and is not read here.
+        if self.choices.iter().any(|choice| choice.fields.get("template").is_some())
+            || self.fields.get("template").is_some()
+        {
+            return;
+        }
+        for parameter in self.parameters.values().filter(|parameter| !used.parameters.contains(&parameter.name.value)) {
+            let name = &parameter.name.value;
+            let detail = format!("nothing of `{}` is made of `${{with.{name}}}`", self.slug);
+            let mistake = Diagnostic::error("unused-parameter", "parameter without an effect", detail);
+            let help = format!("use it in `fields`, or take it away: parameters: {{ {name}: null }}");
+            found.push(mistake.at(&parameter.name.place).help(help));
+        }
+    }
+
+    /// Every reference of its fields, exports, and what it sets of its parts.
+    fn see_references(&self, see: &mut dyn FnMut(&Spanned<Named>)) {
+        self.choices.iter().for_each(|choice| see_map(&choice.fields, see));
+        see_map(&self.fields, see);
+        self.exports.values().for_each(|export| see_node(&export.value, see));
+        for requirement in &self.requires {
+            if let Wants::Slug { with, .. } = &requirement.wants {
+                see_map(with, see);
+            }
+        }
+    }
+
+    /// What stands at a path of `fields`, layer by layer from the highest: for a choice of that kind, and beside the
+    /// choices, which count more.
+    #[must_use]
+    pub fn said<'d>(&'d self, kind: &'d str, path: &'d [String]) -> Vec<(&'d Layer, &'d Node)> {
+        let beside = self.layers.iter().rev().filter_map(|layer| {
+            let fields = layer.written.as_ref()?.get("fields")?.as_map()?;
+            Some((&**layer, at(fields, path)?))
+        });
+        let chosen = self.layers.iter().rev().filter_map(move |layer| {
+            let items = layer.written.as_ref()?.get("choose")?.as_list()?;
+            let choice = items.iter().find(|item| super::merge::kind_of(item) == Some(kind))?;
+            let fields = choice.as_map()?.get("fields")?.as_map()?;
+            Some((&**layer, at(fields, path)?))
+        });
+        beside.chain(chosen).collect()
+    }
+
+    /// Everything that was said of a parameter, layer by layer from the highest.
+    #[must_use]
+    pub fn said_of_parameter<'d>(&'d self, name: &'d str) -> Vec<(&'d Layer, &'d Map)> {
+        let said = self.layers.iter().rev().filter_map(|layer| {
+            let parameters = layer.written.as_ref()?.get("parameters")?.as_map()?;
+            Some((&**layer, parameters.get(name)?.as_map()?))
+        });
+        said.collect()
+    }
+
+    /// The definition as it is, merged: what a person would have to write to have it without inheriting.
+    #[must_use]
+    pub fn merged(&self) -> &Map {
+        &self.merged
+    }
+}
+
+fn entries<'m>(map: &'m Map, key: &str) -> impl Iterator<Item = &'m crate::document::Entry> {
+    map.get(key).and_then(Node::as_map).into_iter().flat_map(|map| map.entries.iter())
+}
+
+fn at<'m>(map: &'m Map, path: &[String]) -> Option<&'m Node> {
+    let (first, rest) = path.split_first()?;
+    rest.iter().try_fold(map.get(first)?, |node, key| node.as_map()?.get(key))
+}
+
+fn see_map(map: &Map, see: &mut dyn FnMut(&Spanned<Named>)) {
+    map.entries.iter().for_each(|entry| see_node(&entry.value, see));
+}
+
+fn see_node(node: &Node, see: &mut dyn FnMut(&Spanned<Named>)) {
+    match &node.shape {
+        Shape::Map(map) => see_map(map, see),
+        Shape::List(items) => items.iter().for_each(|item| see_node(item, see)),
+        Shape::Scalar(scalar) if scalar.marks.is_empty() => {}
+        Shape::Scalar(_) => {
+            // What is no reference at all was told with its layer.
+            let text = Text::read(node, Scope::Definition, &mut Diagnostics::new());
+            text.named().for_each(see);
+        }
+    }
+}
+
+/// What references of a definition use, and whether it is there.
+#[derive(Default)]
+struct Used {
+    parameters: BTreeSet<Name>,
+}
+
+impl Used {
+    fn see(&mut self, definition: &Definition, named: &Spanned<Named>, found: &mut Diagnostics) {
+        let unknown = |what: &str, name: &str, known: Vec<&str>| {
+            let detail = format!("`{}` has no {what} `{name}`", definition.slug);
+            let mut mistake = Diagnostic::error("unknown-name", "unknown name", detail).at(&named.place);
+            mistake.help.extend(match did_you_mean(name, known.iter().copied()) {
+                Some(near) => Some(near),
+                None if known.is_empty() => None,
+                None => Some(format!("it has {}", known.join(", "))),
+            });
+            mistake
+        };
+        match &named.value {
+            Named::With(path) => {
+                let name = path.first().map_or("", String::as_str);
+                match definition.parameters.get_key_value(name) {
+                    Some((name, _)) => {
+                        self.parameters.insert(name.clone());
+                    }
+                    None => {
+                        let known = definition.parameters.keys().map(Name::as_str).collect();
+                        found.push(unknown("parameter", name, known));
+                    }
+                }
+            }
+            Named::Made(name) if !definition.secrets.contains_key(name) => {
+                found.push(unknown("secret", name, definition.secrets.keys().map(Name::as_str).collect()));
+            }
+            Named::Output { requirement, .. } => {
+                let known: Vec<&str> = definition.requires.iter().map(|part| part.name.value.as_str()).collect();
+                // A service may have requirements of its own among its fields; they are looked up with the service.
+                if !known.contains(&requirement.as_str()) && !definition.is_service() {
+                    found.push(unknown("part", requirement, known));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Definition {
+    /// Whether one of its choices takes a manifest's own words.
+    fn is_service(&self) -> bool {
+        self.choices.iter().any(|choice| choice.kind.value.as_str() == "deploy/service")
+    }
+}
+
+/// A layer's parameters over what was there: narrowed, fixed, given another default, and never widened.
+fn check_parameters(before: &Map, after: &Map, layer: &Layer, found: &mut Diagnostics) {
+    let Some(said) = layer.written.as_ref().and_then(|map| map.get("parameters")).and_then(Node::as_map) else {
+        return;
+    };
+    let is_first = before.entries.is_empty();
+    for entry in &said.entries {
+        let name = &*entry.key.value;
+        let at = |map: &'_ Map| map.get("parameters").and_then(Node::as_map).and_then(|map| map.get(name)).cloned();
+        let (Some(now), was) = (at(after), at(before)) else { continue };
+        let Some(was) = was else {
+            let has = |key: &str| now.as_map().is_some_and(|map| map.get(key).is_some());
+            if !is_first && !has("default") && !has("const") {
+                let detail = format!("`{name}` is new: who uses the slug already does not set it");
+                let mistake = Diagnostic::error("default-missing", "default missing", detail).at(&entry.key.place);
+                found.push(mistake.help("give it a `default`"));
+            }
+            continue;
+        };
+        let mut told = Diagnostics::new();
+        let schemas = (Schema::read(&now, name, &mut told), Schema::read(&was, name, &mut told));
+        let (Some(now), Some(before)) = schemas else { continue };
+        for wider in now.wider_than(&before) {
+            let detail = format!("a child may only narrow `{name}`: {}", wider.how);
+            let mistake = Diagnostic::error("widened-parameter", "widened parameter", detail).at(&wider.place);
+            found.push(mistake.related(&was.place, "what may be set so far"));
+        }
+    }
+}
