@@ -271,9 +271,11 @@ pub fn request_stop(folder: &Path, how: Stop) -> Result<Asked, KeeperError> {
 }
 
 /// Forgets how the last run ended and any request to stop, so that `start` starts again. The log stays and is continued.
+/// Where keeper and guard were killed together, it ends what their process left behind. Call it before deleting a
+/// folder, too.
 ///
 /// # Errors
-/// A keeper lives ([`io::ErrorKind::ResourceBusy`]), or the disk.
+/// A keeper lives ([`io::ErrorKind::ResourceBusy`]), something that was left behind does not end, or the disk.
 pub fn clear(folder: &Path) -> Result<(), KeeperError> {
     // A keeper that has written its last word lives on for a moment.
     const LAST_MOMENT: Duration = Duration::from_secs(2);
@@ -281,13 +283,20 @@ pub fn clear(folder: &Path) -> Result<(), KeeperError> {
     let deadline = Instant::now() + LAST_MOMENT;
     loop {
         if let Some(held) = place.try_hold()? {
-            let forgotten = place.forget_last();
-            return held.let_go().and(forgotten);
+            let cleared = sweep_dead(&place).and_then(|()| place.forget_last());
+            return held.let_go().and(cleared);
         }
         if !place.read_state()?.is_some_and(|state| state.is_over()) || Instant::now() >= deadline {
             return Err(io::Error::from(io::ErrorKind::ResourceBusy)).doing("clear", folder);
         }
         std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn sweep_dead(folder: &Folder) -> Result<(), KeeperError> {
+    match folder.read_state()? {
+        Some(state) if !state.is_over() => super::sweep::sweep(&state).doing("end what is left of", folder.path()),
+        _ => Ok(()),
     }
 }
 

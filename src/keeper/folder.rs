@@ -89,8 +89,15 @@ impl Folder {
         read_json(&self.state())
     }
 
+    /// Durably.
     pub(super) fn write_state(&self, state: &State) -> Result<(), KeeperError> {
         write_json(&self.0, "state.json", state)
+    }
+
+    /// Whole for every reader, but a machine that loses power may come back with the state before. Enough for phases of
+    /// which nothing is left by then; it saves a start one of its waits for the disk.
+    pub(super) fn write_passing_state(&self, state: &State) -> Result<(), KeeperError> {
+        put_json(&self.0, "state.json", state)
     }
 
     /// Durably asks for the end.
@@ -196,6 +203,12 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, KeeperError>
 
 /// Durable when it returns, and never half: written beside, synced, renamed, and the rename synced.
 fn write_json<T: Serialize>(folder: &Path, name: &str, value: &T) -> Result<(), KeeperError> {
+    put_json(folder, name, value)?;
+    sync(folder)
+}
+
+/// Never half: written beside, synced, renamed.
+fn put_json<T: Serialize>(folder: &Path, name: &str, value: &T) -> Result<(), KeeperError> {
     let path = folder.join(name);
     let beside = folder.join(format!(".{name}.new"));
     let written = (|| {
@@ -204,8 +217,7 @@ fn write_json<T: Serialize>(folder: &Path, name: &str, value: &T) -> Result<(), 
         file.sync_all()?;
         fs::rename(&beside, &path)
     })();
-    written.doing("write", &path)?;
-    sync(folder)
+    written.doing("write", &path)
 }
 
 fn sync(folder: &Path) -> Result<(), KeeperError> {

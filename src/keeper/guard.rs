@@ -14,11 +14,16 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+/// The argument after FOLDER of a guard that has become itself once more: it does so once.
+pub(super) const ONCE_MORE: &str = "once-more";
+
 /// The role `keeper FOLDER`: standard input is the environment, standard output hears the answer.
-pub(super) fn run(folder: &Path) -> ExitCode {
-    if let Err(error) = begin_without_inherited_descriptors() {
-        return answer_failed(&error.to_string());
+pub(super) fn run(folder: &Path, once_more: bool) -> ExitCode {
+    if !once_more && let Err(error) = begin_without_inherited_descriptors(folder) {
+        return answer_failed(&format!("cannot close what was inherited: {error}"));
     }
+    // Not `deployd`: who ends that by name does not mean what it keeps.
+    let _ = rustix::thread::set_name(c"deployd-guard");
     match start(&Folder::new(folder)) {
         Ok(Some(held)) => {
             wait_and_sweep();
@@ -32,13 +37,13 @@ pub(super) fn run(folder: &Path) -> ExitCode {
 
 /// Whatever the server inherited and left open for its children ends here: a pipe that a script waits on must not stay
 /// open for as long as a service lives, and no service may read it. They are closed by becoming ourselves once more.
-fn begin_without_inherited_descriptors() -> io::Result<()> {
+fn begin_without_inherited_descriptors(folder: &Path) -> io::Result<()> {
     const FIRST_AFTER_STANDARD: i32 = 3;
     if close_fds::iter_open_fds(FIRST_AFTER_STANDARD).next().is_none() {
         return Ok(());
     }
     close_fds::set_fds_cloexec(FIRST_AFTER_STANDARD, &[]);
-    Err(Command::new("/proc/self/exe").arg0("deployd").args(std::env::args_os().skip(1)).exec())
+    Err(Command::new("/proc/self/exe").arg0("deployd").arg("keeper").arg(folder).arg(ONCE_MORE).exec())
 }
 
 /// Starts the keeper; `None` if this folder was started before.

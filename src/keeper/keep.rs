@@ -7,7 +7,7 @@ use super::log::{LastLines, Writer};
 use super::pace::Backoff;
 use super::process::ProcessId;
 use super::state::{Exit, Phase, Run, State};
-use super::{Environment, FORMAT, Spec, tree};
+use super::{Environment, FORMAT, Restart, Spec, tree};
 use crate::model::Wall;
 use rustix::fs::Mode;
 use std::fs::File;
@@ -40,6 +40,8 @@ enum Next {
 /// The role `keeper-loop FOLDER`: standard input is the environment, standard output the locked file, standard error
 /// hears the answer.
 pub(super) fn run(folder: &Path) -> ExitCode {
+    // Not `deployd`: who ends that by name does not mean what it keeps.
+    let _ = rustix::thread::set_name(c"deployd-keeper");
     let folder = Folder::new(folder);
     let streams = (|| {
         let held = rustix::io::fcntl_dupfd_cloexec(io::stdout(), 3)?;
@@ -82,14 +84,19 @@ impl Keeper {
             format: FORMAT,
             keeper: us,
             service: None,
+            pipes: Vec::new(),
             receipt: spec.receipt.clone(),
             phase: Phase::Starting,
             started: None,
             restarts: 0,
             last: None,
         };
-        // Durable before anything is executed: a command that runs once is never taken for one that did not.
-        folder.write_state(&state)?;
+        // Durable before anything is executed: a command that runs once is never taken for one that did not. A service
+        // that is taken for one that never ran is just started.
+        match spec.restart {
+            Restart::Never => folder.write_state(&state)?,
+            Restart::Always { .. } => folder.write_passing_state(&state)?,
+        }
         Ok(Keeper {
             spec,
             environment,
@@ -162,7 +169,7 @@ impl Keeper {
     /// the phase before, with a keeper that lives.
     pub(super) fn tell(&mut self, phase: Phase) {
         self.state.phase = phase;
-        if let Err(error) = self.folder.write_state(&self.state) {
+        if let Err(error) = self.folder.write_passing_state(&self.state) {
             self.log.note(&error.in_full());
         }
     }

@@ -17,6 +17,7 @@
 //! exit, write an environment to a disk, depend on the server's life, or start threads. It knows nothing of worlds,
 //! stacks or plans.
 
+mod changes;
 mod client;
 mod ears;
 mod folder;
@@ -31,8 +32,10 @@ mod shim;
 mod spec;
 mod stamp;
 mod state;
+mod sweep;
 mod tree;
 
+pub use changes::Changes;
 pub use client::{
     Asked, Found, Keepers, START_PATIENCE, StartError, Started, Stop, clear, find, read_spec, request_stop, write_spec,
 };
@@ -50,7 +53,9 @@ pub mod role {
 
     /// `deployd keeper FOLDER`: the guard, with the keeper below it. [`super::Keepers::start`] starts it.
     pub fn keeper(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
-        arguments.next().map_or(ExitCode::FAILURE, |folder| super::guard::run(folder.as_ref()))
+        let Some(folder) = arguments.next() else { return ExitCode::FAILURE };
+        let once_more = arguments.next().is_some_and(|argument| argument == super::guard::ONCE_MORE);
+        super::guard::run(folder.as_ref(), once_more)
     }
 
     /// `deployd keeper-loop FOLDER`: the keeper. Only the guard starts it.

@@ -63,6 +63,8 @@ impl Keeper {
             }
         };
         self.state.service = ProcessId::of(begun.child.id()).ok().flatten();
+        let inodes = [&begun.out, &begun.err].map(|pipe| rustix::fs::fstat(pipe).map(|pipe| pipe.st_ino));
+        self.state.pipes = inodes.into_iter().flatten().collect();
         let mut live = Live::new(begun, self);
         while live.left {
             self.attend(&mut live);

@@ -15,6 +15,8 @@ pub struct State {
     pub keeper: ProcessId,
     /// The process that it keeps, while one runs. Its number is that of its process group and its session, too.
     pub service: Option<ProcessId>,
+    /// The inodes of its output pipes: by them, `clear` knows what it left behind.
+    pub pipes: Vec<u64>,
     /// Whose it is, as the spec said.
     pub receipt: String,
     /// What is going on.

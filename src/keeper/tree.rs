@@ -63,7 +63,7 @@ pub(super) fn kill_all(leader: Option<Pid>) -> io::Result<()> {
 
 /// Signals the process that was seen, and no other that got its number since: the descriptor holds on to whoever has
 /// the number, then the start time says whether that is the one.
-fn signal_one(seen: &Stat, signal: Signal) -> io::Result<()> {
+pub(super) fn signal_one(seen: &Stat, signal: Signal) -> io::Result<()> {
     let Some(pid) = i32::try_from(seen.pid).ok().and_then(Pid::from_raw) else { return Ok(()) };
     let held = match pidfd_open(pid, PidfdFlags::empty()) {
         Ok(held) => held,
@@ -108,12 +108,17 @@ fn children(parent: u32) -> io::Result<Vec<u32>> {
 
 /// For kernels without `CONFIG_PROC_CHILDREN`.
 fn children_by_looking_at_all(parent: u32) -> io::Result<Vec<u32>> {
-    let mut children = Vec::new();
+    Ok(all()?.into_iter().filter(|stat| stat.parent == parent).map(|stat| stat.pid).collect())
+}
+
+/// Every process that we may see.
+pub(super) fn all() -> io::Result<Vec<Stat>> {
+    let mut all = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        children.extend(stat(pid)?.filter(|stat| stat.parent == parent).map(|stat| stat.pid));
+        all.extend(stat(pid)?);
     }
-    Ok(children)
+    Ok(all)
 }
 
 /// ENOENT, or ESRCH where it ended between open and read.

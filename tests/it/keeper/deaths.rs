@@ -57,15 +57,29 @@ fn without_its_guard_a_keeper_goes_on() {
 }
 
 #[test]
-fn with_both_dies_at_least_the_process_itself() {
-    let kept = Kept::started(&service("echo ready; exec sleep 1000", Restart::SERVICE));
+fn with_both_dies_at_least_the_process_itself_and_clearing_ends_the_rest() {
+    let mark = unique();
+    let child = format!("while :; do sleep 1; done # {mark}");
+    let text = format!("sh -c '{child}' & echo ready; while :; do sleep 1; done");
+    let kept = Kept::started(&service(&text, Restart::SERVICE));
     kept.line_with("ready");
+    until("the child is there", || (!processes_with(&mark).is_empty()).then_some(()));
     let state = kept.running();
-    kill(relatives(state.keeper.pid)[0]);
-    kill(state.keeper.pid);
+    let guard = relatives(state.keeper.pid)[0];
+    // Stopped first, so that neither can see the other die.
+    for pid in [guard, state.keeper.pid] {
+        signal(pid, rustix::process::Signal::STOP);
+    }
+    for pid in [guard, state.keeper.pid] {
+        kill(pid);
+    }
     assert_eq!(dead(&kept), state);
     let service = state.service.unwrap();
     until("the process is gone", || (!service.is_alive().unwrap()).then_some(()));
+    assert_ne!(processes_with(&mark), [], "nobody was left to end its child");
+    clear(&kept.folder()).unwrap();
+    assert_eq!(processes_with(&mark), []);
+    assert_eq!(kept.find(), Found::NotStarted);
 }
 
 #[test]

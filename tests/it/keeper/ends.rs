@@ -108,8 +108,7 @@ fn a_keeper_that_is_terminated_stops_gently() {
         Restart::SERVICE,
     ));
     kept.line_with("ready");
-    let keeper = rustix::process::Pid::from_raw(i32::try_from(kept.running().keeper.pid).unwrap()).unwrap();
-    rustix::process::kill_process(keeper, rustix::process::Signal::TERM).unwrap();
+    signal(kept.running().keeper.pid, rustix::process::Signal::TERM);
     let state = kept.ended();
     assert_eq!((state.phase, state.last.unwrap().exit), (Phase::Stopped, Exit::Code(3)));
 }

@@ -188,7 +188,41 @@ fn a_number_that_somebody_else_has_is_not_believed() {
     old["keeper"]["boot"] = "another start".into();
     write_json(&state, &old);
     assert!(matches!(kept.find(), Found::Dead(_)), "{:?}", kept.find());
-    fs::remove_file(&state).unwrap();
+}
+
+#[test]
+fn clearing_kills_no_stranger() {
+    let kept = Kept::started(&service(WAITS, Restart::SERVICE));
+    let state = kept.folder().join("state.json");
+    let mut forged = read_json(&state);
+    kept.stop(Stop::AtOnce);
+    until("the keeper is gone", || clear(&kept.folder()).ok());
+    // Somebody else's process, with a session of the number that the dead process had, later than it.
+    let mut stranger = std::process::Command::new("setsid").args(["sleep", "1000"]).spawn().unwrap();
+    until("it has its session", || (relatives(stranger.id())[2] == stranger.id()).then_some(()));
+    forged["service"]["pid"] = stranger.id().into();
+    write_json(&state, &forged);
+    assert!(matches!(kept.find(), Found::Dead(_)), "{:?}", kept.find());
+    clear(&kept.folder()).unwrap();
+    assert!(is_alive(stranger.id()));
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+}
+
+#[test]
+fn a_change_is_told_without_asking() {
+    let kept = Kept::with(&service(WAITS, Restart::SERVICE));
+    let mut changes = deployd::keeper::Changes::new().unwrap();
+    changes.watch(&kept.folder()).unwrap();
+    assert!(changes.next(Duration::ZERO).unwrap().is_empty());
+    kept.start().unwrap();
+    let expected = [kept.folder()].into();
+    assert_eq!(changes.next(PATIENCE).unwrap(), expected);
+    request_stop(&kept.folder(), Stop::AtOnce).unwrap();
+    until("its end is told", || {
+        let told = changes.next(PATIENCE).unwrap() == expected;
+        (told && matches!(kept.find(), Found::Ended(_))).then_some(())
+    });
 }
 
 #[test]
