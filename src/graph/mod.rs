@@ -6,11 +6,13 @@
 mod answer;
 mod check;
 mod component;
+mod existing;
 mod expand;
 mod node;
 mod rules;
 pub mod words;
 
+pub use existing::existing;
 pub use expand::{Asked, StackAsked, WorldSays, compile};
 pub use node::{DesiredGraph, ExportedOutputs, GraphDigest, HealthCheck, Import, Need, Node, Probe, Update};
 pub use rules::{

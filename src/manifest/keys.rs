@@ -361,3 +361,9 @@ pub(super) const APPEND_ONLY: Keys = Keys { of: "an append-only update", known: 
 
 /// Keys of a service that may not differ from world to world.
 pub(super) const SAME_EVERYWHERE: [&str; 6] = ["service", "worlds", "was", "build", "image", "folder"];
+
+/// Whether a key is one of a manifest's own words.
+#[must_use]
+pub fn is_word(key: &str) -> bool {
+    SERVICE.known.contains(&key)
+}

@@ -7,7 +7,7 @@ use super::{
     Update, Variable, check,
 };
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
-use crate::document::{self, Budget, Document, Entry, Map, Node, Shape, Spanned};
+use crate::document::{self, Budget, Document, Entry, Map, Node, Scalar, Shape, Spanned, Style};
 use crate::model::Name;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,9 +68,29 @@ fn explain_root(root: &Node) -> Diagnostic {
     }
 }
 
+/// Reads a manifest's words where a definition uses them (kind `deploy/service`): a service of that name.
+pub fn read_words(name: &Spanned<Name>, words: &Map, found: &mut Diagnostics) -> Option<Manifest> {
+    let mut top = words.clone();
+    let scalar = Scalar { text: name.value.as_str().into(), style: Style::Quoted, marks: Box::default() };
+    let value = Node { place: name.place.clone(), shape: Shape::Scalar(scalar) };
+    top.entries.insert(0, Entry { key: Spanned::new("service".into(), &name.place), value });
+    read_scoped(&top, &name.place, true, 0, Scope::Definition, found)
+}
+
 /// Reads the map of a service. `place` is where a missing `service` is told.
 pub(super) fn read_map(top: &Map, place: &Place, whole: bool, depth: u32, found: &mut Diagnostics) -> Option<Manifest> {
-    let mut reading = Reading { found, depth, scope: Scope::Manifest };
+    read_scoped(top, place, whole, depth, Scope::Manifest, found)
+}
+
+fn read_scoped(
+    top: &Map,
+    place: &Place,
+    whole: bool,
+    depth: u32,
+    scope: Scope,
+    found: &mut Diagnostics,
+) -> Option<Manifest> {
+    let mut reading = Reading { found, depth, scope };
     let cx = &mut reading;
     SERVICE.check(top, cx.found);
     let service = read_service_name(top, place, whole, cx);

@@ -192,15 +192,29 @@ impl Definition {
         }
     }
 
+    /// The outputs of one of its parts that it refers to.
+    #[must_use]
+    pub fn refers(&self, part: &Name) -> BTreeSet<Name> {
+        let mut refers = BTreeSet::new();
+        self.see_references(&mut |named| {
+            if let Named::Output { requirement, output, .. } = &named.value
+                && requirement == part
+            {
+                refers.insert(output.clone());
+            }
+        });
+        refers
+    }
+
     /// What stands at a path of `fields`, layer by layer from the highest: for a choice of that kind, and beside the
     /// choices, which count more.
     #[must_use]
-    pub fn said<'d>(&'d self, kind: &'d str, path: &'d [String]) -> Vec<(&'d Layer, &'d Node)> {
+    pub fn said(&self, kind: &str, path: &[String]) -> Vec<(&Layer, &Node)> {
         let beside = self.layers.iter().rev().filter_map(|layer| {
             let fields = layer.written.as_ref()?.get("fields")?.as_map()?;
             Some((&**layer, at(fields, path)?))
         });
-        let chosen = self.layers.iter().rev().filter_map(move |layer| {
+        let chosen = self.layers.iter().rev().filter_map(|layer| {
             let items = layer.written.as_ref()?.get("choose")?.as_list()?;
             let choice = items.iter().find(|item| super::merge::kind_of(item) == Some(kind))?;
             let fields = choice.as_map()?.get("fields")?.as_map()?;
@@ -211,7 +225,7 @@ impl Definition {
 
     /// Everything that was said of a parameter, layer by layer from the highest.
     #[must_use]
-    pub fn said_of_parameter<'d>(&'d self, name: &'d str) -> Vec<(&'d Layer, &'d Map)> {
+    pub fn said_of_parameter(&self, name: &str) -> Vec<(&Layer, &Map)> {
         let said = self.layers.iter().rev().filter_map(|layer| {
             let parameters = layer.written.as_ref()?.get("parameters")?.as_map()?;
             Some((&**layer, parameters.get(name)?.as_map()?))

@@ -1,7 +1,7 @@
 //! An entrypoint as fields say it.
 
 use super::process::Protocol;
-use crate::graph::Component;
+use crate::graph::{Component, Node};
 use crate::model::{Name, Value};
 
 /// An entrypoint as its component's fields say it.
@@ -41,6 +41,15 @@ impl EntrypointWords {
             port: Name::new(text("port")?).ok()?,
             number: u16::try_from(component.field("number")?.as_whole()?).ok()?,
         })
+    }
+
+    /// The host and path (without a `/` at its end) that a node answers for, if it is a way in by name.
+    #[must_use]
+    pub fn way_of(node: &Node) -> Option<(String, String)> {
+        let text = |key: &str| node.fields.get(key).and_then(Value::as_text);
+        let protocol = text("protocol").and_then(Protocol::of)?;
+        let way = (text("host")?.to_owned(), text("path")?.trim_end_matches('/').to_owned());
+        (protocol != Protocol::Tcp).then_some(way)
     }
 
     /// Its path behind a host: nothing for `/`.

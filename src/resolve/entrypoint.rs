@@ -1,0 +1,175 @@
+//! Ways in from outside: their hosts in a world, and who is let in.
+
+use super::fields::Fields;
+use super::words::port_of;
+use super::{Offers, Others};
+use crate::diagnostic::{Diagnostic, Diagnostics, Owner, did_you_mean};
+use crate::document::Spanned;
+use crate::manifest::{Entrypoint, Manifest, Port, Process, Protocol};
+use crate::model::{Name, Value};
+use crate::world::World;
+use std::collections::BTreeMap;
+
+/// Where an entrypoint answers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Way {
+    /// The host.
+    pub host: String,
+    /// The path; begins with `/`.
+    pub path: String,
+    /// Its URL, where that is known before it is made.
+    pub url: Option<String>,
+}
+
+/// The entrypoint that has its service's own host.
+const MAIN: &str = "web";
+/// The ports by which the outside reaches an http entrypoint.
+const WEB_PORTS: [u16; 2] = [80, 443];
+
+/// Where each entrypoint of a manifest answers. What cannot be said is told.
+pub(super) fn ways(manifest: &Manifest, world: &World, found: &mut Diagnostics) -> BTreeMap<Name, Way> {
+    let mut ways = BTreeMap::new();
+    for (name, entrypoint) in &manifest.entrypoints {
+        let path = entrypoint.path.as_ref().map_or("/", |path| &path.value).to_owned();
+        let Some(host) = host(manifest, entrypoint, world, found) else { continue };
+        let protocol = target(manifest, entrypoint).map_or(Protocol::Http, |(_, port)| port.protocol);
+        // On this machine the proxy's port is known to the room alone; elsewhere https has its own.
+        let url = match (world.is_local(), protocol) {
+            (true, _) | (_, Protocol::Tcp) => None,
+            (false, _) => Some(format!("https://{host}{}", path.trim_end_matches('/'))),
+        };
+        ways.insert(name.clone(), Way { host, path, url });
+    }
+    ways
+}
+
+fn host(manifest: &Manifest, entrypoint: &Entrypoint, world: &World, found: &mut Diagnostics) -> Option<String> {
+    let name = &entrypoint.name.value;
+    let under = |domain: &str| match name.as_str() {
+        MAIN => format!("{}.{domain}", manifest.service.value),
+        _ => format!("{name}.{}.{domain}", manifest.service.value),
+    };
+    let is_ours = |host: &str| host == "localhost" || host.ends_with(".localhost");
+    match (&entrypoint.host, world.domain()) {
+        // Names of the outside do not lead to this machine.
+        (Some(host), Some(domain)) if is_ours(domain) && !is_ours(&host.value) => {
+            let here = under(domain);
+            let detail = format!("in world {} it answers as {here}: {} leads elsewhere", world.name.value, host.value);
+            found.push(Diagnostic::note("other-host", "another host here", detail).at(&host.place));
+            Some(here)
+        }
+        (Some(host), _) => Some(host.value.clone()),
+        (None, Some(domain)) => Some(under(domain)),
+        (None, None) => {
+            let detail = format!("world {} has no domain, and this entrypoint no host", world.name.value);
+            let mistake = Diagnostic::error("no-host", "no host", detail).at(&entrypoint.name.place);
+            let help = format!("write host: {}.example.com, or a `domain` in {}", manifest.service.value, world.file);
+            found.push(mistake.help(help));
+            None
+        }
+    }
+}
+
+/// The process and port that an entrypoint forwards to.
+fn target<'m>(manifest: &'m Manifest, entrypoint: &Entrypoint) -> Option<(&'m Process, &'m Port)> {
+    let process = match &entrypoint.process {
+        Some(name) if name.value != manifest.service.value => manifest.processes.get(&name.value)?,
+        _ => &manifest.main,
+    };
+    Some((process, port_of(process, entrypoint.port.as_ref())?))
+}
+
+/// The fields of an entrypoint; nothing where what it forwards to was told to be missing.
+pub(super) fn fields(
+    manifest: &Manifest,
+    entrypoint: &Entrypoint,
+    way: &Way,
+    offers: &Offers,
+    found: &mut Diagnostics,
+) -> Option<Fields> {
+    let (process, port) = target(manifest, entrypoint)?;
+    let mut fields = Fields::default();
+    let own = &entrypoint.name.place;
+    let host_place = entrypoint.host.as_ref().map_or(own, |host| &host.place);
+    fields.set("host", Value::from(way.host.as_str()), host_place);
+    let path_place = entrypoint.path.as_ref().map_or(own, |path| &path.place);
+    fields.set("path", Value::from(way.path.as_str()), path_place);
+    fields.set("protocol", Value::from(port.protocol.as_str()), &port.number.place);
+    fields.set("process", Value::from(process.name.value.as_str()), own);
+    fields.set("port", Value::from(port.name.value.as_str()), own);
+    fields.set("number", Value::Whole(i64::from(port.number.value)), &port.number.place);
+    if let Some(timeout) = &entrypoint.timeout {
+        fields.set("timeout", Value::from(timeout.value.to_string()), &timeout.place);
+    }
+    gates(entrypoint, port, offers, &mut fields, found);
+    Some(fields)
+}
+
+/// Who is let in: the ranges of all gates that are named here, else of the world's.
+fn gates(entrypoint: &Entrypoint, port: &Port, offers: &Offers, fields: &mut Fields, found: &mut Diagnostics) {
+    let world = &offers.world;
+    let (named, owner) = match &entrypoint.gates {
+        Some(gates) => (gates.as_slice(), Owner::Developer),
+        None => (world.gates.as_slice(), Owner::World(world.name.value.to_string())),
+    };
+    let Some(first) = named.first() else {
+        let detail = format!("`{}` lets everybody in", entrypoint.name.value);
+        let note = Diagnostic::note("open-to-all", "open to everybody", detail).at(&entrypoint.name.place);
+        found.push(note.help("name `gates` to let in fewer"));
+        return;
+    };
+    let ports: &[u16] = if port.protocol == Protocol::Tcp { &[port.number.value] } else { &WEB_PORTS };
+    let mut ranges: Vec<String> = Vec::new();
+    let mut whole = true;
+    for name in named {
+        let Some(gate) = offers.library.gate(&name.value) else {
+            whole = false;
+            found.push(unknown_gate(name, offers, &owner));
+            continue;
+        };
+        let rules = gate.allow.iter().flatten().filter(|rule| rule.is_for(ports));
+        ranges.extend(rules.map(|rule| rule.from.value.to_string()));
+    }
+    if !whole {
+        return;
+    }
+    if ranges.is_empty() {
+        let detail = format!("its gates let nobody in on port {}", ports.last().copied().unwrap_or_default());
+        let warning = Diagnostic::warning("closed-to-all", "closed to everybody", detail).at(&first.place);
+        found.push(warning.owned_by(owner));
+    }
+    ranges.sort();
+    ranges.dedup();
+    fields.set("gates", Value::from(ranges), &first.place);
+}
+
+fn unknown_gate(name: &Spanned<Name>, offers: &Offers, owner: &Owner) -> Diagnostic {
+    let detail = format!("no repository of world {} has gate `{}`", offers.world.name.value, name.value);
+    let mut mistake = Diagnostic::error("unknown-gate", "unknown gate", detail).at(&name.place);
+    let known: Vec<&str> = offers.library.gate_names().map(Name::as_str).collect();
+    mistake.help.extend(match did_you_mean(&name.value, known.iter().copied()) {
+        Some(near) => Some(near),
+        None if known.is_empty() => None,
+        None => Some(format!("there are {}", known.join(", "))),
+    });
+    mistake.owned_by(owner.clone())
+}
+
+/// One host and path leads to one service of a world.
+pub(super) fn check_others(manifest: &Manifest, ways: &BTreeMap<Name, Way>, others: &Others, found: &mut Diagnostics) {
+    for (name, way) in ways {
+        let entrypoint = &manifest.entrypoints[name];
+        if target(manifest, entrypoint).is_some_and(|(_, port)| port.protocol == Protocol::Tcp) {
+            continue;
+        }
+        let key = (way.host.clone(), way.path.trim_end_matches('/').to_owned());
+        let Some(taken) = others.ways_in.get(&key).filter(|taken| taken.stack != manifest.service.value) else {
+            continue;
+        };
+        let detail = format!("`{}` of {} answers {}{} already", taken.name, taken.stack, way.host, way.path);
+        let places = [&entrypoint.path, &entrypoint.host].into_iter().flatten().map(|said| &said.place);
+        let place = places.into_iter().next().unwrap_or(&entrypoint.name.place);
+        let mistake = Diagnostic::error("same-way-in", "two entrypoints of one address", detail).at(place);
+        found.push(mistake.help("give one of them another host or path"));
+    }
+}
