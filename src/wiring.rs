@@ -7,6 +7,13 @@ use crate::provider;
 /// world need no more.
 #[must_use]
 pub fn kinds() -> KindSet {
-    let rooms = [vec![existing()], provider::local::rules::kinds(), provider::simulated::rules::kinds()];
+    let rooms = [
+        vec![existing()],
+        provider::local::rules::kinds(),
+        provider::docker::rules::kinds(),
+        provider::kubernetes::rules::kinds(),
+        provider::aws::rules::kinds(),
+        provider::simulated::rules::kinds(),
+    ];
     KindSet::new(rooms.into_iter().flatten())
 }

@@ -131,6 +131,12 @@ impl Diagnostic {
         Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, summary, detail) }
     }
 
+    /// The diagnostic of a part that deployd will have and has not yet; ``what`` is quoted where it is a word of a file.
+    #[must_use]
+    pub fn not_built(what: &str) -> Diagnostic {
+        Diagnostic::error("not-built-yet", "not built yet", format!("{what} is not built yet"))
+    }
+
     /// With the place where it stands.
     #[must_use]
     pub fn at(mut self, place: &Place) -> Diagnostic {

@@ -79,5 +79,5 @@ pub fn refused(why: &str) -> Diagnostic {
 /// The diagnostic of a part that deployd will have and has not yet, by its name: `` `canary` ``, `a UDP port`.
 #[must_use]
 pub fn not_built(what: &str) -> Diagnostic {
-    Diagnostic::error("not-built-yet", "not built yet", format!("{what} is not built yet"))
+    Diagnostic::not_built(what)
 }

@@ -232,6 +232,8 @@ pub struct WorldFields {
     pub domain: String,
     /// Every capability that the world has.
     pub capabilities: Vec<Capability>,
+    /// The world's secret that opens a registry, by the registry's host.
+    pub pull: BTreeMap<String, String>,
 }
 
 /// The nodes that were made of a component, and how its outputs are answered by them.

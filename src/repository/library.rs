@@ -169,6 +169,8 @@ impl Building<'_> {
             let detail = format!("`{slug}` inherits from `{}`, which has mistakes", parent.slug);
             let mistake = Diagnostic::error("broken-parent", "broken parent", detail).at(&definition.place);
             mistakes.push(mistake.related(&parent.place, "mend this first"));
+            // Whoever asks for the child is told all that stands in its way.
+            mistakes.extend(parent.found.clone());
         }
         definition.found.extend(mistakes);
         definition.found = self.owned(std::mem::take(&mut definition.found), &definition.repository);

@@ -195,7 +195,7 @@ impl Reading {
 fn read_parent(item: &Node, found: &mut Diagnostics) -> Option<Spanned<Name>> {
     if let Shape::Map(map) = &item.shape {
         GIT.check(map, found);
-        found.push(not_built("git").at(map.entry("git").map_or(&item.place, |entry| &entry.key.place)));
+        found.push(not_built("a repository in git").at(map.entry("git").map_or(&item.place, |entry| &entry.key.place)));
         return None;
     }
     item.name("a repository that is inherited from", found)

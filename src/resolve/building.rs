@@ -114,13 +114,14 @@ impl<'r> Building<'r> {
         let parts = self.parts(make, &component, &with);
         component.after.extend(parts.values().map(|part| part.address.clone()));
         let made = Made { definition: used, with: &with, parts: &parts };
-        let (fields, words) = match self.choice_kind(make).as_str() {
-            "deploy/service" => self.words_fields(make, &component, &made),
-            _ => (self.kind_fields(make, &component, &made), None),
+        let is_service = self.choice_kind(make).as_str() == "deploy/service";
+        let (fields, arrived) = match is_service {
+            true => self.words_fields(make, &component, &made),
+            false => (self.kind_fields(make, &component, &made), BTreeSet::new()),
         };
         component.places.extend(fields.places);
         component.fields = fields.value;
-        if words.is_some() {
+        if is_service {
             component.health = graph::words::ServiceWords::read(&component).main().health.clone();
         }
         let exports = self.exports(&component, &made);
@@ -138,6 +139,7 @@ impl<'r> Building<'r> {
             stands_in_for: (used.slug != asked.slug).then(|| asked.slug.clone()),
             asked_definition: Some(std::sync::Arc::clone(asked)),
             with,
+            arrived,
         };
         self.about.insert(make.address.clone(), about);
         self.components.push(graph::Asked { component, exports: Some(exports), shared: make.shared });
@@ -276,8 +278,9 @@ impl<'r> Building<'r> {
     }
 
     /// What the world says of the capability stands where the definition says nothing.
-    fn world_says(&self, rules: &graph::KindRules, fields: &mut Fields) {
-        let Some(capability) = self.offers.world.capability(&rules.capability) else { return };
+    fn world_says(&mut self, rules: &graph::KindRules, fields: &mut Fields) {
+        let world = &self.offers.world;
+        let Some(capability) = world.capability(&rules.capability) else { return };
         for (key, value) in capability.settings.entries() {
             let path = FieldPath::root().join(key);
             if rules.fields.contains_key(&path)
@@ -285,6 +288,18 @@ impl<'r> Building<'r> {
                 && let Some(place) = capability.places.get(&path)
             {
                 fields.put(path, value.clone(), place);
+            }
+        }
+        if capability.played_by.is_some() {
+            return; // Nothing is made for real: what the real thing needs is not missed.
+        }
+        for key in crate::world::settings_of(&rules.capability) {
+            let path = FieldPath::root().join(key);
+            if rules.fields.get(&path).is_some_and(|field| field.required) && !fields.has(&path) {
+                let detail = format!("{} needs `{key}`, and world {} says none", rules.kind, world.name.value);
+                let mistake = Diagnostic::error("setting-missing", "setting missing", detail);
+                let help = format!("write it under {} in {}", rules.capability, world.file);
+                self.found.push(mistake.at(&capability.capability.place).help(help));
             }
         }
     }
@@ -318,7 +333,7 @@ impl<'r> Building<'r> {
     }
 
     /// A manifest's own words, as a definition uses them.
-    fn words_fields(&mut self, make: &Make<'_>, component: &Component, made: &Made<'_>) -> (Fields, Option<Manifest>) {
+    fn words_fields(&mut self, make: &Make<'_>, component: &Component, made: &Made<'_>) -> (Fields, BTreeSet<String>) {
         let choice = &made.definition.choices[make.chosen.fitting.choice];
         let others: Vec<&graph::KindRules> =
             made.definition.choices.iter().filter_map(|choice| self.offers.kinds.get(&choice.kind.value)).collect();
@@ -337,8 +352,9 @@ impl<'r> Building<'r> {
         let mut fields = words.fields(&mut self.found);
         let said = words.env(&mut self.found);
         let stack = &component.address.stack;
-        environment::put(&mut fields, &manifest, &self.offers.world, stack, made.parts, said, &mut self.found);
-        (fields, Some(manifest))
+        let world = &self.offers.world;
+        let arrived = environment::put(&mut fields, &manifest, world, stack, made.parts, said, &mut self.found);
+        (fields, arrived)
     }
 
     /// Reads the words of a definition, and refuses those that only a manifest has.

@@ -8,12 +8,13 @@ use crate::document::Spanned;
 use crate::manifest::Manifest;
 use crate::model::{FieldPath, Name, Value};
 use crate::world::World;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What `env` says: values, and variables that it takes away.
 pub(super) type Said = BTreeMap<String, Spanned<Option<Value>>>;
 
 /// Puts the environment of a service together. `said` wins over what arrives; two that arrive under one name are told.
+/// Returns the variables that arrived.
 pub(super) fn put(
     fields: &mut Fields,
     manifest: &Manifest,
@@ -22,7 +23,7 @@ pub(super) fn put(
     required: &BTreeMap<Name, Required>,
     said: Said,
     found: &mut Diagnostics,
-) {
+) -> BTreeSet<String> {
     let mut arriving: BTreeMap<String, Arrival> = BTreeMap::new();
     for (requirement, required) in required {
         for output in arrives(required) {
@@ -41,10 +42,10 @@ pub(super) fn put(
     }
     check_ports(manifest, &arriving, &said, found);
     let env = FieldPath::root().join("env");
+    arriving.retain(|variable, _| !said.contains_key(variable));
+    let arrived = arriving.keys().cloned().collect();
     for (variable, arrival) in arriving {
-        if !said.contains_key(&variable) {
-            fields.put(env.join(&variable), arrival.value, &arrival.place);
-        }
+        fields.put(env.join(&variable), arrival.value, &arrival.place);
     }
     for (variable, value) in said {
         let path = env.join(&variable);
@@ -53,6 +54,7 @@ pub(super) fn put(
             None => take_away(fields, &variable),
         }
     }
+    arrived
 }
 
 struct Arrival {

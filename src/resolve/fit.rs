@@ -76,7 +76,11 @@ fn check_fields(definition: &Definition, choice: &Choice, rules: &KindRules, fou
         found.push(fields::unknown_field(rules, &path, &entry.key.place));
     }
     let merged = merge(&choice.fields, &definition.fields);
+    let of_world = crate::world::settings_of(&rules.capability);
     for (path, field) in &rules.fields {
+        if path.keys().first().is_some_and(|key| of_world.contains(&key.as_str())) {
+            continue; // The world says it, or is told.
+        }
         if field.required && !path.keys().iter().any(|key| key == "*") && at(&merged, path).is_none() {
             let detail = format!("{} needs `{path}`", rules.kind);
             let mistake = Diagnostic::error("field-missing", "field missing", detail);

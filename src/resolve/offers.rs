@@ -215,11 +215,14 @@ impl Offers {
 
 fn says(world: &World) -> WorldSays {
     let capabilities: Vec<Capability> = world.capability_names().cloned().collect();
+    let pull: BTreeMap<String, String> =
+        world.pull.iter().map(|(registry, pull)| (registry.clone(), pull.secret.value.clone())).collect();
     let of = |capability: &crate::world::WorldCapability| {
         let fields = WorldFields {
             capability: capability.settings.clone(),
             domain: world.domain().unwrap_or_default().to_owned(),
             capabilities: capabilities.clone(),
+            pull: pull.clone(),
         };
         (capability.capability.value.clone(), fields)
     };

@@ -11,9 +11,10 @@ use crate::diagnostic::Place;
 use crate::document::{Node, Shape, Spanned};
 use crate::graph::Component;
 use crate::manifest::{Named, Scope, Text};
-use crate::model::{FieldPath, Kind, Name, Piece, Value};
+use crate::model::{FieldPath, Kind, Name};
 use crate::repository::{Definition, Layer};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a component was made of.
@@ -33,6 +34,8 @@ pub struct About {
     pub stands_in_for: Option<Name>,
     /// What is set of it.
     pub with: With,
+    /// The variables of its environment that arrive from requirements and secrets.
+    pub arrived: BTreeSet<String>,
 }
 
 /// A requirement as it was asked.
@@ -103,7 +106,7 @@ pub(super) fn chain(component: &Component, about: Option<&About>, offers: &Offer
     if let Some(place) = place
         && offers.library.repository_of(&place.file).is_none()
     {
-        links.push(of_place(component, offers, path, place));
+        links.push(of_place(component, about, offers, path, place));
     }
     if let Some(about) = about
         && let Some(definition) = &about.definition
@@ -128,28 +131,19 @@ pub(super) fn chain(component: &Component, about: Option<&About>, offers: &Offer
 }
 
 /// What was said last, in a file that is no repository's.
-fn of_place(component: &Component, offers: &Offers, path: &FieldPath, place: &Place) -> Link {
-    let place_of_it = Some(place.clone());
+fn of_place(component: &Component, about: Option<&About>, offers: &Offers, path: &FieldPath, place: &Place) -> Link {
+    let link = |how, who| Link { how, place: Some(place.clone()), who, value: None };
     if *place.file == *offers.world.file {
-        let who = format!("world {}", offers.world.name.value);
-        return Link { how: How::World, place: place_of_it, who, value: None };
+        return link(How::World, format!("world {}", offers.world.name.value));
     }
-    let arrived = match component.fields.at(path) {
-        Some(Value::Expr(pieces)) => match pieces.as_slice() {
-            [Piece::Output { of, name, .. }] if path.keys().first().is_some_and(|key| key == "env") => {
-                Some(format!("{}.{name}", of.short()))
-            }
-            _ => None,
-        },
-        _ => None,
-    };
-    match arrived {
-        Some(who) => Link { how: How::Arrives, place: place_of_it, who, value: None },
-        None => {
-            let who = format!("{} in {}", component.address.stack, place.file);
-            Link { how: How::Set, place: place_of_it, who, value: None }
-        }
+    if let [env, variable] = path.keys()
+        && env == "env"
+        && about.is_some_and(|about| about.arrived.contains(variable))
+    {
+        let value = component.fields.at(path).map(super::explain::shown).unwrap_or_default();
+        return link(How::Arrives, value);
     }
+    link(How::Set, format!("{} in {}", component.address.stack, place.file))
 }
 
 /// Where a definition says something of a field. What takes a manifest's words is looked up by these.

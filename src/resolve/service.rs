@@ -238,7 +238,7 @@ fn service_fields(
     said.retain(|variable, _| !of_manifest.contains_key(variable));
     let mut arrived = Fields::default();
     let stack = &manifest.service.value;
-    environment::put(&mut arrived, manifest, world, stack, required, of_manifest, &mut building.found);
+    let arrivals = environment::put(&mut arrived, manifest, world, stack, required, of_manifest, &mut building.found);
     for (variable, value) in said {
         let path = FieldPath::root().join("env").join(&variable);
         if let Some(known) = value.value
@@ -252,6 +252,9 @@ fn service_fields(
     mounts(building, manifest, &mut fields);
     entrypoints_spoken_of(ways, manifest, &mut fields);
     remember(building, &component.address, kind.clone(), &definition, with);
+    if let Some(about) = building.about.get_mut(&component.address) {
+        about.arrived = arrivals;
+    }
     Some((fields, kind))
 }
 
@@ -477,6 +480,7 @@ fn remember(
         choice,
         stands_in_for: None,
         with,
+        arrived: BTreeSet::new(),
     };
     building.about.insert(address.clone(), about);
 }

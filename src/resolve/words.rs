@@ -65,7 +65,7 @@ impl Words<'_> {
         match &self.manifest.artifact {
             Some(Artifact::Image(image)) => fields.set("image", Value::from(image.value.as_str()), &image.place),
             Some(Artifact::Build(build)) => build_fields(build, fields),
-            Some(Artifact::Site(site)) => found.push(not_built("site").at(&site.place)),
+            Some(Artifact::Site(site)) => found.push(not_built("`site`").at(&site.place)),
             None => {
                 let place = &self.manifest.service.place;
                 if self.files.is_some_and(|files| files.implies_build(self.manifest)) {
@@ -264,8 +264,8 @@ fn update(manifest: &Manifest, fields: &mut Fields, found: &mut Diagnostics) {
             fields.put(path(&["update", "rolling", "at_once"]), Value::Whole(count), place);
         }
         Update::BlueGreen { keep: None } => fields.put(path(&["update", "blue-green"]), Value::map(), place),
-        Update::BlueGreen { keep: Some(keep) } => found.push(not_built("keep of blue-green").at(&keep.place)),
-        Update::AppendOnly { .. } => found.push(not_built("append-only").at(place)),
+        Update::BlueGreen { keep: Some(keep) } => found.push(not_built("`keep` of blue-green").at(&keep.place)),
+        Update::AppendOnly { .. } => found.push(not_built("`append-only`").at(place)),
     }
 }
 

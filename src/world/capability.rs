@@ -64,6 +64,13 @@ const KNOWN: &[Known] = &[
     },
 ];
 
+/// What a world may set of a capability: a kind's field of that name is filled with it, where nobody says otherwise.
+#[must_use]
+pub fn settings_of(capability: &Capability) -> Vec<&'static str> {
+    let known = KNOWN.iter().find(|known| known.capability == capability.as_str());
+    known.map(|known| known.settings.iter().map(|(key, _)| *key).collect()).unwrap_or_default()
+}
+
 /// Capabilities that will come.
 const COMING: [&str; 4] = ["google", "azure", "deploy:ecs", "deploy:nomad"];
 

@@ -17,6 +17,7 @@ mod secret;
 mod types;
 
 pub use builtin::embedded;
+pub use capability::settings_of;
 pub use policy::{ApproveWord, Limits, PolicyFile};
 pub use read::read;
 pub use secret::{SecretFrom, SecretSource, is_secret_name};

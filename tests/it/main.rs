@@ -5,5 +5,6 @@ mod keeper;
 mod manifest;
 mod provider;
 mod proxy;
+mod resolve;
 mod store;
 mod tidy;

@@ -40,7 +40,7 @@ pub(super) fn expand_service(component: &Component, _world: &WorldFields) -> (Ex
 pub(super) fn expand_task(component: &Component, _world: &WorldFields) -> (Expanded, Diagnostics) {
     let words = TaskWords::read(component);
     let what = if words.schedule.is_some() { "schedule" } else { "tasks" };
-    let mut refusal = crate::document::not_built(&format!("{what} on deploy:local"));
+    let mut refusal = Diagnostic::not_built(&format!("`{what}` on deploy:local"));
     refusal.place = component.places.get(&FieldPath::fixed("run")).cloned();
     (Expanded::default(), refusal.into())
 }
@@ -57,7 +57,7 @@ fn refuse(component: &Component, words: &ServiceWords) -> Diagnostics {
             found.push(mistake.help("add a line such as run: python3 app.py"));
         }
         if let Replicas::Between(..) = process.replicas {
-            let mut refusal = crate::document::not_built("replicas between two numbers on deploy:local");
+            let mut refusal = Diagnostic::not_built("`replicas` between two numbers on deploy:local");
             refusal.place = place("replicas").or_else(|| component.places.get(&FieldPath::root()).cloned());
             found.push(refusal.help("write how many, as in in: { laptop: { scale: { replicas: 2 } } }"));
         }

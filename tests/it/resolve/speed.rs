@@ -1,0 +1,1 @@
+//! What resolving costs grows with what is resolved, and not faster.
