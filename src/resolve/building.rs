@@ -345,7 +345,7 @@ impl<'r> Building<'r> {
         let written = substitute(&merge(&choice.fields, &beside), made.with);
         let name = Spanned::new(component.address.name.clone(), &made.definition.place);
         let Some(manifest) = self.read_words(&name, &written, made.definition) else {
-            return (Fields::default(), None);
+            return (Fields::default(), BTreeSet::new());
         };
         let names = made.names(self.offers, component, true);
         let words = Words { manifest: &manifest, names: &names, files: None };
