@@ -39,7 +39,7 @@ pub enum Found {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stop {
-    /// SIGTERM, the spec's grace, SIGKILL.
+    /// The spec's signal, the spec's grace, SIGKILL.
     Gracefully,
     /// SIGKILL.
     AtOnce,
@@ -60,7 +60,7 @@ pub enum Started {
     /// This call started it.
     Now(ProcessId),
     /// It had been started before; this call did nothing.
-    Already(Found),
+    Already(Box<Found>),
 }
 
 /// Why a start did not happen, by what the caller can do.
@@ -121,7 +121,7 @@ impl Keepers {
             Ok(Answer::Started(process)) => Ok(Started::Now(process)),
             Ok(Answer::Already) => match find(folder) {
                 Found::NotStarted => Err(StartError::Unclear("its lock was held by somebody who is gone".to_owned())),
-                found => Ok(Started::Already(found)),
+                found => Ok(Started::Already(Box::new(found))),
             },
             Ok(Answer::CouldNotStart(why)) => Err(StartError::CouldNotStart(why)),
             Ok(Answer::Failed(why)) => Err(StartError::Failed(KeeperError::new(

@@ -42,7 +42,7 @@ pub use client::{
 pub use folder::KeeperError;
 pub use log::{Follow, LogLine, LogPage, LogPlace, Stream, read_log, tail};
 pub use process::{ProcessId, boot_id};
-pub use spec::{Environment, FORMAT, LOOK_EVERY, Limits, LogLimits, NotAVariable, Restart, Spec, User};
+pub use spec::{Ask, Environment, FORMAT, LOOK_EVERY, Limits, LogLimits, NotAVariable, Restart, Spec, User};
 pub use state::{EndedFor, Exit, LAST_LINE, LAST_LINES, Phase, Run, State};
 
 /// The keeper's roles of the binary. Its `main` calls them before anything else: they have no runtime, no logging and no

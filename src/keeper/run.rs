@@ -9,7 +9,7 @@ use super::process::ProcessId;
 use super::shim::{self, Begun};
 use super::stamp::stamp;
 use super::state::{EndedFor, Exit, Phase, Run};
-use super::{Stop, tree};
+use super::{Ask, Stop, tree};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, wait};
 use std::io::{PipeReader, Read as _};
@@ -20,6 +20,8 @@ use std::time::{Duration, Instant, SystemTime};
 struct Live {
     /// The process itself, until it was waited for.
     first: Option<Pid>,
+    /// The number of its group.
+    group: Option<Pid>,
     exit: Option<Exit>,
     /// Whether anything below us may be left.
     left: bool,
@@ -45,6 +47,8 @@ struct Ending {
     why: Option<EndedFor>,
     kill_at: Instant,
     kills: u32,
+    /// Whether its group was asked, in one stroke.
+    group_asked: bool,
 }
 
 /// How much is read at once. A pipe holds 64 KiB; with less in hand a keeper is smaller and listens more often.
@@ -131,13 +135,26 @@ impl Keeper {
             ending.kill_at = ending.kill_at.min(kill_at);
             return;
         }
-        live.ending = Some(Ending { why, kill_at, kills: 0 });
-        if how == Stop::Gracefully
-            && let Err(error) = tree::signal_all(live.first, Signal::TERM)
-        {
-            self.log.note(&format!("cannot end all of it gently: {error}"));
+        live.ending =
+            Some(Ending { why, kill_at, kills: 0, group_asked: how == Stop::Gracefully && live.first.is_some() });
+        if how == Stop::Gracefully {
+            match live.first {
+                Some(first) => tree::signal_group(first, signal_of(self.spec.ask)),
+                None => self.ask_those_left(live),
+            }
         }
         self.tell(Phase::Ending);
+    }
+
+    /// Asks what is left once the first process has ended, by SIGTERM: who had that with the group is not asked twice,
+    /// for many take the second as "at once". Who left the group is mostly somebody's who ends it himself, so it was
+    /// not asked before.
+    fn ask_those_left(&mut self, live: &Live) {
+        let group_asked = live.ending.as_ref().is_some_and(|ending| ending.group_asked);
+        let had_it = live.group.filter(|_| group_asked && self.spec.ask == Ask::Terminate);
+        if let Err(error) = tree::signal_others(had_it, Signal::TERM) {
+            self.log.note(&format!("cannot ask all of it to end: {error}"));
+        }
     }
 
     /// Kills what grace has not ended, again and again: what could not be killed, or was just born, has another turn.
@@ -157,6 +174,7 @@ impl Keeper {
 
     /// Waits for every child that ended. When the first process ends by itself, what it started is to end, too.
     fn wait_for_children(&mut self, live: &mut Live) {
+        let had_first = live.first.is_some();
         loop {
             match wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) if Some(pid) == live.first => {
@@ -172,8 +190,11 @@ impl Keeper {
                 }
             }
         }
-        if live.left && live.first.is_none() && live.ending.is_none() {
-            self.end(live, None, Stop::Gracefully);
+        let just_ended = had_first && live.first.is_none();
+        match &live.ending {
+            None if live.left && live.first.is_none() => self.end(live, None, Stop::Gracefully),
+            Some(ending) if live.left && just_ended && ending.kills == 0 => self.ask_those_left(live),
+            _ => {}
         }
     }
 
@@ -199,6 +220,7 @@ impl Keeper {
         let pipe = &mut live.pipes[pipe];
         let Some(reader) = &mut pipe.reader else { return };
         let mut piece = [0; PIECE];
+        let before = self.log.written();
         let (log, last, stream) = (&mut self.log, &mut self.last, pipe.stream);
         let time = stamp(SystemTime::now());
         let mut keep = |line: &[u8], cut| {
@@ -213,12 +235,12 @@ impl Keeper {
             Ok(length) => {
                 pipe.lines.feed(&piece[..length], &mut keep);
                 live.output += length as u64;
+                // Beside what it costs on disk: one endless line costs nothing there.
                 live.allowance.spend(length as u64);
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(_) => pipe.reader = None,
         }
-        let before = self.log.written();
         self.log.flush();
         live.allowance.spend(self.log.written() - before);
     }
@@ -246,8 +268,10 @@ impl Live {
         let now = Instant::now();
         let lines = || Lines::new(usize::try_from(keeper.spec.log.line.0).unwrap_or(usize::MAX));
         let pipe = |reader, stream| Pipe { reader: Some(reader), stream, lines: lines() };
+        let first = i32::try_from(begun.child.id()).ok().and_then(Pid::from_raw);
         Live {
-            first: i32::try_from(begun.child.id()).ok().and_then(Pid::from_raw),
+            first,
+            group: first,
             exit: None,
             left: true,
             pipes: [pipe(begun.out, Stream::Out), pipe(begun.err, Stream::Err)],
@@ -270,6 +294,14 @@ impl Live {
     fn descriptors(&self, may_read: bool) -> [Option<BorrowedFd<'_>>; 3] {
         let [out, err] = self.pipes.each_ref().map(|pipe| pipe.reader.as_ref().filter(|_| may_read));
         [out, err, self.word.as_ref()].map(|reader| reader.map(PipeReader::as_fd))
+    }
+}
+
+fn signal_of(ask: Ask) -> Signal {
+    match ask {
+        Ask::Terminate => Signal::TERM,
+        Ask::Interrupt => Signal::INT,
+        Ask::Quit => Signal::QUIT,
     }
 }
 

@@ -24,7 +24,9 @@ pub struct Spec {
     pub user: Option<User>,
     /// What happens when it ends.
     pub restart: Restart,
-    /// From SIGTERM to SIGKILL.
+    /// What asks it to end.
+    pub ask: Ask,
+    /// From that to SIGKILL.
     pub grace: Milliseconds,
     /// What it may use; whoever passes one is ended, with everything that it started.
     pub limits: Limits,
@@ -42,6 +44,19 @@ pub struct User {
     pub user: u32,
     /// The group's number.
     pub group: u32,
+}
+
+/// The signal that asks a process to end, to its whole group. What is left when it has ended is asked by SIGTERM.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ask {
+    /// SIGTERM: what everybody expects.
+    #[default]
+    Terminate,
+    /// SIGINT: PostgreSQL's "now, and cleanly", where SIGTERM is "when all clients have gone".
+    Interrupt,
+    /// SIGQUIT: "when the last request is answered" for nginx.
+    Quit,
 }
 
 /// What happens when the process ends by itself.
@@ -66,7 +81,7 @@ pub enum Restart {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// How long it may run: then SIGTERM, grace, SIGKILL.
+    /// How long it may run: then it is asked to end, grace, SIGKILL.
     pub time: Option<Milliseconds>,
     /// How much it may write to stdout and stderr together, before it is killed. The log on disk is bounded anyway.
     pub output: Option<Bytes>,

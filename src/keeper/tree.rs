@@ -28,16 +28,18 @@ pub(super) fn below_us() -> io::Result<Vec<Stat>> {
     Ok(found)
 }
 
-/// Signals everything below us: the group of `leader` in one stroke, which no fork inside it escapes, then each that
-/// left the group. `leader` is a child of ours that was not waited for, so that its number is still its own.
-pub(super) fn signal_all(leader: Option<Pid>, signal: Signal) -> io::Result<()> {
-    if let Some(leader) = leader
-        && kill_process_group(leader, signal) == Err(Errno::SRCH)
-    {
+/// Signals the group of `leader` in one stroke, which no fork inside it escapes. `leader` is a child of ours that was
+/// not waited for, so that its number is still its own.
+pub(super) fn signal_group(leader: Pid, signal: Signal) {
+    if kill_process_group(leader, signal) == Err(Errno::SRCH) {
         // It has no group of its own yet.
         let _ = kill_process(leader, signal);
     }
-    let group = leader.map(|leader| leader.as_raw_nonzero().get().unsigned_abs());
+}
+
+/// Signals each that runs below us and is not in this group.
+pub(super) fn signal_others(group: Option<Pid>, signal: Signal) -> io::Result<()> {
+    let group = group.map(|group| group.as_raw_nonzero().get().unsigned_abs());
     for stat in below_us()? {
         if Some(stat.group) != group && Some(stat.pid) != group {
             signal_one(&stat, signal)?;
@@ -50,10 +52,13 @@ pub(super) fn signal_all(leader: Option<Pid>, signal: Signal) -> io::Result<()> 
 /// the caller's next look.
 const SWEEPS: usize = 16;
 
-/// Kills everything below us, until a look finds nothing that runs.
+/// Kills everything below us, until a look finds nothing that runs. `leader`: as for [`signal_group`].
 pub(super) fn kill_all(leader: Option<Pid>) -> io::Result<()> {
     for _ in 0..SWEEPS {
-        signal_all(leader, Signal::KILL)?;
+        if let Some(leader) = leader {
+            signal_group(leader, Signal::KILL);
+        }
+        signal_others(leader, Signal::KILL)?;
         if below_us()?.is_empty() {
             break;
         }

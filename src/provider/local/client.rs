@@ -223,10 +223,15 @@ impl LocalProvider {
         Ok(leaving(name, saved))
     }
 
-    /// Whether nothing of what a keeper kept runs any more.
+    /// Whether nothing of what a keeper kept runs any more. Where keeper and guard were killed together, what they left
+    /// is ended first.
     fn is_over(&self, folder: &Path) -> bool {
-        use crate::keeper::Found::{Dead, Ended, NotStarted};
-        matches!(crate::keeper::find(folder), NotStarted | Ended(_) | Dead(_))
+        use crate::keeper::Found::{Dead, Ended, NotStarted, Running, Starting, Unknown};
+        match crate::keeper::find(folder) {
+            NotStarted | Ended(_) => true,
+            Dead(_) => crate::keeper::clear(folder).is_ok(),
+            Starting | Running(_) | Unknown(_) => false,
+        }
     }
 }
 

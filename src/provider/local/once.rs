@@ -75,6 +75,7 @@ impl Room {
             directory: PathBuf::from(directory),
             user: None,
             restart: Restart::Never,
+            ask: keeper::Ask::default(),
             grace: GRACE,
             limits,
             log: LogLimits::default(),

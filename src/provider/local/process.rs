@@ -182,6 +182,7 @@ fn spec_of(asked: &ProcessAsked, directory: &Path, order: &Order) -> Spec {
         directory: directory.to_owned(),
         user: asked.user.map(|user| User { user, group: user }),
         restart: Restart::SERVICE,
+        ask: keeper::Ask::default(),
         grace: asked.stop,
         limits: Limits { memory: asked.memory, open_files: Some(OPEN_FILES), ..Limits::default() },
         log: LogLimits::default(),

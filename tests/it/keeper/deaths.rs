@@ -36,7 +36,11 @@ fn with_its_keeper_dies_a_process_and_all_that_it_started() {
     assert_eq!(dead(&kept), state, "its last word stands");
     // Dead is said when nothing is left, not before.
     assert_eq!(processes_with(&mark), []);
-    assert_eq!(kept.start().unwrap(), Started::Already(Found::Dead(state)), "dead is no leave to start again");
+    assert_eq!(
+        kept.start().unwrap(),
+        Started::Already(Box::new(Found::Dead(state))),
+        "dead is no leave to start again"
+    );
     clear(&kept.folder()).unwrap();
     assert!(matches!(kept.start().unwrap(), Started::Now(_)));
     kept.stop(Stop::AtOnce);
@@ -51,7 +55,7 @@ fn without_its_guard_a_keeper_goes_on() {
     kill(guard);
     until("the guard is gone", || (!is_alive(guard)).then_some(()));
     assert_eq!(kept.running(), state);
-    assert!(matches!(kept.start().unwrap(), Started::Already(Found::Running(_))));
+    assert!(matches!(kept.start().unwrap(), Started::Already(found) if matches!(*found, Found::Running(_))));
     kept.stop(Stop::AtOnce);
     until_gone(&[&mark]);
 }
@@ -103,7 +107,7 @@ fn a_server_that_is_killed_takes_nothing_along() {
     server.wait().unwrap();
     assert_eq!(kept.running(), state, "it is found again as it was");
     assert!(state.service.unwrap().is_alive().unwrap());
-    assert!(matches!(kept.start().unwrap(), Started::Already(Found::Running(_))));
+    assert!(matches!(kept.start().unwrap(), Started::Already(found) if matches!(*found, Found::Running(_))));
     let run = kept.stop(Stop::Gracefully).last.unwrap();
     assert_eq!(run.exit, Exit::Signal(15));
 }

@@ -45,6 +45,31 @@ fn its_children_have_the_same_time() {
 }
 
 #[test]
+fn who_left_the_group_is_asked_once_it_is_alone() {
+    // Were it asked with the group, it would say so before the first, which takes its time.
+    let mark = unique();
+    let lonely = "trap 'echo alone; exit' TERM; echo ready; while :; do sleep 1000 & wait; done";
+    let first = "trap 'sleep 0.2; echo first; exit' TERM";
+    let text = format!("{first}; setsid sh -c \"{lonely}\" {mark} & while :; do sleep 1000 & wait; done");
+    let kept = Kept::started(&service(&text, Restart::SERVICE));
+    kept.line_with("ready");
+    let run = kept.stop(Stop::Gracefully).last.unwrap();
+    assert_eq!(run.lines, ["ready", "first", "alone"]);
+    until_gone(&[&mark]);
+}
+
+#[test]
+fn it_is_asked_by_the_signal_that_it_wants() {
+    // A shell's background child ignores both: it is asked by SIGTERM once the shell has ended.
+    for (ask, signal, code) in [(Ask::Interrupt, "INT", 4), (Ask::Quit, "QUIT", 5)] {
+        let text = format!("trap 'exit {code}' {signal}; echo ready; while :; do sleep 1000 & wait; done");
+        let kept = Kept::started(&Spec { ask, ..service(&text, Restart::SERVICE) });
+        kept.line_with("ready");
+        assert_eq!(kept.stop(Stop::Gracefully).last.unwrap().exit, Exit::Code(code));
+    }
+}
+
+#[test]
 fn who_hears_no_request_is_killed_with_everything_it_started() {
     let mark = unique();
     // One in its group, one in a group and a session of its own, and one whose parent left it.

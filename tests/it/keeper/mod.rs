@@ -9,8 +9,8 @@ mod output;
 mod starts;
 
 use deployd::keeper::{
-    Environment, Exit, FORMAT, Follow, Found, Keepers, Limits, LogLimits, LogPlace, Phase, Restart, Run, Spec, Started,
-    State, Stop, find, request_stop, write_spec,
+    Ask, Environment, Exit, FORMAT, Follow, Found, Keepers, Limits, LogLimits, LogPlace, Phase, Restart, Run, Spec,
+    Started, State, Stop, find, request_stop, write_spec,
 };
 use deployd::model::Milliseconds;
 use std::fs;
@@ -114,6 +114,7 @@ fn once(command: &[&str]) -> Spec {
         directory: PathBuf::from("/"),
         user: None,
         restart: Restart::Never,
+        ask: Ask::Terminate,
         grace: Milliseconds::seconds(20),
         limits: Limits::default(),
         log: LogLimits::default(),

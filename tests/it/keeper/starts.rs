@@ -4,6 +4,10 @@ use super::*;
 use deployd::keeper::{ProcessId, StartError, User, clear, read_log};
 use std::os::fd::AsFd;
 
+fn already(found: Found) -> Started {
+    Started::Already(Box::new(found))
+}
+
 /// A service that says when it is there.
 const WAITS: &str = "echo ready; exec sleep 1000";
 
@@ -19,7 +23,7 @@ fn a_second_start_finds_the_first() {
     // Another client, as after a restart of the server.
     let another = Keepers::new(env!("CARGO_BIN_EXE_deployd"));
     let again = another.start(&kept.folder(), &environment(&[])).unwrap();
-    assert_eq!(again, Started::Already(Found::Running(first.clone())));
+    assert_eq!(again, already(Found::Running(first.clone())));
     assert_eq!(kept.running(), first);
     let lines = read_log(&kept.folder(), LogPlace::default(), 100).unwrap().lines;
     assert_eq!(lines.iter().filter(|line| line.text == "ready").count(), 1);
@@ -38,7 +42,7 @@ fn of_many_starts_at_once_one_starts() {
     assert_eq!(outcomes.iter().filter(|outcome| matches!(outcome, Started::Now(_))).count(), 1, "{outcomes:?}");
     by_itself(&kept.last_run(), &Exit::Code(0));
     // Nor does one that comes after the end: a command that runs once runs once.
-    assert_eq!(kept.start().unwrap(), Started::Already(kept.find()));
+    assert_eq!(kept.start().unwrap(), already(kept.find()));
     let lines = read_log(&kept.folder(), LogPlace::default(), 100).unwrap().lines;
     assert_eq!(lines.iter().filter(|line| line.text == "ran").count(), 1);
 }

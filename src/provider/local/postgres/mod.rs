@@ -10,7 +10,7 @@ use super::room::{Room, leaving, settling, unwritable};
 use super::thing::{self, Thing};
 use super::write;
 use crate::contract::{Failure, Filled, Keep, Order, Outcome};
-use crate::keeper::{self, Environment, Found, Limits, LogLimits, Restart, Spec, User};
+use crate::keeper::{self, Ask, Environment, Found, Limits, LogLimits, Restart, Spec, User};
 use crate::model::{Digest, Milliseconds, Value};
 use crate::state::{Condition, Settling, Why, WhyCode};
 use programs::Programs;
@@ -23,10 +23,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const GRACE: Milliseconds = Milliseconds::seconds(60);
 /// How long one call waits for a shutdown before it asks to be called again.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
-
-/// The keeper ends what it keeps by SIGTERM, which PostgreSQL takes as "when all clients have gone": its parent turns
-/// that into SIGINT, "now, and cleanly".
-const PARENT: &str = r#"trap 'kill -INT $server' TERM; "$@" & server=$!; wait $server; wait $server"#;
 
 impl Room {
     pub(super) async fn create_postgres(
@@ -121,8 +117,7 @@ impl Room {
         if !matches!(keeper::find(folder), Found::NotStarted) {
             keeper::clear(folder).map_err(|error| super::room::keeper_failed(&error))?;
         }
-        let mut command: Vec<String> = ["/bin/sh", "-c", PARENT, "postgres"].map(str::to_owned).to_vec();
-        command.push(programs.postgres().display().to_string());
+        let mut command = vec![programs.postgres().display().to_string()];
         command.extend(["-D".to_owned(), data.clone(), "-p".to_owned(), port.to_string()]);
         for (key, value) in fields.get("settings").into_iter().flat_map(Value::entries) {
             let value = value.as_text().map_or_else(|| value.as_whole().unwrap_or_default().to_string(), str::to_owned);
@@ -134,6 +129,8 @@ impl Room {
             directory: PathBuf::from(&data),
             user: programs::runs_as()?.map(|user| User { user: user.user, group: user.group }),
             restart: Restart::SERVICE,
+            // "Now, and cleanly"; SIGTERM would be "when all clients have gone".
+            ask: Ask::Interrupt,
             grace: GRACE,
             limits: Limits::default(),
             log: LogLimits::default(),
