@@ -7,7 +7,7 @@
 use super::answer::Answers;
 use super::check;
 use super::node::{DesiredGraph, ExportedOutputs, Import, Need, Node};
-use super::rules::{Component, Expanded, KindSet, Known, WorldFields};
+use super::rules::{Component, Expanded, FieldType, KindRules, KindSet, Known, WorldFields};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::model::{Address, Capability, FieldPath, Kind, Name, Piece, SecretName, StackId, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,6 +55,7 @@ pub fn compile(asked: &StackAsked, kinds: &KindSet, world: &WorldSays) -> (Desir
         nodes_of: nodes_of(&asked.components, &expanded),
         kind_of: expanded.iter().flat_map(|made| &made.nodes).map(|node| (&node.address, &node.kind)).collect(),
         waits: asked.imports.iter().map(|import| (&import.of, import.wait)).collect(),
+        unmade: &asked.unmade,
         kinds,
         stack: &asked.stack,
         found,
@@ -77,8 +78,10 @@ pub fn compile(asked: &StackAsked, kinds: &KindSet, world: &WorldSays) -> (Desir
         graph.generate.extend(expanded.generate.iter().map(|(name, length)| (name.clone(), *length)));
     }
     let mut found = putting.found;
-    found.extend(putting.answers.into_cycles());
-    found.extend(check::check(&graph, asked, kinds));
+    let cycles = putting.answers.into_cycles();
+    // What is made of itself is not made, and whoever refers to it made no other mistake.
+    found.extend(check::check(&graph, asked, kinds, cycles.is_empty()));
+    found.extend(cycles);
     (graph, found)
 }
 
@@ -108,6 +111,7 @@ struct Putting<'a> {
     nodes_of: BTreeMap<&'a Address, Vec<&'a Address>>,
     kind_of: BTreeMap<&'a Address, &'a Kind>,
     waits: BTreeMap<&'a Address, bool>,
+    unmade: &'a BTreeSet<Address>,
     kinds: &'a KindSet,
     stack: &'a StackId,
     found: Diagnostics,
@@ -115,7 +119,7 @@ struct Putting<'a> {
 
 impl Putting<'_> {
     fn node(&mut self, node: &Node, component: &Component) -> Node {
-        let fields = self.fields(&node.fields, component);
+        let fields = self.fields(node, component);
         let mut needs = BTreeSet::new();
         for need in &node.needs {
             match need {
@@ -126,7 +130,7 @@ impl Putting<'_> {
             }
         }
         self.needs_of_references(&fields, &node.address, &mut needs);
-        Node { fields, needs, ..node.clone() }
+        Node { fields, needs, was: node.was.clone().or_else(|| was(node, component)), ..node.clone() }
     }
 
     /// Ready of a component is ready of all of its nodes.
@@ -175,26 +179,37 @@ impl Putting<'_> {
     }
 
     /// The fields with references to components become references to nodes.
-    fn fields(&mut self, value: &Value, component: &Component) -> Value {
-        if value.pieces().is_empty() {
-            return value.clone();
+    fn fields(&mut self, node: &Node, component: &Component) -> Value {
+        if node.fields.pieces().is_empty() {
+            return node.fields.clone();
         }
-        self.put(value, &FieldPath::root(), component)
+        let rules = self.kinds.get(&node.kind);
+        self.put(&node.fields, &FieldPath::root(), rules, component)
     }
 
-    fn put(&mut self, value: &Value, path: &FieldPath, component: &Component) -> Value {
+    fn put(&mut self, value: &Value, path: &FieldPath, rules: Option<&KindRules>, component: &Component) -> Value {
         match value {
-            Value::Map(map) => Value::Map(
-                map.iter().map(|(key, value)| (key.clone(), self.put(value, &path.join(key), component))).collect(),
-            ),
-            Value::List(items) => Value::List(items.iter().map(|item| self.put(item, path, component)).collect()),
+            Value::Map(map) => {
+                let put =
+                    map.iter().map(|(key, value)| (key.clone(), self.put(value, &path.join(key), rules, component)));
+                Value::Map(put.collect())
+            }
+            Value::List(items) => {
+                Value::List(items.iter().map(|item| self.put(item, path, rules, component)).collect())
+            }
             Value::Expr(pieces) => {
                 let known = self.answers.put(pieces, &component.address);
                 let unknown = self.answers.take_unknown();
-                for (of, name) in unknown {
+                for (of, name) in unknown.into_iter().filter(|(of, _)| !self.unmade.contains(of)) {
                     self.found.push(self.unknown_output(&of, &name, path, component));
                 }
-                known
+                match (&known, rules.and_then(|rules| rules.field(path))) {
+                    // What is known now, and text is wanted: a port in a variable.
+                    (Value::Whole(_) | Value::Flag(_), Some((_, field))) if field.ty == FieldType::Text => {
+                        Value::Text(known.to_text())
+                    }
+                    _ => known,
+                }
             }
             known => known.clone(),
         }
@@ -215,6 +230,13 @@ impl Putting<'_> {
         debug_assert!(of.stack == self.stack.stack, "only outputs of this stack are looked up");
         mistake
     }
+}
+
+/// Where a node stood before, if its component has another name now, or its stack.
+fn was(node: &Node, component: &Component) -> Option<Address> {
+    let before = component.was.as_ref()?;
+    let name = if node.address.name == component.address.name { &before.name } else { &node.address.name };
+    Some(Address { stack: before.stack.clone(), name: name.clone(), ..node.address.clone() })
 }
 
 /// Where a field of a component stands; what holds it, or the component, where it has no place of its own.

@@ -219,7 +219,7 @@ pub struct Component {
     pub content: Option<Digest>,
     /// Whether it holds data: the kind's, or the definition's `holds_data`.
     pub data: Data,
-    /// Where it stood before (`was:`).
+    /// Where it stood before (`was:`). Its nodes stood at the same parts of it, unless `expand` says otherwise.
     pub was: Option<Address>,
 }
 

@@ -88,8 +88,9 @@ impl GateRule {
 
 fn read_range(node: &Node, found: &mut Diagnostics) -> Option<Spanned<IpNet>> {
     let text = node.words("`from`", found)?;
-    let address = text.value.parse::<std::net::IpAddr>().map(IpNet::from);
-    match text.value.parse::<IpNet>().ok().or(address.ok()) {
+    // One address alone is the range of it.
+    let alone = |prefix: &str| format!("{}/{prefix}", text.value).parse::<IpNet>().ok();
+    match text.value.parse::<IpNet>().ok().or_else(|| alone("32")).or_else(|| alone("128")) {
         Some(range) if range.network() == range.addr() => Some(node.spanned(range)),
         Some(range) => {
             let detail = format!("{range} has bits behind its prefix: the range is {}", range.trunc());

@@ -124,7 +124,16 @@ impl<'r> Building<'r> {
         if is_service {
             component.health = graph::words::ServiceWords::read(&component).main().health.clone();
         }
-        let exports = self.exports(&component, &made);
+        let mut exports = self.exports(&component, &made);
+        let volume = Name::fixed("volume");
+        let rules = self.offers.kinds.get(&component.kind);
+        if !exports.contains_key(&volume)
+            && self.choice_kind(make).as_str() == "deploy/volume"
+            && rules.is_some_and(|rules| rules.output(&volume).is_some())
+        {
+            // What the room calls it is for the service's mounts alone: it arrives nowhere.
+            exports.insert(volume.clone(), Value::output(component.address.clone(), volume));
+        }
         for (key, generate) in &used.secrets {
             self.generate.insert(component.made_secret(key), generate.length);
         }

@@ -89,14 +89,17 @@ pub(super) fn fields(
 ) -> Option<Fields> {
     let (process, port) = target(manifest, entrypoint)?;
     let mut fields = Fields::default();
-    let own = &entrypoint.name.place;
-    let host_place = entrypoint.host.as_ref().map_or(own, |host| &host.place);
-    fields.set("host", Value::from(way.host.as_str()), host_place);
-    let path_place = entrypoint.path.as_ref().map_or(own, |path| &path.place);
-    fields.set("path", Value::from(way.path.as_str()), path_place);
+    // What nobody said has no place: it is deployd's own default, but for the world's domain.
+    let of_world = || offers.world.domain.as_ref().map(|domain| &domain.place);
+    let host_place = entrypoint.host.as_ref().map(|host| &host.place).or_else(of_world);
+    fields.set_or_default("host", Value::from(way.host.as_str()), host_place);
+    let path_place = entrypoint.path.as_ref().map(|path| &path.place);
+    fields.set_or_default("path", Value::from(way.path.as_str()), path_place);
     fields.set("protocol", Value::from(port.protocol.as_str()), &port.number.place);
-    fields.set("process", Value::from(process.name.value.as_str()), own);
-    fields.set("port", Value::from(port.name.value.as_str()), own);
+    let process_place = entrypoint.process.as_ref().map(|process| &process.place);
+    fields.set_or_default("process", Value::from(process.name.value.as_str()), process_place);
+    let port_place = entrypoint.port.as_ref().map(|port| &port.place);
+    fields.set_or_default("port", Value::from(port.name.value.as_str()), port_place);
     fields.set("number", Value::Whole(i64::from(port.number.value)), &port.number.place);
     if let Some(timeout) = &entrypoint.timeout {
         fields.set("timeout", Value::from(timeout.value.to_string()), &timeout.place);
@@ -113,6 +116,9 @@ fn gates(entrypoint: &Entrypoint, port: &Port, offers: &Offers, fields: &mut Fie
         None => (world.gates.as_slice(), Owner::World(world.name.value.to_string())),
     };
     let Some(first) = named.first() else {
+        if world.is_local() {
+            return; // Names under `localhost` lead to this machine alone.
+        }
         let detail = format!("`{}` lets everybody in", entrypoint.name.value);
         let note = Diagnostic::note("open-to-all", "open to everybody", detail).at(&entrypoint.name.place);
         found.push(note.help("name `gates` to let in fewer"));

@@ -1,6 +1,6 @@
 //! From text with references to values: a value that is one reference keeps its type, inside a longer text it is text.
 
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::document::{Node, Scalar, Shape, Spanned};
 use crate::graph::FieldType;
 use crate::manifest::{Named, Scope, Text, TextPart};
@@ -11,6 +11,11 @@ use std::collections::BTreeMap;
 pub(super) trait Names {
     /// Whether a manifest's words or a definition's may be used.
     fn scope(&self) -> Scope;
+
+    /// Where what a node is made of was set, if the whole node is one parameter that somebody set: there it can be mended.
+    fn set_at(&self, _node: &Node) -> Option<Place> {
+        None
+    }
 
     /// What is named. Nothing where it is told to be a mistake.
     fn value(&self, named: &Spanned<Named>, found: &mut Diagnostics) -> Option<Value>;

@@ -1,9 +1,9 @@
 //! `explain`: what a value is, who set it, and who may set it.
 
-use super::origins::{About, Link, chain};
+use super::origins::{About, Link, chain, chain_of_made};
 use super::{Offers, Resolved};
 use crate::diagnostic::{Diagnostic, Owner, did_you_mean};
-use crate::graph::Component;
+use crate::graph::{Component, DesiredGraph, Node};
 use crate::model::{Address, FieldPath, Kind, Name, Piece, Value};
 use serde::Serialize;
 
@@ -28,36 +28,122 @@ pub struct Explanation {
     pub owner: Owner,
 }
 
-/// Explains `users.instance_class` (a field of what is called `users`) or `env.LOG_LEVEL` (a field of the service).
+/// Explains `users.instance_class` (a field of what is called `users`), `users.subnet-group.subnets` (of a part that it is
+/// made of) or `env.LOG_LEVEL` (a field of the service).
 ///
 /// # Errors
 /// A diagnostic without a place, when nothing of that name is there.
 pub fn explain(resolved: &Resolved, offers: &Offers, asked: &str) -> Result<Explanation, Box<Diagnostic>> {
     let path = FieldPath::parse(asked).map_err(|_| Box::new(unknown(resolved, asked)))?;
-    let (component, path) = find(resolved, &path).ok_or_else(|| Box::new(unknown(resolved, asked)))?;
-    if component.fields.at(&path).is_none_or(|value| matches!(value, Value::Map(map) if !map.is_empty())) {
-        return Err(Box::new(unknown_field(component, &path)));
+    let (component, inside) = find(resolved, &path).ok_or_else(|| Box::new(unknown(resolved, asked)))?;
+    let about = resolved.about.get(&component.address);
+    if !inside.is_root() && component.fields.at(&inside).is_some_and(is_leaf) {
+        return Ok(explanation(component, about, offers, &inside));
     }
-    Ok(explanation(component, resolved.about.get(&component.address), offers, &path))
+    let (graph, _) = super::compile(resolved, offers);
+    let made = made_of(component, resolved, &graph);
+    let found = made.iter().find_map(|node| {
+        let path = node_path(component, node, &inside)?;
+        (!path.is_root() && node.fields.at(&path).is_some_and(is_leaf)).then_some((*node, path))
+    });
+    match found {
+        Some((node, path)) => Ok(of_node(component, about, offers, node, &path)),
+        None => Err(Box::new(unknown_field(component, &made, &inside))),
+    }
 }
 
-/// Explains every value of one component, or of all of them, sorted by address and path.
+/// Explains every value of one component, or of all of them, with what their kinds make of it: sorted by address and path.
 #[must_use]
 pub fn explain_all(resolved: &Resolved, offers: &Offers, only: Option<&Address>) -> Vec<Explanation> {
+    let (graph, _) = super::compile(resolved, offers);
     let mut all = Vec::new();
     let components = resolved.asked.components.iter().map(|asked| &asked.component);
     for component in components.filter(|component| only.is_none_or(|only| *only == component.address)) {
-        let mut paths: Vec<FieldPath> = Vec::new();
-        component.fields.visit(&mut |path, _| {
-            if paths.last() != Some(path) {
-                paths.push(path.clone());
-            }
-        });
         let about = resolved.about.get(&component.address);
-        all.extend(paths.iter().filter(|path| !path.is_root()).map(|path| explanation(component, about, offers, path)));
+        let paths = leaves(&component.fields);
+        all.extend(paths.iter().map(|path| explanation(component, about, offers, path)));
+        for node in made_of(component, resolved, &graph) {
+            let said = |path: &FieldPath| node.address == component.address && component.fields.at(path).is_some();
+            let made = leaves(&node.fields).into_iter().filter(|path| !said(path));
+            all.extend(made.map(|path| of_node(component, about, offers, node, &path)));
+        }
     }
     all.sort_by(|a, b| (&a.address, &a.path).cmp(&(&b.address, &b.path)));
     all
+}
+
+fn is_leaf(value: &Value) -> bool {
+    !matches!(value, Value::Map(map) if !map.is_empty())
+}
+
+fn leaves(fields: &Value) -> Vec<FieldPath> {
+    let mut paths: Vec<FieldPath> = Vec::new();
+    fields.visit(&mut |path, _| {
+        // A list is one leaf, and is visited again for what is inside it.
+        if !path.is_root() && paths.last() != Some(path) {
+            paths.push(path.clone());
+        }
+    });
+    paths
+}
+
+/// The nodes that a component is made into. Processes have names of their own, and are the service's.
+fn made_of<'g>(component: &Component, resolved: &Resolved, graph: &'g DesiredGraph) -> Vec<&'g Node> {
+    let is_component = |address: &Address| resolved.asked.components.iter().any(|a| a.component.address == *address);
+    let own = |node: &&Node| {
+        let address = &node.address;
+        let of_name = *address == component.address
+            || (address.whole() == component.address.whole()
+                && component.address.part.as_deref().is_none_or(|part| {
+                    address.part.as_deref().is_some_and(|own| own.starts_with(&format!("{part}-")))
+                })
+                && (*address == component.address || !is_component(address)));
+        of_name || (component.is_stack() && !is_component(&address.whole()))
+    };
+    graph.nodes.values().filter(own).collect()
+}
+
+/// The path inside a node, of one that was asked for inside its component: `subnet-group.subnets` is `subnets` of that part.
+fn node_path(component: &Component, node: &Node, path: &FieldPath) -> Option<FieldPath> {
+    if node.address == component.address {
+        return Some(path.clone());
+    }
+    let (part, rest) = path.keys().split_first()?;
+    (node.address == component.part(part)).then(|| rest.iter().fold(FieldPath::root(), |path, key| path.join(key)))
+}
+
+fn of_node(
+    component: &Component,
+    about: Option<&About>,
+    offers: &Offers,
+    node: &Node,
+    path: &FieldPath,
+) -> Explanation {
+    // A field that its component has under the same name came from there.
+    if component.fields.at(path).is_some_and(is_leaf) {
+        let of_component = explanation(component, about, offers, path);
+        let value = node.fields.at(path).map(shown).unwrap_or_default();
+        return Explanation { address: node.address.clone(), kind: node.kind.clone(), value, ..of_component };
+    }
+    Explanation {
+        address: node.address.clone(),
+        kind: node.kind.clone(),
+        stands_in_for: about.and_then(|about| about.stands_in_for.clone()),
+        path: path.clone(),
+        value: node.fields.at(path).map(shown).unwrap_or_default(),
+        chain: chain_of_made(component, about),
+        may_set: may_set(about),
+        owner: about
+            .and_then(|about| about.definition.as_ref())
+            .map_or(Owner::Developer, |definition| Owner::Repository(definition.repository.to_string())),
+    }
+}
+
+/// The parameters that may be set of a requirement.
+fn may_set(about: Option<&About>) -> Vec<Name> {
+    let asked = about.filter(|about| about.asked.is_some()).and_then(|about| about.asked_definition.as_ref());
+    let parameters = asked.map(|definition| definition.parameters.values()).into_iter().flatten();
+    parameters.filter(|parameter| !parameter.is_fixed()).map(|parameter| parameter.name.value.clone()).collect()
 }
 
 fn explanation(component: &Component, about: Option<&About>, offers: &Offers, path: &FieldPath) -> Explanation {
@@ -70,8 +156,6 @@ fn explanation(component: &Component, about: Option<&About>, offers: &Offers, pa
         },
         None => Owner::Developer,
     };
-    let parameters = about.filter(|about| about.asked.is_some()).and_then(|about| about.asked_definition.as_ref());
-    let may_set = parameters.map(|definition| definition.parameters.values()).into_iter().flatten();
     Explanation {
         address: component.address.clone(),
         kind: component.kind.clone(),
@@ -79,10 +163,7 @@ fn explanation(component: &Component, about: Option<&About>, offers: &Offers, pa
         path: path.clone(),
         value: component.fields.at(path).map(shown).unwrap_or_default(),
         chain,
-        may_set: may_set
-            .filter(|parameter| !parameter.is_fixed())
-            .map(|parameter| parameter.name.value.clone())
-            .collect(),
+        may_set: may_set(about),
         owner,
     }
 }
@@ -109,29 +190,45 @@ fn find<'r>(resolved: &'r Resolved, path: &FieldPath) -> Option<(&'r Component, 
     if let Some(component) = by_name(first, None) {
         return Some((component, inside(rest)));
     }
-    by_name(&stack.stack, None).map(|component| (component, path.clone()))
+    let service = by_name(&stack.stack, None)?;
+    service.fields.get(first).is_some().then(|| (service, path.clone()))
 }
 
 fn unknown(resolved: &Resolved, asked: &str) -> Diagnostic {
     let detail = format!("nothing of {} is called `{asked}`", resolved.asked.stack.stack);
     let mistake = Diagnostic::error("unknown-name", "unknown name", detail);
-    let names: Vec<String> = resolved.asked.components.iter().map(|asked| asked.component.address.short()).collect();
-    did_you_mean(asked, names.iter().map(String::as_str)).into_iter().fold(mistake, Diagnostic::help)
+    let first = asked.split('.').next().unwrap_or_default();
+    let components = resolved.asked.components.iter().map(|asked| &asked.component);
+    let service = components.clone().find(|component| component.is_stack());
+    let fields = service.into_iter().flat_map(|service| service.fields.entries()).map(|(key, _)| key.clone());
+    let names: Vec<String> = components.map(|component| component.address.short()).chain(fields).collect();
+    let near = did_you_mean(first, names.iter().map(String::as_str));
+    near.or_else(|| Some(format!("there are {}", names.join(", ")))).into_iter().fold(mistake, Diagnostic::help)
 }
 
-fn unknown_field(component: &Component, path: &FieldPath) -> Diagnostic {
+/// How many fields are listed to somebody who asked for one that is not there.
+const KNOWN_SHOWN: usize = 12;
+
+fn unknown_field(component: &Component, made: &[&Node], path: &FieldPath) -> Diagnostic {
     let what = component.address.short();
-    let mut known: Vec<String> = Vec::new();
-    component.fields.visit(&mut |path, _| known.push(path.to_string()));
+    let mut known: Vec<String> = leaves(&component.fields).iter().map(ToString::to_string).collect();
+    for node in made {
+        let part = node.address.part.as_deref().filter(|_| node.address != component.address);
+        let within = |path: &FieldPath| part.map_or(path.to_string(), |part| format!("{part}.{path}"));
+        known.extend(leaves(&node.fields).iter().map(within));
+    }
+    known.sort();
     known.dedup();
     let detail = match path.is_root() {
         true => format!("{what} has several values: say which"),
         false => format!("nothing is said of `{path}` of {what}: {} decides it", component.kind),
     };
     let mistake = Diagnostic::error("unknown-field", "unknown field", detail);
-    let written = path.to_string();
-    let help = did_you_mean(&written, known.iter().map(String::as_str));
-    help.or_else(|| Some(format!("it has {}", known.join(", ")))).into_iter().fold(mistake, Diagnostic::help)
+    let near = did_you_mean(&path.to_string(), known.iter().map(String::as_str));
+    let few = || known.iter().take(KNOWN_SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    let more = if known.len() > KNOWN_SHOWN { ", …" } else { "" };
+    let all = || (!known.is_empty()).then(|| format!("it has {}{more}", few()));
+    near.or_else(all).into_iter().fold(mistake, Diagnostic::help)
 }
 
 /// A value as a person reads it: references as they are written.

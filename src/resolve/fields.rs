@@ -37,6 +37,18 @@ impl Fields {
         self.put(FieldPath::root().join(key), value, place);
     }
 
+    /// Puts a value under one key; without a place it is nobody's but deployd's own default.
+    pub fn set_or_default(&mut self, key: &str, value: Value, place: Option<&Place>) {
+        let path = FieldPath::root().join(key);
+        match place {
+            Some(place) => self.put(path, value, place),
+            None => {
+                self.places.remove(&path);
+                self.value.put(&path, value);
+            }
+        }
+    }
+
     /// Whether there is anything at a path.
     pub fn has(&self, path: &FieldPath) -> bool {
         self.value.at(path).is_some()
@@ -105,8 +117,12 @@ fn walk(
             // Told by `unknown`, once for each definition.
             (Some((_, rule)), _) if rule.change == Change::Computed => {}
             (Some((_, rule)), _) => {
-                if let Some(value) = evaluate::field(&entry.value, &rule.ty, &here.to_string(), names, found) {
-                    put(fields, here, value, &entry.value);
+                let value = evaluate::field(&entry.value, &rule.ty, &here.to_string(), names, found);
+                if let Some(value) = value {
+                    match names.set_at(&entry.value) {
+                        Some(place) => fields.put(here, value, &place),
+                        None => put(fields, here, value, &entry.value),
+                    }
                 }
             }
             (None, Shape::Map(inside)) => walk(rules, inside, &here, names, fields, found),
@@ -179,6 +195,10 @@ pub(super) fn unknown_field(rules: &KindRules, path: &FieldPath, place: &Place) 
     if rules.field(path).is_some_and(|(_, rule)| rule.change == Change::Computed) {
         let detail = format!("{} answers `{path}`: nobody asks for it", rules.kind);
         return Diagnostic::error("computed-field", "computed field", detail).at(place);
+    }
+    if has_below(rules, path) {
+        let detail = format!("`{path}` of {} is a map of fields", rules.kind);
+        return Diagnostic::error("wrong-type", "wrong type", detail).at(place);
     }
     let detail = format!("{} has no field `{path}`", rules.kind);
     let mut mistake = Diagnostic::error("unknown-field", "unknown field", detail).at(place);

@@ -28,6 +28,7 @@
 
 mod building;
 mod choose;
+mod composite;
 mod entrypoint;
 mod environment;
 mod evaluate;
@@ -42,6 +43,7 @@ mod origins;
 mod others;
 mod resource;
 mod service;
+mod service_fields;
 mod slugs;
 mod substitute;
 mod why_not;

@@ -2,9 +2,9 @@
 
 use super::entrypoint::Way;
 use super::evaluate::Names;
-use super::with::With;
+use super::with::{SetBy, With};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, did_you_mean};
-use crate::document::Spanned;
+use crate::document::{Node, Spanned};
 use crate::graph::Component;
 use crate::manifest::{Named, Scope};
 use crate::model::{Address, Name, Piece, SecretName, Value};
@@ -171,6 +171,12 @@ pub(super) struct DefinitionNames<'r> {
 impl Names for DefinitionNames<'_> {
     fn scope(&self) -> Scope {
         Scope::Definition
+    }
+
+    fn set_at(&self, node: &Node) -> Option<Place> {
+        let parameter = node.as_text()?.strip_prefix("${with.")?.strip_suffix('}')?;
+        let set = self.with.values.get(parameter)?;
+        (set.by == SetBy::With).then(|| set.place.clone())
     }
 
     fn value(&self, named: &Spanned<Named>, found: &mut Diagnostics) -> Option<Value> {

@@ -78,6 +78,8 @@ pub enum How {
     World,
     /// It is made of what this requirement answers.
     Arrives,
+    /// Nobody said it: the kind makes it of what it is asked for.
+    Made,
     /// The slug was asked for here.
     Asked,
 }
@@ -94,6 +96,7 @@ impl How {
             How::Fixed => "fixed",
             How::World => "world",
             How::Arrives => "arrives",
+            How::Made => "made",
             How::Asked => "asked",
         }
     }
@@ -103,8 +106,12 @@ impl How {
 pub(super) fn chain(component: &Component, about: Option<&About>, offers: &Offers, path: &FieldPath) -> Vec<Link> {
     let mut links = Vec::new();
     let place = component.places.get(path);
+    // What was set of a parameter is told behind the field that is made of it.
+    let by_parameter = about
+        .is_some_and(|about| about.with.values.values().any(|set| set.by == SetBy::With && Some(&set.place) == place));
     if let Some(place) = place
         && offers.library.repository_of(&place.file).is_none()
+        && !by_parameter
     {
         links.push(of_place(component, about, offers, path, place));
     }
@@ -119,15 +126,25 @@ pub(super) fn chain(component: &Component, about: Option<&About>, offers: &Offer
             }
         }
     }
-    if let Some(asked) = about.and_then(|about| about.asked.as_ref()) {
-        links.push(Link {
-            how: How::Asked,
-            place: Some(asked.slug.place.clone()),
-            who: format!("{}: {}", asked.requirement, asked.slug.value),
-            value: None,
-        });
+    if links.is_empty() {
+        // Nobody said it, and the kind has to know it.
+        links.push(Link { how: How::Default, place: None, who: component.kind.to_string(), value: None });
     }
+    links.extend(about.and_then(asked));
     links
+}
+
+/// The chain of what nobody said.
+pub(super) fn chain_of_made(component: &Component, about: Option<&About>) -> Vec<Link> {
+    let made = Link { how: How::Made, place: None, who: component.kind.to_string(), value: None };
+    std::iter::once(made).chain(about.and_then(asked)).collect()
+}
+
+/// Where the slug was asked for.
+fn asked(about: &About) -> Option<Link> {
+    let asked = about.asked.as_ref()?;
+    let who = format!("{}: {}", asked.requirement, asked.slug.value);
+    Some(Link { how: How::Asked, place: Some(asked.slug.place.clone()), who, value: None })
 }
 
 /// What was said last, in a file that is no repository's.

@@ -8,9 +8,15 @@ use crate::model::Value;
 /// The words with every `${with.X}` whose value is known put in. One that is made of references stays, and is put in
 /// when the text around it is.
 pub(super) fn substitute(map: &Map, with: &With) -> Map {
-    let entries = map.entries.iter();
-    Map { entries: entries.map(|entry| Entry { key: entry.key.clone(), value: node(&entry.value, with) }).collect() }
+    let put = |entry: &Entry| match COMMANDS.contains(&&*entry.key.value) {
+        true => entry.clone(),
+        false => Entry { key: entry.key.clone(), value: node(&entry.value, with) },
+    };
+    Map { entries: map.entries.iter().map(put).collect() }
 }
+
+/// Commands may be a shell's: what a developer sets is never put into them. The reader says to use `env`.
+const COMMANDS: [&str; 2] = ["run", "command"];
 
 fn node(written: &Node, with: &With) -> Node {
     let shape = match &written.shape {

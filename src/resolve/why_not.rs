@@ -72,7 +72,9 @@ impl Misfit {
         }
         let mistake = Diagnostic::error("cannot-be-made", "cannot be made here", detail).at(&self.slug.place);
         let mistake = mistake.related(&self.defined, "it is defined here");
-        self.nearest.iter().map(|nearest| nearest.sentence(world)).fold(mistake, Diagnostic::help)
+        let or = |at: usize| if at == 0 { "" } else { "or " };
+        let nearest = self.nearest.iter().enumerate();
+        nearest.map(|(at, nearest)| format!("{}{}", or(at), nearest.sentence(world))).fold(mistake, Diagnostic::help)
     }
 }
 
@@ -83,8 +85,8 @@ impl Nearest {
         let name = &world.name.value;
         match self {
             Nearest::Require(slug) => format!("require `{slug}` instead, which {name} can make"),
-            Nearest::StandIns(place) => format!("or set stand_ins: true in {}:{}", place.file, place.line),
-            Nearest::Capability(capability) => format!("or give {name} the capability {capability}, in {}", world.file),
+            Nearest::StandIns(place) => format!("set stand_ins: true in {}:{}", place.file, place.line),
+            Nearest::Capability(capability) => format!("give {name} the capability {capability}, in {}", world.file),
         }
     }
 }

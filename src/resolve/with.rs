@@ -70,9 +70,13 @@ impl With {
             let mut refers = |node: &Node, found: &mut Diagnostics| {
                 evaluate::text(&Text::read(node, names.scope(), found), names, found)
             };
+            let before = found.len();
             let Some(value) = parameter.schema.typed(node, &mut refers, found) else { continue };
             if by == SetBy::With {
                 parameter.check(&value, node, found);
+            }
+            if found.len() > before {
+                continue; // What does not fit goes nowhere, so that it is told once.
             }
             with.values.insert(name.clone(), Set { value, place: node.place.clone(), by });
         }

@@ -12,10 +12,12 @@ use super::rules::KindSet;
 use crate::diagnostic::{Diagnostics, Place};
 use crate::model::{Address, FieldPath};
 
-/// Everything that does not fit together.
-pub(super) fn check(graph: &DesiredGraph, asked: &StackAsked, kinds: &KindSet) -> Diagnostics {
+/// Everything that does not fit together. `references` says whether it makes sense to look at these.
+pub(super) fn check(graph: &DesiredGraph, asked: &StackAsked, kinds: &KindSet, references: bool) -> Diagnostics {
     let mut found = cycle::check(graph, asked);
-    found.extend(output::check(graph, asked, kinds));
+    if references {
+        found.extend(output::check(graph, asked, kinds));
+    }
     found.extend(way_in::check(asked));
     found
 }

@@ -45,10 +45,15 @@ fn answer(bed: &Bed, words: &[&str], shown: &mut String) {
         ["explain", _, path @ ..] => explain(bed, &offers, path.first().copied(), shown),
         ["why-not", _] => why_not(bed, &offers, shown),
         ["slugs", _] => slugs(&offers, shown),
-        ["resource", _, name, slug, json] => {
-            let with: Value = serde_json::from_str(json).unwrap();
-            let (name, slug) = (Name::new(name).unwrap(), Name::new(slug).unwrap());
-            let resource = resolve::Resource::of_body(&name, &slug, &with);
+        ["resource", _, name, of @ ..] => {
+            let name = Name::new(name).unwrap();
+            let resource = match of {
+                [slug, json] => {
+                    let with: Value = serde_json::from_str(json).unwrap();
+                    resolve::Resource::of_body(&name, &Name::new(slug).unwrap(), &with)
+                }
+                _ => resolve::Resource::of_world(&offers, &name).unwrap(),
+            };
             let (resolved, mut found) = resolve::resolve_resource(&resource, &offers, &Others::default());
             let (graph, of_graph) = resolve::compile(&resolved, &offers);
             found.extend(of_graph);

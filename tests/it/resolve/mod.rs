@@ -11,7 +11,8 @@
 //! explain WORLD PATH       where a value of the first service comes from; without PATH, every value
 //! why-not WORLD            what a world cannot make of it, as data
 //! slugs WORLD              what a world offers
-//! resource WORLD NAME SLUG JSON    mistakes, or the graph of a resource that is made without a service
+//! resource WORLD NAME      mistakes, or the graph of one of the world's own resources
+//! resource WORLD NAME SLUG JSON    the same of one that is made without a service and without a file
 //! ```
 
 mod bed;

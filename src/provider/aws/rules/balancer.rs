@@ -213,8 +213,6 @@ impl Making<'_> {
         let address = self.component.part(part);
         let after = self.component.after.iter().chain(needs.iter().copied());
         let needs: BTreeSet<Need> = after.cloned().map(Need::Ready).collect();
-        let was = self.component.was.as_ref();
-        let before = was.map(|was| Component { address: was.clone(), ..self.component.clone() }.part(part));
         self.nodes.push(Node {
             address: address.clone(),
             kind: Kind::fixed(kind),
@@ -224,7 +222,7 @@ impl Making<'_> {
             once_for: None,
             data: Data::Stateless,
             update: None,
-            was: before,
+            was: None,
         });
         address
     }

@@ -151,8 +151,6 @@ impl Making<'_> {
     fn node(&mut self, part: &str, kind: &'static str, fields: Value) -> Address {
         let address = self.component.part(part);
         let needs: BTreeSet<Need> = self.component.after.iter().cloned().map(Need::Ready).collect();
-        let was = self.component.was.as_ref();
-        let before = was.map(|was| Component { address: was.clone(), ..self.component.clone() }.part(part));
         self.nodes.push(Node {
             address: address.clone(),
             kind: Kind::fixed(kind),
@@ -162,7 +160,7 @@ impl Making<'_> {
             once_for: None,
             data: Data::Stateless,
             update: None,
-            was: before,
+            was: None,
         });
         address
     }

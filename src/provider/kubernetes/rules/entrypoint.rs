@@ -31,8 +31,7 @@ pub(super) fn expand_entrypoint(component: &Component, _world: &WorldFields) -> 
     fields.extend(words.timeout.clone().map(|timeout| ("timeout".to_owned(), timeout)));
     fields.extend(component.field("ingress_class").cloned().map(|class| ("ingress_class".to_owned(), class)));
     let needs = BTreeSet::from([Need::Ready(part("deployment")), Need::Ready(part("service"))]);
-    let mut ingress = node(component.address.clone(), "kubernetes/ingress", Value::Map(fields), needs);
-    ingress.was = component.was.clone();
+    let ingress = node(component.address.clone(), "kubernetes/ingress", Value::Map(fields), needs);
     let url = format!("https://{}{}", words.host, words.path_behind_host());
     let outputs = [("url", Value::from(url)), ("host", Value::from(words.host))];
     let outputs = outputs.into_iter().map(|(name, value)| (Name::fixed(name), value)).collect();

@@ -54,9 +54,7 @@ pub(super) fn expand_task(component: &Component, world: &WorldFields) -> (Expand
     pod.fields.insert("schedule".to_owned(), schedule);
     pod.fields.extend(sizes(component.field("cpu").cloned(), component.field("memory").cloned()));
     making.nodes.extend(pod.nodes);
-    let mut made =
-        node(component.address.clone(), "kubernetes/cron-job", Value::Map(pod.fields), making.before.clone());
-    made.was = component.was.clone();
+    let made = node(component.address.clone(), "kubernetes/cron-job", Value::Map(pod.fields), making.before.clone());
     making.nodes.push(made);
     (Expanded { nodes: making.nodes, ..Expanded::default() }, found)
 }

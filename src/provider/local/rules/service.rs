@@ -88,11 +88,6 @@ impl Making<'_> {
         }
     }
 
-    fn was(&self, process: Option<&Name>, part: &str) -> Option<Address> {
-        let before = Component { address: self.component.was.clone()?, ..self.component.clone() };
-        Some(before.process_part(process, part))
-    }
-
     fn content(&self) -> Option<Value> {
         self.component.content.map(|content| Value::from(content.to_string()))
     }
@@ -111,7 +106,6 @@ impl Making<'_> {
         let fields = kept([("content", self.content()), ("prepare", self.words.prepare.clone())]);
         let mut node = self.node(address.clone(), "local/copy", fields, BTreeSet::new());
         node.once_for = self.component.content;
-        node.was = self.was(None, "copy");
         self.nodes.push(node);
         self.before.insert(Need::Ready(address));
     }
@@ -185,14 +179,12 @@ impl Making<'_> {
             let mut node = self.node(part(&number), "local/process", fields.clone(), self.before.clone());
             node.health = process.health.clone();
             node.update = Some(self.words.update.clone());
-            node.was = self.was(name, &number);
             ready.insert(Need::Ready(node.address.clone()));
             nodes.push(node);
         }
         if !process.ports.is_empty() {
             let standing = part("address");
-            let mut address = self.node(standing.clone(), "local/address", address_fields(process), BTreeSet::new());
-            address.was = self.was(name, "address");
+            let address = self.node(standing.clone(), "local/address", address_fields(process), BTreeSet::new());
             nodes.push(address);
             let addresses =
                 process.ports_value(&|port| Value::output(standing.clone(), of_port("address", &port.name)));
@@ -203,8 +195,7 @@ impl Making<'_> {
             });
             ready.insert(Need::Ready(standing));
             let fields = kept([("address", Some(addresses)), ("to", Some(to))]);
-            let mut route = self.node(part("route"), "local/route", fields, ready);
-            route.was = self.was(name, "route");
+            let route = self.node(part("route"), "local/route", fields, ready);
             nodes.push(route);
         }
         self.nodes.extend(nodes);

@@ -1,0 +1,122 @@
+//! The fields of a service: the repository's, and the manifest's over them.
+
+use super::building::Building;
+use super::composite::{bare_component, composite, remember};
+use super::entrypoint::Way;
+use super::environment;
+use super::fields::Fields;
+use super::names::{DefinitionNames, ManifestNames, Required};
+use super::service::Service;
+use super::substitute::substitute;
+use super::with::With;
+use super::words::Words;
+use crate::document::{Spanned, merge};
+use crate::manifest::Manifest;
+use crate::model::{FieldPath, Kind, Name, Piece, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The fields of the service: the definition's, and the manifest's over them.
+pub(super) fn service_fields(
+    building: &mut Building<'_>,
+    service: &Service<'_>,
+    manifest: &Manifest,
+    required: &BTreeMap<Name, Required>,
+    ways: &BTreeMap<Name, Way>,
+) -> Option<(Fields, Kind)> {
+    let (definition, choice, kind) = composite(building, "service", &manifest.service)?;
+    let written = merge(&choice, &definition.fields);
+    let with = With::default().for_stand_in(&definition);
+    let none = BTreeMap::new();
+    let component = bare_component(building.stack.address(manifest.service.value.clone()), &kind, manifest);
+    let offers = building.offers;
+    let world = &offers.world;
+    let mut fields = Fields::default();
+    let mut said = environment::Said::new();
+    if !written.entries.is_empty() {
+        let name = Spanned::new(manifest.service.value.clone(), &definition.place);
+        if let Some(words) = building.read_words(&name, &substitute(&written, &with), &definition) {
+            let names = DefinitionNames { world, component: &component, with: &with, parts: &none, of_process: true };
+            let words = Words { manifest: &words, names: &names, files: None };
+            fields = words.fields(&mut building.found);
+            said = words.env(&mut building.found);
+        }
+    }
+    let names = ManifestNames { world, stack: &manifest.service.value, required, ways, of_process: true };
+    let words = Words { manifest, names: &names, files: Some(&service.files) };
+    fields.put_over(words.fields(&mut building.found));
+    // What the repository says of every environment counts least, then what arrives, then what the manifest says.
+    let of_manifest = words.env(&mut building.found);
+    said.retain(|variable, _| !of_manifest.contains_key(variable));
+    let mut arrived = Fields::default();
+    let stack = &manifest.service.value;
+    let arrivals = environment::put(&mut arrived, manifest, world, stack, required, of_manifest, &mut building.found);
+    for (variable, value) in said {
+        let path = FieldPath::root().join("env").join(&variable);
+        if let Some(known) = value.value
+            && !arrived.has(&path)
+        {
+            fields.put(path, known, &value.place);
+        }
+    }
+    take_away(&mut fields, manifest);
+    fields.put_over(arrived);
+    mounts(building, manifest, &mut fields);
+    entrypoints_spoken_of(ways, manifest, &mut fields);
+    remember(building, &component.address, kind.clone(), &definition, with);
+    if let Some(about) = building.about.get_mut(&component.address) {
+        about.arrived = arrivals;
+    }
+    Some((fields, kind))
+}
+
+/// `NAME: null` takes away what the repository says and what a process is told of its own ports, too.
+fn take_away(fields: &mut Fields, manifest: &Manifest) {
+    for variable in manifest.env.values().filter(|variable| variable.value.value.is_none()) {
+        environment::take_away(fields, &variable.name.value);
+    }
+}
+
+/// The volumes of the service, where the room mounts them.
+fn mounts(building: &Building<'_>, manifest: &Manifest, fields: &mut Fields) {
+    for requirement in &manifest.requires {
+        let address = building.stack.address(requirement.name.value.clone());
+        let Some(about) = building.about.get(&address) else { continue };
+        if about.choice.as_str() != "deploy/volume" {
+            continue;
+        }
+        let rules = building.offers.kinds.get(&about.kind);
+        if rules.and_then(|rules| rules.output(&Name::fixed("volume"))).is_none() {
+            continue; // The room tells the path, and mounts nothing.
+        }
+        let Some(volume) = building.components.iter().find(|asked| asked.component.address == address) else {
+            continue;
+        };
+        let here = FieldPath::root().join("mounts").join(&requirement.name.value);
+        let place = &requirement.name.place;
+        fields.put(here.join("volume"), Value::output(address.clone(), Name::fixed("volume")), place);
+        for (key, field) in [("at", "mount"), ("access", "access")] {
+            if let Some(value) = volume.component.field(field) {
+                fields.put(here.join(key), value.clone(), place);
+            }
+        }
+    }
+}
+
+/// Entrypoints that the environment or a file speaks of by what only the room knows: host and path, so that it can tell.
+fn entrypoints_spoken_of(ways: &BTreeMap<Name, Way>, manifest: &Manifest, fields: &mut Fields) {
+    let spoken: BTreeSet<String> = fields
+        .value
+        .pieces()
+        .into_iter()
+        .filter_map(|piece| match piece {
+            Piece::Own(name) => Some(name.strip_prefix("entrypoints.")?.split('.').next()?.to_owned()),
+            _ => None,
+        })
+        .collect();
+    for (name, way) in ways.iter().filter(|(name, _)| spoken.contains(name.as_str())) {
+        let here = FieldPath::root().join("entrypoints").join(name);
+        let place = &manifest.entrypoints[name].name.place;
+        fields.put(here.join("host"), Value::from(way.host.as_str()), place);
+        fields.put(here.join("path"), Value::from(way.path.as_str()), place);
+    }
+}
