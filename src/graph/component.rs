@@ -32,10 +32,18 @@ impl Component {
         self.address.part.is_none() && self.address.name == self.address.stack
     }
 
+    /// The address that it was made under: what its data and its secrets are called after, so that a new name (`was:`)
+    /// changes neither.
+    #[must_use]
+    pub fn made_as(&self) -> &Address {
+        self.was.as_ref().unwrap_or(&self.address)
+    }
+
     /// The name of a secret that is made for it once and kept: `guestbook/users.password`.
     #[must_use]
     pub fn made_secret(&self, key: &str) -> SecretName {
-        SecretName(format!("{}/{}.{key}", self.address.stack, self.address.short()))
+        let address = self.made_as();
+        SecretName(format!("{}/{}.{key}", address.stack, address.short()))
     }
 
     /// A value that is a secret which was made for it.
@@ -50,9 +58,9 @@ impl Component {
         self.fields.get(key)
     }
 
-    /// What a name is without the letters that a database or a variable cannot have: `order_items`.
+    /// Its name without the letters that a database cannot have: `order_items`.
     #[must_use]
     pub fn identifier(&self) -> String {
-        self.address.short().chars().map(|c| if c == '-' || c == '.' { '_' } else { c }).collect()
+        self.made_as().short().chars().map(|c| if c == '-' || c == '.' { '_' } else { c }).collect()
     }
 }

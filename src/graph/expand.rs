@@ -98,9 +98,13 @@ fn expand(component: &Component, kinds: &KindSet, world: &WorldSays, found: &mut
     expanded
 }
 
-fn nodes_of<'a>(components: &'a [Asked], expanded: &'a [Expanded]) -> BTreeMap<&'a Address, Vec<&'a Address>> {
+/// Each component with its nodes' addresses.
+type NodesOf<'a> = BTreeMap<&'a Address, (&'a Component, Vec<&'a Address>)>;
+
+fn nodes_of<'a>(components: &'a [Asked], expanded: &'a [Expanded]) -> NodesOf<'a> {
     let of = |(asked, expanded): (&'a Asked, &'a Expanded)| {
-        (&asked.component.address, expanded.nodes.iter().map(|node| &node.address).collect())
+        let nodes = expanded.nodes.iter().map(|node| &node.address).collect();
+        (&asked.component.address, (&asked.component, nodes))
     };
     components.iter().zip(expanded).map(of).collect()
 }
@@ -108,7 +112,7 @@ fn nodes_of<'a>(components: &'a [Asked], expanded: &'a [Expanded]) -> BTreeMap<&
 /// What is known while references are put in place.
 struct Putting<'a> {
     answers: Answers<'a>,
-    nodes_of: BTreeMap<&'a Address, Vec<&'a Address>>,
+    nodes_of: NodesOf<'a>,
     kind_of: BTreeMap<&'a Address, &'a Kind>,
     waits: BTreeMap<&'a Address, bool>,
     unmade: &'a BTreeSet<Address>,
@@ -133,10 +137,14 @@ impl Putting<'_> {
         Node { fields, needs, was: node.was.clone().or_else(|| was(node, component)), ..node.clone() }
     }
 
-    /// Ready of a component is ready of all of its nodes.
+    /// Ready of a component is ready of all of its nodes; of one that has none, of what it is after.
     fn ready(&self, address: &Address, of: &Address, needs: &mut BTreeSet<Need>) {
         match self.nodes_of.get(address) {
-            Some(nodes) => {
+            Some((component, nodes)) if nodes.is_empty() => {
+                // A definition's parts cannot be in a circle, and nothing else is after anything without nodes.
+                component.after.iter().for_each(|after| self.ready(after, of, needs));
+            }
+            Some((_, nodes)) => {
                 needs.extend(nodes.iter().filter(|node| **node != of).map(|node| Need::Ready((*node).clone())));
             }
             None => {

@@ -361,6 +361,9 @@ impl<'r> Building<'r> {
         let mut fields = words.fields(&mut self.found);
         let said = words.env(&mut self.found);
         let stack = &component.address.stack;
+        let volumes: Vec<_> =
+            made.definition.requires.iter().map(|part| (&part.name, component.part(&part.name.value))).collect();
+        self.mounts(&volumes, &mut fields);
         let world = &self.offers.world;
         let arrived = environment::put(&mut fields, &manifest, world, stack, made.parts, said, &mut self.found);
         (fields, arrived)

@@ -119,9 +119,14 @@ fn of_node(
     node: &Node,
     path: &FieldPath,
 ) -> Explanation {
-    // A field that its component has under the same name came from there.
-    if component.fields.at(path).is_some_and(is_leaf) {
-        let of_component = explanation(component, about, offers, path);
+    // A field that its component has under the same name came from there; so did what a process is told of its ports.
+    let variable = match path.keys() {
+        [env, variable] if env == "env" => Some(FieldPath::fixed("variables").join(variable)),
+        _ => None,
+    };
+    let said = [Some(path), variable.as_ref()].into_iter().flatten();
+    if let Some(said) = said.into_iter().find(|path| component.fields.at(path).is_some_and(is_leaf)) {
+        let of_component = Explanation { path: path.clone(), ..explanation(component, about, offers, said) };
         let value = node.fields.at(path).map(shown).unwrap_or_default();
         return Explanation { address: node.address.clone(), kind: node.kind.clone(), value, ..of_component };
     }

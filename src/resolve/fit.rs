@@ -14,7 +14,7 @@ pub(super) fn check(definition: &Definition, offers: &Offers) -> Diagnostics {
     let mut found = Diagnostics::new();
     for choice in &definition.choices {
         if choice.kind.value.provider() == "deploy" {
-            check_composite(choice, offers, &mut found);
+            check_composite(definition, choice, offers, &mut found);
             continue;
         }
         let Some(rules) = offers.kinds.get(&choice.kind.value) else {
@@ -43,7 +43,15 @@ pub(super) fn check(definition: &Definition, offers: &Offers) -> Diagnostics {
 /// The kinds that every room makes in its own way.
 const COMPOSITE: [&str; 4] = ["deploy/service", "deploy/task", "deploy/entrypoint", "deploy/volume"];
 
-fn check_composite(choice: &Choice, offers: &Offers, found: &mut Diagnostics) {
+fn check_composite(definition: &Definition, choice: &Choice, offers: &Offers, found: &mut Diagnostics) {
+    if choice.kind.value.as_str() == "deploy/service"
+        && definition.requires.is_empty()
+        && let Some(said) = definition.holds_data.as_ref().filter(|said| said.value)
+    {
+        let detail = "what a service holds lies in its volumes, and this one has none";
+        let mistake = Diagnostic::error("holds-nothing", "it holds nothing", detail).at(&said.place);
+        found.push(mistake.help("write requires: [ data: { use: volume } ], and use ${data.path}"));
+    }
     if !COMPOSITE.contains(&choice.kind.value.as_str()) {
         found.push(unknown_kind(choice, offers));
     }

@@ -37,6 +37,7 @@ mod fields;
 mod files;
 mod fit;
 mod limits;
+mod mounts;
 mod names;
 mod offers;
 mod origins;

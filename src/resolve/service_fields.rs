@@ -60,7 +60,12 @@ pub(super) fn service_fields(
     }
     take_away(&mut fields, manifest);
     fields.put_over(arrived);
-    mounts(building, manifest, &mut fields);
+    let volumes = manifest.requires.iter().map(|requirement| {
+        let name = &requirement.name;
+        (name, building.stack.address(name.value.clone()))
+    });
+    let volumes: Vec<_> = volumes.collect();
+    building.mounts(&volumes, &mut fields);
     entrypoints_spoken_of(ways, manifest, &mut fields);
     remember(building, &component.address, kind.clone(), &definition, with);
     if let Some(about) = building.about.get_mut(&component.address) {
@@ -73,32 +78,6 @@ pub(super) fn service_fields(
 fn take_away(fields: &mut Fields, manifest: &Manifest) {
     for variable in manifest.env.values().filter(|variable| variable.value.value.is_none()) {
         environment::take_away(fields, &variable.name.value);
-    }
-}
-
-/// The volumes of the service, where the room mounts them.
-fn mounts(building: &Building<'_>, manifest: &Manifest, fields: &mut Fields) {
-    for requirement in &manifest.requires {
-        let address = building.stack.address(requirement.name.value.clone());
-        let Some(about) = building.about.get(&address) else { continue };
-        if about.choice.as_str() != "deploy/volume" {
-            continue;
-        }
-        let rules = building.offers.kinds.get(&about.kind);
-        if rules.and_then(|rules| rules.output(&Name::fixed("volume"))).is_none() {
-            continue; // The room tells the path, and mounts nothing.
-        }
-        let Some(volume) = building.components.iter().find(|asked| asked.component.address == address) else {
-            continue;
-        };
-        let here = FieldPath::root().join("mounts").join(&requirement.name.value);
-        let place = &requirement.name.place;
-        fields.put(here.join("volume"), Value::output(address.clone(), Name::fixed("volume")), place);
-        for (key, field) in [("at", "mount"), ("access", "access")] {
-            if let Some(value) = volume.component.field(field) {
-                fields.put(here.join(key), value.clone(), place);
-            }
-        }
     }
 }
 

@@ -219,7 +219,8 @@ fn expand_postgres(component: &Component, _world: &WorldFields) -> (Expanded, Di
         Some(value) => value.clone(),
         None => Value::from(default.replace('-', "_")),
     };
-    let (database, username) = (named("database", &address.stack), named("username", &address.stack));
+    let stack = &component.made_as().stack;
+    let (database, username) = (named("database", stack), named("username", stack));
     let secret = component.made_secret("password");
     let password = |encode| component.made_secret_piece("password", encode);
 
