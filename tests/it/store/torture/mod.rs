@@ -6,6 +6,9 @@
 //! the acknowledgements alone.
 
 mod child;
+mod disk;
 mod kills;
+mod power;
+mod trace;
 mod verify;
 mod workload;

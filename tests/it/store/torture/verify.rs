@@ -2,7 +2,7 @@
 
 use super::child::Orders;
 use super::workload::{State, progress_key, stack, step};
-use crate::store::sled::settings;
+use crate::store::sled::{genesis, settings};
 use deployd::contract::{Cursor, EventsError, Row, RowVersion, Scope, Store};
 use deployd::model::Digest;
 use deployd::store::sled::{SledStore, Start};
@@ -27,7 +27,7 @@ impl Acknowledged {
         let ["found" | "fence" | "ack", writer, number] = words[..] else { return };
         let (writer, number) = (writer.parse::<u64>().unwrap(), number.parse::<u64>().unwrap());
         match words[0] {
-            "found" => assert_between(self.steps(writer), number, "the child finds"),
+            "found" => self.found(writer, number, "the child finds"),
             "fence" => {
                 let before = self.epochs.insert(writer, number);
                 assert!(before.is_none_or(|before| before < number), "epoch {number} after {before:?}");
@@ -39,9 +39,20 @@ impl Acknowledged {
         }
     }
 
-    /// How many steps of a writer were acknowledged.
+    /// How many steps of a writer are owed: acknowledged, or found.
     pub fn steps(&self, writer: u64) -> u64 {
         self.steps.get(&writer).copied().unwrap_or(0)
+    }
+
+    /// Hears how many steps an opened store has. What was found once must be found ever after, acknowledged or not.
+    fn found(&mut self, writer: u64, found: u64, who: &str) {
+        let owed = self.steps(writer);
+        assert!(found >= owed, "{who} {found} steps of writer {writer} where {owed} are owed: a write is lost");
+        assert!(
+            found <= owed + 1,
+            "{who} {found} steps of writer {writer} where {owed} are owed and one was in flight"
+        );
+        self.steps.insert(writer, found);
     }
 
     /// The rows of a writer after so many steps.
@@ -58,17 +69,6 @@ impl Acknowledged {
     }
 }
 
-fn assert_between(acknowledged: u64, found: u64, who: &str) {
-    assert!(
-        found >= acknowledged,
-        "{who} {found} steps, {acknowledged} were acknowledged: an acknowledged write is lost"
-    );
-    assert!(
-        found <= acknowledged + 1,
-        "{who} {found} steps, {acknowledged} were acknowledged: more than one in flight"
-    );
-}
-
 /// Opens the store and checks everything.
 pub fn verify(folder: &Path, orders: Orders, acknowledged: &mut Acknowledged) {
     let store =
@@ -78,6 +78,16 @@ pub fn verify(folder: &Path, orders: Orders, acknowledged: &mut Acknowledged) {
     drop(store);
     let blobs = folder.join("rows/blobs");
     assert_eq!(std::fs::read_dir(&blobs).unwrap().count(), 0, "sled put a node into a file that it never syncs");
+}
+
+/// The same for a store that may not have been there yet: where nothing was acknowledged, it is created.
+pub fn verify_or_create(folder: &Path, orders: Orders, acknowledged: &mut Acknowledged) {
+    if !folder.exists() {
+        assert_eq!(acknowledged.epochs.len(), 0, "the store is gone");
+        let store = SledStore::open(folder, Start::OrCreate(genesis()), &settings());
+        drop(store.unwrap_or_else(|error| panic!("cannot be created: {error}")));
+    }
+    verify(folder, orders, acknowledged);
 }
 
 async fn verify_open(store: &dyn Store, orders: Orders, acknowledged: &mut Acknowledged) {
@@ -104,7 +114,7 @@ fn verify_writer(rows: &[Row], seed: u64, writer: u64, acknowledged: &mut Acknow
     let found: State = rows.iter().filter(of_writer).map(|row| (row.key.clone(), row.bytes.clone().unwrap())).collect();
     let steps =
         found.get(&progress_key(writer)).map_or(0, |n| std::str::from_utf8(n).unwrap().parse::<u64>().unwrap() + 1);
-    assert_between(acknowledged.steps(writer), steps, "the parent finds");
+    acknowledged.found(writer, steps, "the parent finds");
     let wanted = acknowledged.state_after(seed, writer, steps);
     let differs = |key| found.get(key) != wanted.get(key);
     let differing: Vec<_> = found.keys().chain(wanted.keys()).filter(|key| differs(*key)).collect();
