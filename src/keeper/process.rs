@@ -84,8 +84,10 @@ fn parse_stat(bytes: &[u8]) -> Option<Stat> {
     let mut fields = rest.split_ascii_whitespace();
     let state = *fields.next()?.as_bytes().first()?;
     let parent = fields.next()?.parse().ok()?;
-    let group = fields.next()?.parse().ok()?;
-    let session = fields.next()?.parse().ok()?;
+    // One that is just being released has group and session -1: it belongs to none.
+    let mut belongs_to = || fields.next()?.parse().ok().map(|number: i32| u32::try_from(number).unwrap_or(0));
+    let group = belongs_to()?;
+    let session = belongs_to()?;
     // Fields 7 to 21 lie between session (6) and start time (22).
     let started = fields.nth(15)?.parse().ok()?;
     Some(Stat { pid, state, parent, group, session, started })
@@ -102,6 +104,14 @@ mod tests {
         assert_eq!((stat.pid, stat.parent, stat.group, stat.session), (4711, 17, 4711, 4712));
         assert_eq!((stat.state, stat.started), (b'R', 9_876_543));
         assert_eq!(parse_stat(b"17 (cut"), None);
+    }
+
+    #[test]
+    fn one_that_is_just_released_belongs_to_no_group() {
+        let line = b"4711 (deployd) X 0 -1 -1 0 -1 4194304 90 0 0 0 0 0 0 0 20 0 0 0 9876543 0 0";
+        let stat = parse_stat(line).unwrap();
+        assert_eq!((stat.group, stat.session, stat.started), (0, 0, 9_876_543));
+        assert!(stat.is_over());
     }
 
     #[test]

@@ -16,6 +16,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::Environment;
 
@@ -91,6 +93,7 @@ fn become_service(order: Option<OsString>) -> String {
             return Err("its keeper died".to_owned());
         }
         umask(Mode::WGRP | Mode::WOTH);
+        hear_all_signals().map_err(|error| because("signals stay ignored", error))?;
         limit(limits)?;
         chdir(&directory).map_err(|error| because(&format!("cannot enter {}", directory.display()), error))
     })();
@@ -101,6 +104,20 @@ fn become_service(order: Option<OsString>) -> String {
             because(&format!("cannot run {program}"), error)
         }
     }
+}
+
+/// What the server was told to ignore (by a shell's `&`, by nohup) its services are to hear: a shell cannot even trap
+/// what it found ignored. The kernel gives a signal that has a handler back to its default when the service is executed;
+/// until then the handler does the same.
+fn hear_all_signals() -> io::Result<()> {
+    const LAST_STANDARD: i32 = 31;
+    let always = Arc::new(AtomicBool::new(true));
+    let known = |signal: &i32| signal_hook::low_level::signal_name(*signal).is_some();
+    for signal in (1..=LAST_STANDARD).filter(|signal| known(signal) && !signal_hook::consts::FORBIDDEN.contains(signal))
+    {
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&always))?;
+    }
+    Ok(())
 }
 
 fn limit(limits: Limits) -> Result<(), String> {

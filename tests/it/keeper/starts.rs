@@ -128,6 +128,24 @@ fn nothing_is_inherited() {
 }
 
 #[test]
+fn nothing_stays_ignored_or_blocked() {
+    // As under nohup, or after a shell's `&`.
+    let kept = Kept::with(&script("cat /proc/self/status"));
+    let line = "trap '' HUP INT QUIT TERM USR1 USR2 CHLD PIPE TSTP; exec \"$0\" keeper \"$1\" < /dev/null";
+    let mut server = std::process::Command::new("/bin/sh");
+    server.args(["-c", line, env!("CARGO_BIN_EXE_deployd")]).arg(kept.folder());
+    assert!(server.output().unwrap().status.success());
+    by_itself(&kept.last_run(), &Exit::Code(0));
+    let lines = read_log(&kept.folder(), LogPlace::default(), 100).unwrap().lines;
+    for what in ["SigBlk:", "SigIgn:"] {
+        let line = lines.iter().find_map(|line| line.text.strip_prefix(what)).unwrap();
+        // Beyond 31 are those that the C library keeps for itself.
+        let standard = u64::from_str_radix(line.trim(), 16).unwrap() & ((1 << 31) - 1);
+        assert_eq!(standard, 0, "{what}{line}");
+    }
+}
+
+#[test]
 fn what_cannot_start_says_why() {
     let missing = once(&["no-such-program", "x"]);
     let folder = Spec { directory: PathBuf::from("/no/such/folder"), ..script("true") };
