@@ -63,9 +63,13 @@ pub(super) fn key_of(node: Node, found: &mut Diagnostics) -> Key {
     Key::Bad
 }
 
+/// Words that have a colon of their own begin so: `deploy:local:` with nothing behind it is meant.
+const WITH_COLON: &str = "deploy";
+
 /// `{ a:1 }` is one key without a value, and nobody means that.
 pub(super) fn glued(key: &Spanned<Box<str>>, value: &Node) -> bool {
-    let behind = key.value.split_once(':').is_some_and(|(before, behind)| !before.is_empty() && !behind.is_empty());
+    let parts = key.value.split_once(':').filter(|(before, _)| *before != WITH_COLON);
+    let behind = parts.is_some_and(|(before, behind)| !before.is_empty() && !behind.is_empty());
     behind && value.as_scalar().is_some_and(|scalar| scalar.style == Style::Nothing)
 }
 

@@ -3,7 +3,7 @@
 use super::inherit::Layers;
 use super::layer::{Layer, parameter_name, read_generate, read_kind};
 use super::merge::merge_layer;
-use super::parameter::{Parameter, Schema};
+use super::parameter::{Extent, Parameter, Schema};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, did_you_mean};
 use crate::document::{Map, Node, Shape, Spanned};
 use crate::manifest::{Named, Requirement, Scope, Text, Wants, read_requirements};
@@ -73,11 +73,12 @@ pub struct Generate {
 }
 
 impl Definition {
-    /// Merges and reads. `parent` is what it inherits from, if that could be read.
-    pub(super) fn build(slug: &Name, own: &Layers, parent: Option<&Definition>) -> Definition {
+    /// Merges and reads. `parent` is what it inherits from, if that could be read; `told` is what is wrong with that.
+    pub(super) fn build(slug: &Name, own: &Layers, parent: Option<&Definition>, told: Diagnostics) -> Definition {
         let mut found = own.found.clone();
         own.layers.iter().for_each(|layer| found.extend(layer.found.clone()));
         let before = found.has_errors();
+        found.extend(told);
         let mut merged = parent.map(|parent| parent.merged.clone()).unwrap_or_default();
         for layer in &own.layers {
             let Some(over) = &layer.written else { continue };
@@ -111,9 +112,12 @@ impl Definition {
         // What a layer says wrong is told with the layer; reading it merged would tell it again.
         let mut of_reading = Diagnostics::new();
         definition.read(&mut of_reading);
-        if !before {
-            definition.check(&mut of_reading);
+        if !found.has_errors() {
             found.extend(of_reading);
+        }
+        // What does not fit together may fit when the rest is mended.
+        if !found.has_errors() {
+            definition.check(&mut found);
         }
         definition.found = found.sorted();
         definition
@@ -128,7 +132,10 @@ impl Definition {
         self.description = merged.get("description").and_then(Node::as_text).map(str::to_owned);
         for entry in entries(&merged, "parameters") {
             let Some(name) = parameter_name(&entry.key, found) else { continue };
-            if let Some(parameter) = Parameter::read(&name, &entry.value, found) {
+            let last =
+                self.said_of_parameter(&name.value).first().map(|(_, map, place)| Spanned::new((*map).clone(), place));
+            let last = last.unwrap_or_else(|| entry.value.spanned(Map::default()));
+            if let Some(parameter) = Parameter::read(&name, &entry.value, &last, found) {
                 self.parameters.insert(name.value, parameter);
             }
         }
@@ -225,10 +232,11 @@ impl Definition {
 
     /// Everything that was said of a parameter, layer by layer from the highest.
     #[must_use]
-    pub fn said_of_parameter(&self, name: &str) -> Vec<(&Layer, &Map)> {
+    pub fn said_of_parameter(&self, name: &str) -> Vec<(&Layer, &Map, &Place)> {
         let said = self.layers.iter().rev().filter_map(|layer| {
             let parameters = layer.written.as_ref()?.get("parameters")?.as_map()?;
-            Some((&**layer, parameters.get(name)?.as_map()?))
+            let node = parameters.get(name)?;
+            Some((&**layer, node.as_map()?, &node.place))
         });
         said.collect()
     }
@@ -339,11 +347,14 @@ fn check_parameters(before: &Map, after: &Map, layer: &Layer, found: &mut Diagno
             continue;
         };
         let mut told = Diagnostics::new();
-        let schemas = (Schema::read(&now, name, &mut told), Schema::read(&was, name, &mut told));
+        let mut read = |node: &Node| Schema::read(node, name, Extent::Whole, &mut told);
+        let schemas = (read(&now), read(&was));
         let (Some(now), Some(before)) = schemas else { continue };
         for wider in now.wider_than(&before) {
+            // Merged, it stands where it was first written; the mistake is where it was said last.
+            let place = if wider.place == was.place { &entry.value.place } else { &wider.place };
             let detail = format!("a child may only narrow `{name}`: {}", wider.how);
-            let mistake = Diagnostic::error("widened-parameter", "widened parameter", detail).at(&wider.place);
+            let mistake = Diagnostic::error("widened-parameter", "widened parameter", detail).at(place);
             found.push(mistake.related(&was.place, "what may be set so far"));
         }
     }

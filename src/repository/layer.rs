@@ -1,7 +1,7 @@
 //! `Layer`: what one repository says of one slug, before it is merged over anything.
 
 use super::keys::{CHOICE, DEFINITION, SECRET};
-use super::parameter::Schema;
+use super::parameter::{Extent, Schema};
 use crate::diagnostic::{Diagnostic, Diagnostics, Owner, Place};
 use crate::document::{Entry, Map, Node, Shape, Spanned};
 use crate::manifest::{Scope, Text, read_requirements};
@@ -103,7 +103,8 @@ fn check_parameters(node: &Node, found: &mut Diagnostics) {
     for entry in &map.entries {
         parameter_name(&entry.key, found);
         if !entry.value.is_null() {
-            Schema::read(&entry.value, &format!("parameter `{}`", entry.key.value), found);
+            let what = format!("parameter `{}`", entry.key.value);
+            Schema::read(&entry.value, &what, Extent::Layer, found);
         }
     }
 }

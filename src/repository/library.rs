@@ -154,6 +154,12 @@ impl Building<'_> {
         let own = &self.slugs[slug];
         let top = own.layers.last().expect("a slug has a layer");
         let offer = match top.written {
+            // Two disagree whether there is such a slug: it is there, and cannot be used.
+            None if own.found.has_errors() => {
+                let written = own.layers.iter().filter(|layer| layer.written.is_some()).cloned().collect();
+                let own = Layers { layers: written, found: own.found.clone() };
+                Offer::Defined(Arc::new(self.build(slug, &own)))
+            }
             None => Offer::TakenAway(top.slug.place.clone()),
             Some(_) => Offer::Defined(Arc::new(self.build(slug, &since_taken_away(own)))),
         };
@@ -164,15 +170,16 @@ impl Building<'_> {
     fn build(&mut self, slug: &Name, own: &Layers) -> Definition {
         let mut mistakes = Diagnostics::new();
         let parent = parent_of(own).and_then(|parent| self.parent(slug, &parent, &mut mistakes));
-        let mut definition = Definition::build(slug, own, parent.as_deref());
-        if let Some(parent) = parent.filter(|parent| parent.found.has_errors()) {
+        if let Some(parent) = parent.as_ref().filter(|parent| parent.found.has_errors())
+            && let Some(top) = own.layers.last()
+        {
             let detail = format!("`{slug}` inherits from `{}`, which has mistakes", parent.slug);
-            let mistake = Diagnostic::error("broken-parent", "broken parent", detail).at(&definition.place);
+            let mistake = Diagnostic::error("broken-parent", "broken parent", detail).at(&top.slug.place);
             mistakes.push(mistake.related(&parent.place, "mend this first"));
             // Whoever asks for the child is told all that stands in its way.
             mistakes.extend(parent.found.clone());
         }
-        definition.found.extend(mistakes);
+        let mut definition = Definition::build(slug, own, parent.as_deref(), mistakes);
         definition.found = self.owned(std::mem::take(&mut definition.found), &definition.repository);
         definition
     }
@@ -224,6 +231,11 @@ impl Building<'_> {
         let offer = self.offer(name);
         self.going.pop();
         match offer {
+            Offer::Defined(definition) if definition.ancestors.len() >= ANCESTORS_MAX => {
+                let detail = format!("more than {ANCESTORS_MAX} definitions inherit from each other in a row");
+                found.push(Diagnostic::error("too-deep", "too deep", detail).at(&parent.place));
+                None
+            }
             Offer::Defined(definition) => Some(definition),
             Offer::TakenAway(place) => {
                 let detail = format!("`{name}` was taken away: nothing can inherit from it");

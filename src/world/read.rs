@@ -61,11 +61,11 @@ fn read_document(file: &Arc<str>, document: &Document, found: &mut Diagnostics) 
         labels: read_each(map, "labels", found, |entry, found| text(&entry.value, "a label", found)),
         repositories: map
             .get("repositories")
-            .map(|node| names(node, "a repository's name", found))
+            .map(|node| names(node, "`repositories`", "a repository's name", found))
             .unwrap_or_else(|| vec![Spanned::new(Name::fixed("builtin"), &document.root.place)]),
         resources: read_resources(map, found),
         domain: map.get("domain").and_then(|node| read_domain(node, found)),
-        gates: map.get("gates").map(|node| names(node, "a gate's name", found)).unwrap_or_default(),
+        gates: map.get("gates").map(|node| names(node, "`gates`", "a gate's name", found)).unwrap_or_default(),
         secrets: read_each(map, "secrets", found, SecretSource::read),
         pull: read_each(map, "pull", found, read_pull),
         stand_ins: map.get("stand_ins").and_then(|node| node.flag("`stand_ins`", found)),
@@ -107,9 +107,9 @@ fn text(node: &Node, what: &str, found: &mut Diagnostics) -> Option<Spanned<Stri
 }
 
 /// A list of names, each once.
-fn names(node: &Node, what: &str, found: &mut Diagnostics) -> Vec<Spanned<Name>> {
+fn names(node: &Node, key: &str, what: &str, found: &mut Diagnostics) -> Vec<Spanned<Name>> {
     let mut read: Vec<Spanned<Name>> = Vec::new();
-    let Some(items) = node.list(what, found) else { return read };
+    let Some(items) = node.list(key, found) else { return read };
     for item in items {
         let Some(name) = item.name(what, found) else { continue };
         if let Some(first) = read.iter().find(|first| first.value == name.value) {

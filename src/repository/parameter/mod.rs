@@ -11,6 +11,7 @@ mod typed;
 mod validate;
 
 pub use narrow::Wider;
+pub(crate) use read::Extent;
 pub use schema::{Additional, Format, Schema, SchemaType};
 
 use crate::diagnostic::Place;

@@ -3,7 +3,7 @@
 use super::schema::{Additional, Format, Schema, SchemaType};
 use super::{Parameter, validate};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
-use crate::document::{Choice, Map, Node, Spanned};
+use crate::document::{Choice, Map, Node, Spanned, merge};
 use crate::model::{Name, Value};
 use crate::repository::keys::SCHEMA;
 use std::sync::Arc;
@@ -19,14 +19,30 @@ const TYPES: [Choice<SchemaType>; 5] = [
 const FORMATS: [Choice<Format>; 4] =
     [("size", Format::Size), ("duration", Format::Duration), ("cpu", Format::Cpu), ("path", Format::Path)];
 
+/// How much of a schema is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All of it, merged.
+    Whole,
+    /// What one layer says of it: what it needs beside that may stand below, and nulls take away.
+    Layer,
+}
+
 /// The longest pattern: it is matched in linear time, and this bounds the machine that does it.
 const PATTERN_LENGTH_MAX: usize = 500;
 
 impl Parameter {
-    /// Reads a parameter, merged over all that it inherits. Nothing where it cannot be used.
-    pub(crate) fn read(name: &Spanned<Name>, node: &Node, found: &mut Diagnostics) -> Option<Parameter> {
+    /// Reads a parameter, merged over all that it inherits. `last` is what was said of it last, and where. Nothing where it
+    /// cannot be used.
+    pub(crate) fn read(
+        name: &Spanned<Name>,
+        node: &Node,
+        last: &Spanned<Map>,
+        found: &mut Diagnostics,
+    ) -> Option<Parameter> {
         let before = found.len();
-        let schema = Schema::read(node, &format!("parameter `{}`", name.value), found)?;
+        let what = format!("parameter `{}`", name.value);
+        let schema = Schema::read(node, &what, Extent::Whole, found)?;
         // What is fixed is what it is, whatever default it had before.
         let default = node.as_map().and_then(|map| map.get("const").or_else(|| map.get("default"))).cloned();
         if found.len() > before {
@@ -35,19 +51,17 @@ impl Parameter {
         let validator = match validate::Validator::new(&schema) {
             Ok(validator) => Arc::new(validator),
             Err(why) => {
-                found.push(Diagnostic::error("bad-schema", "not a schema", why).at(&schema.place));
+                found.push(Diagnostic::error("bad-schema", "not a schema", why).at(&last.place));
                 return None;
             }
         };
-        let constant = schema.constant.as_ref().map(|constant| &constant.place);
-        let place = constant.unwrap_or(&node.place).clone();
-        let parameter = Parameter { name: name.clone(), schema, default, place, validator };
-        parameter.check_default(found);
+        let parameter = Parameter { name: name.clone(), schema, default, place: last.place.clone(), validator };
+        parameter.check_default(last, found);
         Some(parameter)
     }
 
     /// A default is a value like any other.
-    fn check_default(&self, found: &mut Diagnostics) {
+    fn check_default(&self, last: &Spanned<Map>, found: &mut Diagnostics) {
         let Some(default) = &self.default else { return };
         let mut refers = |node: &Node, found: &mut Diagnostics| {
             let detail = "a default is a value: references stand in `fields`";
@@ -58,24 +72,38 @@ impl Parameter {
         if let Some(value) = self.schema.typed(default, &mut refers, &mut mistakes) {
             self.check(&value, default, &mut mistakes);
         }
-        found.extend(mistakes);
+        let says_it = ["default", "const"].iter().any(|key| last.value.get(key).is_some());
+        for mistake in mistakes {
+            if says_it {
+                found.push(mistake);
+                continue;
+            }
+            // Who narrows it below the default that was there has to give another one.
+            let detail = format!("its default does not fit any more: {}", mistake.detail);
+            let narrowed = Diagnostic::error("default-missing", "default missing", detail).at(&self.place);
+            found.push(narrowed.related(&default.place, "the default").help("give it another `default`"));
+        }
     }
 }
 
 impl Schema {
     /// Reads a schema.
-    pub(crate) fn read(node: &Node, what: &str, found: &mut Diagnostics) -> Option<Schema> {
+    pub(crate) fn read(node: &Node, what: &str, extent: Extent, found: &mut Diagnostics) -> Option<Schema> {
         let map = node.map(what, found)?;
         SCHEMA.check(map, found);
+        let without_nulls = merge(&Map::default(), map);
+        let map = if extent == Extent::Layer { &without_nulls } else { map };
         let mut schema = Schema::anything(&node.place);
         schema.ty = read_type(map, found);
         schema.description = map.get("description").and_then(Node::as_text).map(str::to_owned);
         schema.read_numbers(map, found);
-        schema.read_text(map, found);
-        schema.read_list(map, found);
-        schema.read_properties(map, found);
+        schema.read_text(map, extent, found);
+        schema.read_list(map, extent, found);
+        schema.read_properties(map, extent, found);
         schema.read_values(map, found);
-        schema.check_bounds(found);
+        if extent == Extent::Whole {
+            schema.check_bounds(found);
+        }
         Some(schema)
     }
 
@@ -92,7 +120,7 @@ impl Schema {
         self.items_max = number("maxItems", 0);
     }
 
-    fn read_text(&mut self, map: &Map, found: &mut Diagnostics) {
+    fn read_text(&mut self, map: &Map, extent: Extent, found: &mut Diagnostics) {
         self.pattern = map.get("pattern").and_then(|node| {
             let pattern = node.words("`pattern`", found)?.map(str::to_owned);
             if pattern.value.len() > PATTERN_LENGTH_MAX {
@@ -107,6 +135,9 @@ impl Schema {
             let node = map.get(key)?;
             let text = node.words(&format!("`{key}`"), found)?.map(str::to_owned);
             let Some(format) = &self.format else {
+                if extent == Extent::Layer {
+                    return None;
+                }
                 let detail = format!("`{key}` needs a `format`, as in format: size");
                 found.push(Diagnostic::error("missing-key", "missing key", detail).at(&node.place));
                 return None;
@@ -122,17 +153,17 @@ impl Schema {
         (self.format_minimum, self.format_maximum) = (least, most);
     }
 
-    fn read_list(&mut self, map: &Map, found: &mut Diagnostics) {
-        self.items = map.get("items").and_then(|node| Schema::read(node, "`items`", found)).map(Box::new);
+    fn read_list(&mut self, map: &Map, extent: Extent, found: &mut Diagnostics) {
+        self.items = map.get("items").and_then(|node| Schema::read(node, "`items`", extent, found)).map(Box::new);
         let unique = map.get("uniqueItems").and_then(|node| node.flag("`uniqueItems`", found));
         self.items_unique = unique.filter(|unique| unique.value);
     }
 
-    fn read_properties(&mut self, map: &Map, found: &mut Diagnostics) {
+    fn read_properties(&mut self, map: &Map, extent: Extent, found: &mut Diagnostics) {
         if let Some(properties) = map.get("properties").and_then(|node| node.map("`properties`", found)) {
             for entry in &properties.entries {
                 let what = format!("property `{}`", entry.key.value);
-                let Some(schema) = Schema::read(&entry.value, &what, found) else { continue };
+                let Some(schema) = Schema::read(&entry.value, &what, extent, found) else { continue };
                 self.properties.insert(entry.key.value.to_string(), schema);
             }
         }
@@ -144,7 +175,7 @@ impl Schema {
             self.additional = match node.as_scalar().and_then(|scalar| scalar.flag()) {
                 Some(true) => Additional::Any,
                 Some(false) => Additional::Nothing,
-                None => match Schema::read(node, "`additionalProperties`", found) {
+                None => match Schema::read(node, "`additionalProperties`", extent, found) {
                     Some(schema) => Additional::As(Box::new(schema)),
                     None => Additional::Any,
                 },

@@ -3,21 +3,16 @@
 //! second document. A file that is no YAML never meets a schema.
 
 use crate::cases;
-use deployd::document::{self, Budget, Map, Node, Shape, Style};
+use crate::schemas;
+use deployd::document::{self, Budget};
 use deployd::manifest;
 use jsonschema::Validator;
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-fn schema() -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/deployd.schema.json");
-    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
-}
-
 #[test]
 fn schema_and_reader_agree() {
-    let validator = jsonschema::draft202012::new(&schema()).unwrap();
+    let validator = schemas::validator("deployd");
     let mut wrong = Vec::new();
     let mut compared = 0;
     for folder in cases::folders("manifest") {
@@ -41,10 +36,7 @@ fn compare(folder: &Path, validator: &Validator, compared: &mut usize) -> Vec<St
     for (number, document) in (1_usize..).zip(&documents) {
         *compared += 1;
         let reader = !manifest::read_document(document, depth).1.has_errors();
-        let errors: Vec<String> = validator
-            .iter_errors(&json(&document.root))
-            .map(|error| format!("{} {error}", error.instance_path()))
-            .collect();
+        let errors = schemas::errors(validator, &document.root);
         let schema = errors.is_empty();
         match (reader, schema, excused.get(&number)) {
             (true, true, None) | (false, false, None) | (false, true, Some(_)) => {}
@@ -61,29 +53,4 @@ fn excused(folder: &Path) -> BTreeMap<usize, String> {
     let text = std::fs::read_to_string(folder.join("schema.txt")).unwrap_or_default();
     let lines = text.lines().map(|line| line.split_once(": ").unwrap());
     lines.map(|(number, why)| (number.parse().unwrap(), why.to_owned())).collect()
-}
-
-/// A document as an editor's YAML 1.2 sees it: numbers and flags by their core schema, floats among them.
-fn json(node: &Node) -> Value {
-    match &node.shape {
-        Shape::List(items) => Value::Array(items.iter().map(json).collect()),
-        Shape::Map(map) => object(map),
-        Shape::Scalar(scalar) if scalar.is_null() => Value::Null,
-        Shape::Scalar(scalar) => {
-            let plain = scalar.style == Style::Plain;
-            let is_number = plain && scalar.text.starts_with(|c: char| c.is_ascii_digit() || "-+.".contains(c));
-            match (scalar.flag(), scalar.text.parse::<f64>()) {
-                (Some(flag), _) => Value::Bool(flag),
-                (None, Ok(number)) if is_number => match scalar.text.parse::<i64>() {
-                    Ok(whole) => whole.into(),
-                    Err(_) => serde_json::Number::from_f64(number).map_or(Value::Null, Value::Number),
-                },
-                _ => Value::String(scalar.text.to_string()),
-            }
-        }
-    }
-}
-
-fn object(map: &Map) -> Value {
-    Value::Object(map.entries.iter().map(|entry| (entry.key.value.to_string(), json(&entry.value))).collect())
 }

@@ -79,6 +79,11 @@ impl Bed {
         Bed { sources, worlds: worlds.collect(), repositories, files }
     }
 
+    /// All repositories.
+    pub fn repositories(&self) -> &Repositories {
+        &self.repositories
+    }
+
     /// What a world offers, and what is wrong with its own file.
     pub fn offers(&self, world: &str) -> (Option<Offers>, Diagnostics) {
         let (file, bytes) = self.worlds.get(world).unwrap_or_else(|| panic!("there is no world {world}"));
