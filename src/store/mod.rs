@@ -7,6 +7,7 @@
 //! All of them pass one suite (`tests/it/store/suite.rs`). What they must decide alike (is this batch still wanted? what
 //! does a watcher hear?) is decided once, in `judge` and `watch`; a room never decides it on its own.
 
+pub mod export;
 mod judge;
 pub mod memory;
 pub mod sled;

@@ -7,9 +7,10 @@ use super::judge::judge;
 use super::watch::{Watchers, stream};
 use crate::contract::{
     AcquireError, BLOB_BYTES_MAX, Batch, CommitError, Cursor, Event, EventDraft, EventsError, Fence, Genesis, Key,
-    Page, Reset, Row, RowVersion, Rows, STORE_FORMAT, Scope, Serial, Store, StoreError,
+    Page, Reset, Row, RowVersion, Rows, STORE_FORMAT, Scope, Serial, Store, StoreError, Unreadable,
 };
 use crate::model::{Digest, StackId, Wall};
+use crate::store::export::{Dump, Record};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +26,7 @@ pub struct MemoryStore {
 #[derive(Clone, Default)]
 struct Contents {
     serial: Serial,
-    rows: BTreeMap<Key, (RowVersion, Arc<[u8]>)>,
+    rows: BTreeMap<Key, (RowVersion, Result<Arc<[u8]>, Unreadable>)>,
     blobs: BTreeMap<Digest, (Serial, Arc<[u8]>)>,
     events: BTreeMap<Cursor, Arc<EventDraft>>,
     /// Events before this cursor were swept.
@@ -52,6 +53,47 @@ impl MemoryStore {
     pub fn copy(&self) -> MemoryStore {
         let contents = Mutex::new(self.contents().clone());
         MemoryStore { genesis: self.genesis.clone(), contents, watchers: Watchers::default() }
+    }
+
+    /// Everything that it holds.
+    #[must_use]
+    pub fn dump(&self) -> Dump {
+        let contents = self.contents();
+        let fence = |(stack, epoch): (&StackId, &u64)| Record::Fence { stack: stack.clone(), epoch: *epoch };
+        let mut fences: Vec<Record> = contents.epochs.iter().map(fence).collect();
+        // As they sort by their text, which is how they lie elsewhere.
+        fences.sort_by_key(|record| match record {
+            Record::Fence { stack, .. } => stack.to_string(),
+            _ => String::new(),
+        });
+        let rows = contents.load(&Scope::Everything).into_iter().map(Record::Row);
+        let event = |(cursor, draft): (&Cursor, &Arc<EventDraft>)| {
+            Record::Event(Event { cursor: *cursor, draft: EventDraft::clone(draft) })
+        };
+        let blob = |(digest, (kept, bytes)): (&Digest, &(Serial, Arc<[u8]>))| Record::Blob {
+            digest: *digest,
+            kept: *kept,
+            bytes: bytes.to_vec(),
+        };
+        let events = contents.events.iter().map(event);
+        let blobs = contents.blobs.iter().map(blob);
+        Dump {
+            genesis: self.genesis.clone(),
+            serial: contents.serial,
+            events_from: contents.events_from,
+            records: fences.into_iter().chain(rows).chain(events).chain(blobs).collect(),
+        }
+    }
+
+    /// A store with the contents of a dump: to look into an export, or to try something on it. Rows that cannot be read
+    /// stay so.
+    #[must_use]
+    pub fn of(dump: Dump) -> MemoryStore {
+        let mut contents = Contents { serial: dump.serial, events_from: dump.events_from, ..Contents::default() };
+        for record in dump.records {
+            contents.put(record);
+        }
+        MemoryStore { genesis: dump.genesis, contents: Mutex::new(contents), watchers: Watchers::default() }
     }
 
     fn contents(&self) -> MutexGuard<'_, Contents> {
@@ -128,11 +170,23 @@ impl Store for MemoryStore {
 }
 
 impl Contents {
+    fn put(&mut self, record: Record) {
+        match record {
+            Record::Fence { stack, epoch } => drop(self.epochs.insert(stack, epoch)),
+            Record::Row(Row { key, version, bytes }) => {
+                drop(self.rows.insert(key, (version, bytes.map(Arc::from))));
+            }
+            Record::Event(Event { cursor, draft }) => drop(self.events.insert(cursor, Arc::new(draft))),
+            Record::Blob { digest, kept, bytes } => drop(self.blobs.insert(digest, (kept, Arc::from(bytes)))),
+            Record::Unreadable { .. } => {}
+        }
+    }
+
     fn load(&self, scope: &Scope) -> Rows {
-        let row = |(key, (version, bytes)): (&Key, &(RowVersion, Arc<[u8]>))| Row {
+        let row = |(key, (version, bytes)): (&Key, &(RowVersion, Result<Arc<[u8]>, Unreadable>))| Row {
             key: key.clone(),
             version: *version,
-            bytes: Ok(bytes.to_vec()),
+            bytes: bytes.as_ref().map(|bytes| bytes.to_vec()).map_err(Unreadable::clone),
         };
         let of_prefix = |prefix: String| {
             let from = self.rows.range(Key::from_text(prefix.clone())..);
@@ -154,7 +208,7 @@ impl Contents {
         let serial = self.serial;
         let changed = batch.put.iter().map(|(key, _)| key).chain(&batch.remove).cloned().collect();
         for (key, bytes) in batch.put {
-            self.rows.insert(key, (RowVersion(serial.0), Arc::from(bytes)));
+            self.rows.insert(key, (RowVersion(serial.0), Ok(Arc::from(bytes))));
         }
         for key in &batch.remove {
             self.rows.remove(key);

@@ -18,6 +18,8 @@ pub enum OpenError {
     },
     /// There is no store, and none was to be created.
     Missing(PathBuf),
+    /// There is a store where one was to be restored.
+    Exists(PathBuf),
     /// There is no store where there was one.
     Lost {
         /// Where it was.
@@ -74,6 +76,9 @@ impl fmt::Display for OpenError {
                 lock.display()
             ),
             OpenError::Missing(folder) => write!(f, "there is no state in {}", folder.display()),
+            OpenError::Exists(folder) => {
+                write!(f, "there is state in {}: move it away, or restore into another folder", folder.display())
+            }
             OpenError::Lost { folder, witness } => write!(
                 f,
                 "{} is missing, but {} says that it was there: put it back, or restore an export; to begin anew, and to \

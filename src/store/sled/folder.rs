@@ -15,6 +15,7 @@ use super::value::{self, ENVELOPE_FORMAT, GENESIS, HEAD, Head};
 use super::{OpenError, Settings};
 use crate::contract::{Genesis, STORE_FORMAT};
 use crate::model::canonical_json;
+use crate::store::export::exports;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -61,14 +62,14 @@ pub fn create(
     folder: &Path,
     genesis: &Genesis,
     settings: &Settings,
-    fill: impl FnOnce(&mut Tables) -> Result<(), OpenError>,
+    fill: impl FnOnce(Tables) -> Result<Tables, OpenError>,
 ) -> Result<(), OpenError> {
     let unfinished = beside(folder, &format!("tmp-{}", std::process::id()));
     DirBuilder::new().mode(0o700).create(&unfinished).map_err(on("create", &unfinished))?;
     let mut tables = Tables::new(open_sled(&unfinished.join("rows"), settings)?);
     tables.put(GENESIS.to_vec(), value::seal(GENESIS, &[&canonical_json(genesis)]));
     tables.put(HEAD.to_vec(), value::head(Head::default()));
-    fill(&mut tables)?;
+    let mut tables = fill(tables)?;
     tables.flush()?;
     drop(tables);
     let file = unfinished.join("genesis");
@@ -86,6 +87,20 @@ pub fn mark(folder: &Path, genesis: &Genesis) -> Result<(), OpenError> {
         disk::write_file(&marker, &canonical_json(genesis))?;
     }
     Ok(())
+}
+
+/// Writes beside the folder that another life of the same instance begins. Before that life is there: a crash in between
+/// then leaves a store that is missing, and to be restored again, never one that seems to be another's.
+pub fn mark_anew(folder: &Path, genesis: &Genesis) -> Result<(), OpenError> {
+    let marker = beside(folder, "genesis");
+    if exists(&marker)? {
+        let marked = read_genesis(&marker)?;
+        if marked.instance != genesis.instance {
+            let (genesis, marked) = (Box::new(genesis.clone()), Box::new(marked));
+            return Err(OpenError::Foreign { folder: folder.to_owned(), marker, genesis, marked });
+        }
+    }
+    Ok(disk::write_file(&marker, &canonical_json(genesis))?)
 }
 
 /// What there is of a store.
@@ -133,14 +148,7 @@ fn newest_export(folder: &Path) -> Result<Option<PathBuf>, DiskError> {
     if !exists(folder)? {
         return Ok(None);
     }
-    let mut newest = None;
-    for entry in std::fs::read_dir(folder).map_err(on("list", folder))? {
-        let path = entry.map_err(on("list", folder))?.path();
-        if path.extension().is_some_and(|extension| extension == "export") {
-            newest = newest.max(Some(path));
-        }
-    }
-    Ok(newest)
+    Ok(exports(folder).map_err(on("list", folder))?.into_iter().max())
 }
 
 fn read_genesis(path: &Path) -> Result<Genesis, OpenError> {

@@ -20,12 +20,14 @@ mod folder;
 mod lock;
 mod owner;
 mod tables;
+mod transfer;
 mod value;
 
 pub use disk::DiskError;
 pub use error::OpenError;
 pub use filesystem::{Verdict, by_number, verdict};
 pub use owner::OnBroken;
+pub use transfer::restore;
 
 use super::watch::stream;
 use crate::contract::{
@@ -33,6 +35,7 @@ use crate::contract::{
     Serial, Store, StoreError,
 };
 use crate::model::{Digest, StackId};
+use crate::store::export::Dump;
 use async_trait::async_trait;
 use contents::Contents;
 use folder::Found;
@@ -44,6 +47,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use transfer::RawDump;
 
 /// How a store is opened.
 #[derive(Clone)]
@@ -107,7 +111,7 @@ impl SledStore {
             (Found::Lost { witness }, _) => return Err(OpenError::Lost { folder: folder.to_owned(), witness }),
             (Found::Nothing, Start::Existing) => return Err(OpenError::Missing(folder.to_owned())),
             (Found::Nothing, Start::OrCreate(genesis)) => {
-                folder::create(folder, &genesis, settings, |_| Ok(()))?;
+                folder::create(folder, &genesis, settings, Ok)?;
                 genesis
             }
         };
@@ -118,6 +122,17 @@ impl SledStore {
         let owner = Owner::start(contents, disk, Arc::clone(&settings.on_broken), lock)
             .map_err(|error| OpenError::Thread(error.to_string()))?;
         Ok(SledStore { genesis, owner })
+    }
+}
+
+impl SledStore {
+    /// Everything that it holds, at one moment. Others are served meanwhile, but for the time of a copy.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`].
+    pub async fn dump(&self) -> Result<Dump, StoreError> {
+        let raw = self.owner.ask(|contents, _| RawDump::take(contents)).await?;
+        raw.read(self.genesis.clone()).map_err(|fatal| StoreError::Corrupt(fatal.0))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The stores: one suite for all of them, crashes, power cuts, exports.
 
+mod export;
 mod sled;
 mod suite;
 mod test_store;
