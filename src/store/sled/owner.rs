@@ -222,3 +222,75 @@ fn serve_group(
     answers.into_iter().for_each(|answer| answer());
     Ok(carried)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sled::tables::Tables;
+    use std::sync::Mutex;
+    use std::sync::mpsc::sync_channel;
+
+    type Told = Arc<Mutex<Vec<String>>>;
+
+    fn owner(folder: &std::path::Path) -> (Owner, Told) {
+        let db = sled::Config::new().path(folder).flush_every_ms(None).open().unwrap();
+        let disk = Disk::open(folder).unwrap();
+        let told = Told::default();
+        let hears = Arc::clone(&told);
+        let on_broken: OnBroken = Arc::new(move |why| hears.lock().unwrap().push(why.to_owned()));
+        (Owner::start(Contents::new(Tables::new(db)).unwrap(), disk, on_broken, ()).unwrap(), told)
+    }
+
+    /// Lets a work fail while others wait behind it, and asks once more after it.
+    fn break_with(fail: impl FnOnce() -> Fatal + Send + 'static) {
+        let folder = tempfile::tempdir().unwrap();
+        let (owner, told) = owner(folder.path());
+        let owner = Arc::new(owner);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+        let (go, wait) = sync_channel::<()>(0);
+        let asked = |owner: Arc<Owner>| async move { owner.write(1, |_, _| Ok(())).await };
+        runtime.block_on(async {
+            // The first keeps the thread busy until the second waits in its group.
+            let first = {
+                let owner = Arc::clone(&owner);
+                tokio::spawn(async move {
+                    owner
+                        .ask(move |_, _| {
+                            wait.recv().unwrap();
+                            Ok(())
+                        })
+                        .await
+                })
+            };
+            let failing = tokio::spawn({
+                let owner = Arc::clone(&owner);
+                async move { owner.ask(move |_, _| Err::<(), Fatal>(fail())).await }
+            });
+            let waiting: Vec<_> = (0..10).map(|_| tokio::spawn(asked(Arc::clone(&owner)))).collect();
+            tokio::task::yield_now().await;
+            go.send(()).unwrap();
+            assert!(failing.await.unwrap().is_err());
+            for waiting in waiting {
+                // One that came before the failure may have been served; nobody is left without an answer.
+                let _ = waiting.await.unwrap();
+            }
+            let _ = first.await.unwrap();
+            let Err(Broken(why)) = asked(Arc::clone(&owner)).await else { panic!("it serves on") };
+            assert!(why.contains("on purpose"), "{why}");
+        });
+        drop(owner);
+        let told = told.lock().unwrap();
+        assert_eq!(told.len(), 1, "the process is to be stopped once: {told:?}");
+        assert!(told[0].contains("on purpose"));
+    }
+
+    #[test]
+    fn an_error_breaks_the_store_for_everybody() {
+        break_with(|| Fatal("failed on purpose".to_owned()));
+    }
+
+    #[test]
+    fn a_panic_breaks_the_store_for_everybody() {
+        break_with(|| panic!("panicked on purpose"));
+    }
+}

@@ -1,5 +1,7 @@
 //! The stores: one suite for all of them, crashes, power cuts, exports.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod export;
 mod sled;
 mod suite;

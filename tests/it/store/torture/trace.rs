@@ -4,6 +4,10 @@ use super::child::{Orders, command};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// How long a child may live: a hundred times what it needs.
+const LIFE_SECONDS_MAX: Duration = Duration::from_secs(120);
 
 /// One thing that the child did below its root.
 #[derive(Debug)]
@@ -85,7 +89,23 @@ pub fn run(root: &Path, orders: Orders, harm: &Harm, trace: Option<&Path>) -> Ou
     if let Some(at) = &harm.at {
         command.env("SHIM_HARM", at);
     }
-    command.output().unwrap()
+    output_in_time(command)
+}
+
+/// A child that hangs is worse than one that dies: nobody starts it again.
+fn output_in_time(mut command: Command) -> Output {
+    let mut child = command.spawn().unwrap();
+    let began = Instant::now();
+    // What it says fits into the pipes, so that nobody has to read meanwhile.
+    while child.try_wait().unwrap().is_none() {
+        if began.elapsed() > LIFE_SECONDS_MAX {
+            child.kill().unwrap();
+            let output = child.wait_with_output().unwrap();
+            panic!("the child hangs: {} {}", text(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.wait_with_output().unwrap()
 }
 
 /// Reads a trace.
