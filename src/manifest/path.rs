@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_stay_inside() {
+    fn t13_paths_stay_inside() {
         let show = |text, depth| RelativePath::read(text, depth).map(|path| path.to_string());
         assert_eq!(show(".", 0), Ok(".".to_owned()));
         assert_eq!(show("./a//b/", 0), Ok("a/b".to_owned()));

@@ -1,5 +1,6 @@
 //! The tests that need more than one module: cases, laws, contract suites, crashes, stories.
 mod cases;
+mod diagnostic;
 mod document;
 mod keeper;
 mod manifest;

@@ -10,7 +10,7 @@ fn mistakes(text: &str, budget: &Budget) -> Vec<String> {
 }
 
 #[test]
-fn an_alias_bomb_is_refused() {
+fn t11_an_alias_bomb_is_refused() {
     // Nine levels of nine aliases each: 387 million values in half a kilobyte.
     let mut bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for (before, name) in ('a'..='i').zip('b'..='j') {
@@ -21,7 +21,7 @@ fn an_alias_bomb_is_refused() {
 }
 
 #[test]
-fn a_merge_bomb_is_refused() {
+fn t11_a_merge_bomb_is_refused() {
     let mut bomb = "a: &a { k: 1 }\n".to_owned();
     for (before, name) in ('a'..='y').zip('b'..='z') {
         writeln!(bomb, "{name}: &{name} {{ x: *{before}, y: *{before}, <<: [*{before}, *{before}] }}").unwrap();
@@ -30,7 +30,7 @@ fn a_merge_bomb_is_refused() {
 }
 
 #[test]
-fn nested_anchors_are_counted_since_each_is_kept() {
+fn t11_nested_anchors_are_counted_since_each_is_kept() {
     let budget = Budget { nodes_max: 1_000, ..Budget::default() };
     let mut text = String::new();
     for depth in 0..50 {
@@ -41,7 +41,7 @@ fn nested_anchors_are_counted_since_each_is_kept() {
 }
 
 #[test]
-fn a_million_documents_are_refused() {
+fn t11_a_million_documents_are_refused() {
     let text = "---\na\n".repeat(100_000);
     let (documents, found) = document::read(&"x.yaml".into(), text.as_bytes(), &Budget::default());
     assert_eq!(
@@ -52,7 +52,7 @@ fn a_million_documents_are_refused() {
 }
 
 #[test]
-fn depth_is_limited_in_flow_and_in_block() {
+fn t11_depth_is_limited_in_flow_and_in_block() {
     let flow = format!("a: {}", "[".repeat(10_000));
     let mut block = String::new();
     for depth in 0..500 {
@@ -65,19 +65,19 @@ fn depth_is_limited_in_flow_and_in_block() {
 }
 
 #[test]
-fn a_large_file_is_not_looked_at() {
+fn t11_a_large_file_is_not_looked_at() {
     let text = format!("a: {}", "x".repeat(2 << 20));
     assert_eq!(mistakes(&text, &Budget::default()), ["the file has 2097155 bytes; at most 1048576 are read"]);
 }
 
 #[test]
-fn many_values_are_refused() {
+fn t11_many_values_are_refused() {
     let text = "- x\n".repeat(150_000);
     assert_eq!(mistakes(&text, &Budget::default()), ["a file has at most 100000 values"]);
 }
 
 #[test]
-fn many_keys_in_one_map_take_no_square_of_time() {
+fn t11_many_keys_in_one_map_take_no_square_of_time() {
     // 50,000 keys: comparing each with each would be a thousand million comparisons.
     let text: String = (0..49_000).map(|number| format!("k{number}: v\n")).collect();
     assert_eq!(mistakes(&text, &Budget::default()), [""; 0]);
@@ -86,7 +86,7 @@ fn many_keys_in_one_map_take_no_square_of_time() {
 }
 
 #[test]
-fn many_mistakes_are_told_up_to_a_number() {
+fn t11_many_mistakes_are_told_up_to_a_number() {
     let text = "x: *y\n".replace('x', "k").repeat(1) + &(0..5_000).map(|n| format!("k{n}: *y\n")).collect::<String>();
     let found = mistakes(&text, &Budget::default());
     assert_eq!(found.len(), 101);
@@ -94,7 +94,7 @@ fn many_mistakes_are_told_up_to_a_number() {
 }
 
 #[test]
-fn every_budget_can_be_lowered() {
+fn t11_every_budget_can_be_lowered() {
     let text = "a: &a [1, 2]\nb: *a\n---\nc: d\n";
     assert_eq!(mistakes(text, &Budget::default()), [""; 0]);
     let lower = Budget { repeated_max: 2, ..Budget::default() };

@@ -20,7 +20,7 @@ fn mistakes(bytes: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn a_byte_order_mark_and_windows_line_ends_are_read() {
+fn t12_a_byte_order_mark_and_windows_line_ends_are_read() {
     let text = "\u{feff}service: shop\r\nport: 8080\r\nenv:\r\n  A: |\r\n    one\r\n    two\r\nprot: 1\r\n";
     assert_eq!(mistakes(text.as_bytes()), ["7:1 unknown key"]);
     let (manifests, _) = read(text);
@@ -31,18 +31,18 @@ fn a_byte_order_mark_and_windows_line_ends_are_read() {
 }
 
 #[test]
-fn a_byte_order_mark_inside_is_refused() {
+fn t12_a_byte_order_mark_inside_is_refused() {
     assert_eq!(mistakes("service: shop\n\u{feff}port: 80\n".as_bytes()), ["2:1 character that cannot stand here"]);
 }
 
 #[test]
-fn nul_is_refused_wherever_it_is() {
+fn t12_nul_is_refused_wherever_it_is() {
     assert_eq!(mistakes(b"service: shop\nrun: ./a\0b\n"), ["2:9 character that cannot stand here"]);
     assert_eq!(mistakes(b"service: shop\nenv: { A: \"x\\0y\" }\n"), ["2:11 character that cannot stand here"]);
 }
 
 #[test]
-fn what_is_not_utf_8_is_refused_where_it_begins() {
+fn t12_what_is_not_utf_8_is_refused_where_it_begins() {
     assert_eq!(mistakes(b"service: shop\ndescription: caf\xe9\n"), ["2:17 not UTF-8"]);
     assert_eq!(mistakes(&"service: shop".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()).len(), 1);
 }
@@ -132,5 +132,18 @@ fn damaged_manifests_are_read_without_a_panic() {
             damaged[at] = replacement;
             read_and_show(&damaged);
         }
+    }
+}
+
+/// T12, T13 as cases: homoglyphs, directions, duplicate keys, tags, tabs, octal numbers; paths that leave.
+#[test]
+fn t12_t13_have_their_cases() {
+    let names =
+        ["bad-name-looks-alike", "bad-name-direction", "bad-yaml-duplicate-key", "bad-yaml-tags", "bad-yaml-tabs"];
+    for name in names.into_iter().chain(["bad-port-values", "bad-flags", "bad-unknown-keys", "bad-paths", "bad-files"])
+    {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/manifest").join(name);
+        let expected = std::fs::read_to_string(file.join("expected.txt")).unwrap();
+        assert!(expected.starts_with("error: "), "{name}");
     }
 }
