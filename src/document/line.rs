@@ -28,8 +28,9 @@ impl<'t> Line<'t> {
         self.text.char_indices().nth(column).map_or(self.text.len(), |(at, _)| at)
     }
 
-    /// The place of some bytes; at least one character.
+    /// The place of some bytes; at least one character. Bytes inside a character mean that character.
     pub fn place(&self, file: &Arc<str>, from: usize, to: usize) -> Place {
+        let (from, to) = (self.text.floor_char_boundary(from), self.text.floor_char_boundary(to));
         let column = self.text[..from].chars().count() + 1;
         let length = self.text[from..to.max(from)].chars().count();
         Place::new(file, self.number, column as u32, length as u32)

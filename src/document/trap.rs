@@ -135,7 +135,8 @@ pub(super) fn has_tab(line: &str) -> bool {
 
 /// `{ URL: ${x.url} }`: the `{` of the reference opens a map.
 fn reference_in_flow(file: &Arc<str>, line: &Line<'_>, at: usize) -> Option<Trap> {
-    let dollar = at.checked_sub(1).filter(|dollar| line.text[*dollar..].starts_with("${"))?;
+    let dollar =
+        at.checked_sub(1).filter(|dollar| line.text.get(*dollar..).is_some_and(|from| from.starts_with("${")))?;
     let end = dollar + line.text[dollar..].find('}')? + 1;
     let reference = &line.text[dollar..end];
     let diagnostic =

@@ -23,6 +23,7 @@ mod read;
 mod reading;
 mod requirement;
 mod scale;
+mod schedule;
 mod secret_text;
 mod task;
 mod types;

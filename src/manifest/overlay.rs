@@ -1,13 +1,18 @@
 //! `in`: what differs in one world, or in worlds with a capability, and how it is merged.
 
-use super::Manifest;
 use super::keys::SAME_EVERYWHERE;
 use super::read::read_map;
 use super::reading::Reading;
+use super::{Artifact, Manifest};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::document::{Entry, Map, Node, Shape, Spanned, merge};
 use crate::model::{Capability, Name};
 use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Keys that no other key depends on: an overlay of these alone is checked without the rest of the manifest, which is
+/// what makes most overlays cheap to read. (Beside `site` some of them cannot stand.)
+const ALONE: [&str; 9] = ["description", "labels", "prepare", "test", "run", "scale", "stop", "user", "update"];
 
 /// What differs in one world, or in worlds with a capability.
 #[derive(Clone, Debug)]
@@ -109,7 +114,7 @@ impl Manifest {
             .fold(Cow::Borrowed(&*self.written), |under, overlay| Cow::Owned(merge_over(&under, &overlay.written)));
         let mut merged = merged.into_owned();
         merged.entries.retain(|entry| &*entry.key.value != "in");
-        match read_map(&merged, &self.service.place, self.whole, self.depth, &mut found) {
+        match read_map(Arc::new(merged), &self.service.place, self.whole, self.depth, &mut found) {
             Some(manifest) => (Cow::Owned(manifest), found),
             None => (Cow::Borrowed(self), found),
         }
@@ -119,10 +124,23 @@ impl Manifest {
     pub(super) fn check_overlays(&self, known: &Diagnostics) -> Diagnostics {
         let mut found = Diagnostics::new();
         for overlay in &self.overlays {
-            let mut merged = merge_over(&self.written, &overlay.written);
-            merged.entries.retain(|entry| &*entry.key.value != "in");
+            let alone = !matches!(self.artifact, Some(Artifact::Site(_)))
+                && overlay.written.keys().all(|key| ALONE.contains(&key));
+            let mut under = Map::default();
+            under.entries.extend(
+                self.written
+                    .entries
+                    .iter()
+                    .filter(|entry| {
+                        let key = &*entry.key.value;
+                        key != "in" && (!alone || key == "service" || overlay.written.get(key).is_some())
+                    })
+                    .cloned(),
+            );
+            let merged = merge_over(&under, &overlay.written);
             let mut of_this = Diagnostics::new();
-            read_map(&merged, &self.service.place, self.whole, self.depth, &mut of_this);
+            let whole = self.whole && !alone;
+            read_map(Arc::new(merged), &self.service.place, whole, self.depth, &mut of_this);
             let new = of_this.into_iter().filter(|diagnostic| !known.iter().any(|known| known == diagnostic));
             let last = last_line(&overlay.written).max(overlay.place.line);
             for diagnostic in new {

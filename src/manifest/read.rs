@@ -26,7 +26,7 @@ pub fn read(file: &Arc<str>, depth: u32, bytes: &[u8]) -> (Vec<Manifest>, Diagno
         found.push(mistake.at(&Place::new(file, 1, 1, 1)).help("write service: hello, and below it port: 8080"));
     }
     for document in documents {
-        let (manifest, of_this) = read_document(&document, depth);
+        let (manifest, of_this) = read_document(document, depth);
         found.extend(of_this);
         let Some(manifest) = manifest else { continue };
         let place = &manifest.service.place;
@@ -42,14 +42,15 @@ pub fn read(file: &Arc<str>, depth: u32, bytes: &[u8]) -> (Vec<Manifest>, Diagno
 }
 
 /// Reads one document.
-pub fn read_document(document: &Document, depth: u32) -> (Option<Manifest>, Diagnostics) {
+pub fn read_document(mut document: Document, depth: u32) -> (Option<Manifest>, Diagnostics) {
     let mut found = Diagnostics::new();
-    let root = &document.root;
-    let Shape::Map(top) = &root.shape else {
-        found.push(explain_root(root));
+    // The map is taken and not copied: the manifest keeps it, as what was written.
+    let taken = std::mem::replace(&mut document.root.shape, Shape::List(Vec::new()));
+    let Shape::Map(top) = taken else {
+        found.push(explain_root(&Node { place: document.root.place, shape: taken }));
         return (None, found);
     };
-    let manifest = read_map(top, &root.place, document.whole, depth, &mut found);
+    let manifest = read_map(Arc::new(top), &document.root.place, document.whole, depth, &mut found);
     let overlays = manifest.as_ref().map(|manifest| manifest.check_overlays(&found)).unwrap_or_default();
     found.extend(overlays);
     document.hush(&mut found);
@@ -74,16 +75,22 @@ pub fn read_words(name: &Spanned<Name>, words: &Map, found: &mut Diagnostics) ->
     let scalar = Scalar { text: name.value.as_str().into(), style: Style::Quoted, marks: Box::default() };
     let value = Node { place: name.place.clone(), shape: Shape::Scalar(scalar) };
     top.entries.insert(0, Entry { key: Spanned::new("service".into(), &name.place), value });
-    read_scoped(&top, &name.place, true, 0, Scope::Definition, found)
+    read_scoped(Arc::new(top), &name.place, true, 0, Scope::Definition, found)
 }
 
 /// Reads the map of a service. `place` is where a missing `service` is told.
-pub(super) fn read_map(top: &Map, place: &Place, whole: bool, depth: u32, found: &mut Diagnostics) -> Option<Manifest> {
+pub(super) fn read_map(
+    top: Arc<Map>,
+    place: &Place,
+    whole: bool,
+    depth: u32,
+    found: &mut Diagnostics,
+) -> Option<Manifest> {
     read_scoped(top, place, whole, depth, Scope::Manifest, found)
 }
 
 fn read_scoped(
-    top: &Map,
+    written: Arc<Map>,
     place: &Place,
     whole: bool,
     depth: u32,
@@ -92,6 +99,7 @@ fn read_scoped(
 ) -> Option<Manifest> {
     let mut reading = Reading { found, depth, scope };
     let cx = &mut reading;
+    let top = &*written;
     SERVICE.check(top, cx.found);
     let service = read_service_name(top, place, whole, cx);
     // Everything is read before a missing name ends it: all mistakes at once.
@@ -118,7 +126,7 @@ fn read_scoped(
         migrate: top.get("migrate").map(|node| Migration::read_list(node, cx)).unwrap_or_default(),
         update: top.get("update").and_then(|node| Update::read(node, cx)),
         overlays: top.get("in").map(|node| Overlay::read_all(node, cx)).unwrap_or_default(),
-        written: Arc::new(top.clone()),
+        written: Arc::clone(&written),
         depth,
         whole,
     };

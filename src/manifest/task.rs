@@ -2,7 +2,7 @@
 
 use super::keys::TASK;
 use super::reading::Reading;
-use super::{Command, Scale};
+use super::{Command, Scale, schedule};
 use crate::diagnostic::Diagnostic;
 use crate::document::{Entry, Node, Spanned};
 use crate::model::Name;
@@ -40,19 +40,7 @@ impl Task {
 /// Five fields of cron: minute, hour, day of the month, month, day of the week.
 fn read_schedule(node: &Node, cx: &mut Reading<'_>) -> Option<Spanned<String>> {
     let text = cx.text(node, "`schedule`")?;
-    let fields = text.split_ascii_whitespace().count();
-    let detail = if fields != 5 {
-        format!("a schedule has five fields (minute hour day month weekday), as in \"0 3 * * *\"; this has {fields}")
-    } else {
-        match text.parse::<croner::Cron>() {
-            Ok(_) => return Some(text),
-            Err(error) => {
-                let why = error.to_string();
-                let why = why.strip_prefix("Component error: ").unwrap_or(&why).trim_end_matches('.').to_lowercase();
-                format!("this is no schedule: {why}")
-            }
-        }
-    };
+    let Some(detail) = schedule::mistake(&text) else { return Some(text) };
     cx.push(Diagnostic::error("bad-schedule", "not a schedule", detail).at(&node.place));
     None
 }

@@ -1,6 +1,8 @@
 //! Cases as data: a folder each under `tests/cases/<stage>/`, with the text that is expected in `expected.txt`.
 //! `BLESS=1` writes what is there now into it: the diff of a commit then shows what changed.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::path::{Path, PathBuf};
 
 /// Runs every case of a stage and compares what `run` makes of its folder. All that differ are told at once.

@@ -87,7 +87,7 @@ fn t11_many_keys_in_one_map_take_no_square_of_time() {
 
 #[test]
 fn t11_many_mistakes_are_told_up_to_a_number() {
-    let text = "x: *y\n".replace('x', "k").repeat(1) + &(0..5_000).map(|n| format!("k{n}: *y\n")).collect::<String>();
+    let text: String = (0..5_000).map(|number| format!("k{number}: *y\n")).collect();
     let found = mistakes(&text, &Budget::default());
     assert_eq!(found.len(), 101);
     assert_eq!(found[100], "100 mistakes are told; there may be more");

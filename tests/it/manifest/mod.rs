@@ -3,6 +3,8 @@
 //! `options.txt` beside it may say `depth: 1` (how many folders the file lies below its source's root), and
 //! `world: staging` with `capabilities: deploy:kubernetes aws`, to see what `in:` makes of it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod bytes;
 mod schema;
 mod show;

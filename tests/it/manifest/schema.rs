@@ -35,7 +35,7 @@ fn compare(folder: &Path, validator: &Validator, compared: &mut usize) -> Vec<St
     }
     for (number, document) in (1_usize..).zip(&documents) {
         *compared += 1;
-        let reader = !manifest::read_document(document, depth).1.has_errors();
+        let reader = !manifest::read_document(document.clone(), depth).1.has_errors();
         let errors = schemas::errors(validator, &document.root);
         let schema = errors.is_empty();
         match (reader, schema, excused.get(&number)) {
