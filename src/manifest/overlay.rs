@@ -4,7 +4,7 @@ use super::keys::SAME_EVERYWHERE;
 use super::read::read_map;
 use super::reading::Reading;
 use super::{Artifact, Manifest};
-use crate::diagnostic::{Diagnostic, Diagnostics, Place};
+use crate::diagnostic::{Diagnostic, Diagnostics, Place, nearest};
 use crate::document::{Entry, Map, Node, Shape, Spanned, merge};
 use crate::model::{Capability, Name};
 use std::borrow::Cow;
@@ -118,6 +118,30 @@ impl Manifest {
             Some(manifest) => (Cow::Owned(manifest), found),
             None => (Cow::Borrowed(self), found),
         }
+    }
+
+    /// A note for each world that `worlds` or `in` name and that this server does not know: it may be another server's.
+    /// `capabilities` are all that there are, since `in` may name them too.
+    pub fn unknown_worlds(&self, worlds: &[&str], capabilities: &[&str]) -> Diagnostics {
+        let mut found = Diagnostics::new();
+        let mut check = |word: &str, place: &Place, what: &str| {
+            let detail = format!("this server knows no {what} `{word}`");
+            let note = Diagnostic::note("unknown-world", "unknown world", detail).at(place);
+            found.push(match nearest(word, worlds.iter().chain(capabilities).copied()) {
+                Some(near) => note.help(format!("did you mean `{near}`?")),
+                None => note,
+            });
+        };
+        for world in self.worlds.iter().flatten().filter(|world| !worlds.contains(&world.as_str())) {
+            check(&world.value, &world.place, "world");
+        }
+        for overlay in &self.overlays {
+            let word = overlay.when.to_string();
+            if !worlds.contains(&word.as_str()) && !capabilities.contains(&word.as_str()) {
+                check(&word, &overlay.place, "world or capability");
+            }
+        }
+        found
     }
 
     /// What is wrong with each overlay when it is merged alone, beyond what is wrong without it.

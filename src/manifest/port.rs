@@ -83,7 +83,9 @@ impl Port {
         if let Some(map) = entry.value.map("`ports`", cx.found) {
             ports.extend(map.entries.iter().filter_map(|entry| Port::read(entry, cx)));
         }
-        refuse_twice(&ports, cx);
+        if map.get("port").is_none() {
+            refuse_twice(&ports, cx);
+        }
         ports
     }
 
@@ -94,6 +96,10 @@ impl Port {
             Shape::Map(map) => {
                 PORT.check(map, cx.found);
                 let Some(number) = map.get("port") else {
+                    // Who maps ports is told about that.
+                    if map.keys().any(|key| PORT.answers.iter().any(|(word, _)| *word == key)) {
+                        return None;
+                    }
                     let detail = format!("port `{}` needs a number: {{ port: 1883, protocol: tcp }}", entry.key.value);
                     cx.push(Diagnostic::error("missing-key", "missing key", detail).at(&entry.value.place));
                     return None;

@@ -113,6 +113,7 @@ impl Reading {
                 self.gates(node, &mut found);
             }
         }
+        document.hush(&mut found);
         self.repository.whole &= !found.has_errors();
         self.repository.found.extend(found);
     }

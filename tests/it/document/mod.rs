@@ -1,8 +1,6 @@
 //! Cases of the document tree: `tests/cases/document/<case>/input.yaml`, and the tree that comes of it with every place;
 //! budgets, which a case's file would be too large for.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 mod budget;
 
 use crate::cases;

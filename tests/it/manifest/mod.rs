@@ -42,6 +42,34 @@ fn manifests_are_read_as_their_cases_say() {
     });
 }
 
+#[test]
+fn a_world_that_this_server_does_not_know_is_a_note() {
+    let text = "service: shop\nworlds: [laptop, stagin]\nin: { prod: {}, deploy:locl: {}, aws: {}, laptop: {} }\n";
+    let (manifests, found) = read(text);
+    assert!(found.is_empty());
+    let notes = manifests[0].unknown_worlds(&["laptop", "staging"], &["deploy:local", "aws"]);
+    assert!(!notes.has_errors());
+    let told: Vec<String> = notes.iter().map(|note| format!("{}; {}", note.detail, note.help.join(" "))).collect();
+    let wanted = [
+        "this server knows no world `stagin`; did you mean `staging`?",
+        "this server knows no world or capability `prod`; ",
+        "this server knows no world or capability `deploy:locl`; did you mean `deploy:local`?",
+    ];
+    assert_eq!(told, wanted);
+}
+
+#[test]
+fn what_was_written_is_data_that_a_digest_can_cover() {
+    let (long, _) =
+        read("# a comment\nservice: shop\nenv: { B: \"1\", A: 1, C: '${users.url}', D: null }\nrequires: [users: x]\n");
+    let (other, _) =
+        read("requires:\n- users: x\nenv:\n  A: 1\n  B: '1'\n  C: \"${users.url}\"\n  D: ~\nservice: shop\n");
+    assert_eq!(long[0].written(), other[0].written(), "order, comments and quotes of text are not content");
+    let json = String::from_utf8(deployd::model::canonical_json(&long[0].written())).unwrap();
+    let wanted = r#"{"env":{"A":1,"B":"1","C":"${users.url}","D":null},"requires":[{"users":"x"}],"service":"shop"}"#;
+    assert_eq!(json, wanted);
+}
+
 /// What a case asks for beside its file.
 #[derive(Default)]
 struct Options {
