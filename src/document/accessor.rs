@@ -151,7 +151,7 @@ impl Node {
         None
     }
 
-    /// A name. Whether it is reserved is for the caller to say: [`Spanned::check_reserved`].
+    /// A name. Whether it is reserved is for the caller to say: [`Spanned::free_name`].
     pub fn name(&self, what: &str, found: &mut Diagnostics) -> Option<Spanned<Name>> {
         let text = self.text(what, found)?;
         text.name(what, found)

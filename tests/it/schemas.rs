@@ -56,3 +56,24 @@ pub fn json(node: &Node) -> Value {
 fn object(map: &Map) -> Value {
     Value::Object(map.entries.iter().map(|entry| (entry.key.value.to_string(), json(&entry.value))).collect())
 }
+
+/// Editors show the description of a key where it is written.
+#[test]
+fn every_schema_is_one_and_describes_every_key() {
+    for name in ["deployd", "repository", "world"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(format!("{name}.schema.json"));
+        let schema: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        jsonschema::meta::validate(&schema).unwrap();
+        let mut bare = Vec::new();
+        for (key, value) in schema["properties"].as_object().unwrap() {
+            let mut target = value;
+            while let Some(reference) = target["$ref"].as_str() {
+                target = schema.pointer(reference.trim_start_matches('#')).unwrap();
+            }
+            if value["description"].is_null() && target["description"].is_null() {
+                bare.push(key);
+            }
+        }
+        assert!(bare.is_empty(), "{name}: {bare:?}");
+    }
+}

@@ -106,3 +106,14 @@ fn t11_every_budget_can_be_lowered() {
     let lower = Budget { bytes_max: 10, ..Budget::default() };
     assert_eq!(mistakes(text, &lower).len(), 1);
 }
+
+#[test]
+fn t11_the_largest_tree_is_small() {
+    use deployd::document::Entry;
+    // A map holds half as many entries as it has keys and values; each has two texts of their own, which take 32 bytes
+    // of the allocator; a growing list holds up to twice what it needs, and is copied once more.
+    let entry = std::mem::size_of::<Entry>();
+    let most = Budget::default().nodes_max / 2 * (2 * entry + 2 * 32);
+    assert!(most < 20 << 20, "{} bytes", most);
+    assert!(entry <= 160, "an entry takes {entry} bytes");
+}
