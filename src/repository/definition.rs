@@ -1,13 +1,14 @@
 //! `Definition`: one slug, merged over its parents, read.
 
+use super::choices::{Choice, Choices};
 use super::inherit::Layers;
-use super::layer::{Layer, parameter_name, read_generate, read_kind};
+use super::layer::{Layer, parameter_name, read_generate};
 use super::merge::merge_layer;
 use super::parameter::{Extent, Parameter, Schema};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, did_you_mean};
 use crate::document::{Map, Node, Shape, Spanned};
 use crate::manifest::{Named, Requirement, Scope, Text, Wants, read_requirements};
-use crate::model::{Kind, Name};
+use crate::model::Name;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -28,10 +29,10 @@ pub struct Definition {
     pub parameters: BTreeMap<Name, Parameter>,
     /// `exports`.
     pub exports: BTreeMap<Name, Export>,
-    /// `choose`, in order.
+    /// `choose`, in order, each with the fields that it has come to.
     pub choices: Vec<Choice>,
     /// `fields` beside `choose`: merged over whichever choice is made.
-    pub fields: Map,
+    pub beside: Map,
     /// `secrets`.
     pub secrets: BTreeMap<Name, Generate>,
     /// `holds_data`.
@@ -54,15 +55,6 @@ pub struct Export {
     pub value: Node,
 }
 
-/// One thing that a slug can be made as.
-#[derive(Clone, Debug)]
-pub struct Choice {
-    /// `kind`.
-    pub kind: Spanned<Kind>,
-    /// `fields` of this choice.
-    pub fields: Map,
-}
-
 /// A secret that is made once, and kept.
 #[derive(Clone, Debug)]
 pub struct Generate {
@@ -80,8 +72,11 @@ impl Definition {
         let before = found.has_errors();
         found.extend(told);
         let mut merged = parent.map(|parent| parent.merged.clone()).unwrap_or_default();
+        let mut choices = parent.map(Definition::all_choices).unwrap_or_default();
         for layer in &own.layers {
             let Some(over) = &layer.written else { continue };
+            // What is no kind was told with its layer.
+            choices.add(over, &mut Diagnostics::new());
             let mut over = over.clone();
             over.entries.retain(|entry| &*entry.key.value != "inherits");
             let next = merge_layer(&merged, &over);
@@ -100,8 +95,8 @@ impl Definition {
             ancestors: parent.map(|parent| parent.with_ancestors()).unwrap_or_default(),
             parameters: BTreeMap::new(),
             exports: BTreeMap::new(),
-            choices: Vec::new(),
-            fields: Map::default(),
+            choices: choices.choices,
+            beside: choices.beside,
             secrets: BTreeMap::new(),
             holds_data: None,
             requires: Vec::new(),
@@ -121,6 +116,10 @@ impl Definition {
         }
         definition.found = found.sorted();
         definition
+    }
+
+    fn all_choices(&self) -> Choices {
+        Choices { choices: self.choices.clone(), beside: self.beside.clone() }
     }
 
     fn with_ancestors(&self) -> Vec<Name> {
@@ -143,13 +142,6 @@ impl Definition {
             let Some(name) = parameter_name(&entry.key, found) else { continue };
             self.exports.insert(name.value, Export { place: name.place, value: entry.value.clone() });
         }
-        for item in merged.get("choose").and_then(Node::as_list).unwrap_or_default() {
-            let Some(map) = item.as_map() else { continue };
-            let Some(kind) = read_kind(item, map, found) else { continue };
-            let fields = map.get("fields").and_then(Node::as_map).cloned().unwrap_or_default();
-            self.choices.push(Choice { kind, fields });
-        }
-        self.fields = merged.get("fields").and_then(Node::as_map).cloned().unwrap_or_default();
         for entry in entries(&merged, "secrets") {
             let Some(name) = parameter_name(&entry.key, found) else { continue };
             if let Some(length) = read_generate(&entry.value, found) {
@@ -173,9 +165,7 @@ impl Definition {
         let mut used = Used::default();
         self.see_references(&mut |named| used.see(self, named, found));
         // A template may use every parameter by its name, and is not read here.
-        if self.choices.iter().any(|choice| choice.fields.get("template").is_some())
-            || self.fields.get("template").is_some()
-        {
+        if self.choices.iter().any(|choice| choice.fields.get("template").is_some()) {
             return;
         }
         for parameter in self.parameters.values().filter(|parameter| !used.parameters.contains(&parameter.name.value)) {
@@ -190,7 +180,6 @@ impl Definition {
     /// Every reference of its fields, exports, and what it sets of its parts.
     fn see_references(&self, see: &mut dyn FnMut(&Spanned<Named>)) {
         self.choices.iter().for_each(|choice| see_map(&choice.fields, see));
-        see_map(&self.fields, see);
         self.exports.values().for_each(|export| see_node(&export.value, see));
         for requirement in &self.requires {
             if let Wants::Slug { with, .. } = &requirement.wants {
@@ -213,21 +202,21 @@ impl Definition {
         refers
     }
 
-    /// What stands at a path of `fields`, layer by layer from the highest: for a choice of that kind, and beside the
-    /// choices, which count more.
+    /// What stands at a path of `fields`, layer by layer from the highest: in each beside the choices, which counts more,
+    /// then for a choice of that kind.
     #[must_use]
     pub fn said(&self, kind: &str, path: &[String]) -> Vec<(&Layer, &Node)> {
-        let beside = self.layers.iter().rev().filter_map(|layer| {
-            let fields = layer.written.as_ref()?.get("fields")?.as_map()?;
-            Some((&**layer, at(fields, path)?))
-        });
-        let chosen = self.layers.iter().rev().filter_map(|layer| {
-            let items = layer.written.as_ref()?.get("choose")?.as_list()?;
-            let choice = items.iter().find(|item| super::merge::kind_of(item) == Some(kind))?;
-            let fields = choice.as_map()?.get("fields")?.as_map()?;
-            Some((&**layer, at(fields, path)?))
-        });
-        beside.chain(chosen).collect()
+        let mut all = Vec::new();
+        for layer in self.layers.iter().rev() {
+            let Some(written) = &layer.written else { continue };
+            let beside = written.get("fields").and_then(Node::as_map);
+            let items = written.get("choose").and_then(Node::as_list).unwrap_or_default();
+            let choice = items.iter().find(|item| super::merge::kind_of(item) == Some(kind)).and_then(Node::as_map);
+            let chosen = choice.and_then(|choice| choice.get("fields")).and_then(Node::as_map);
+            let nodes = [beside, chosen].into_iter().flatten().filter_map(|fields| at(fields, path));
+            all.extend(nodes.map(|node| (&**layer, node)));
+        }
+        all
     }
 
     /// Everything that was said of a parameter, layer by layer from the highest.

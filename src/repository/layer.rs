@@ -4,7 +4,7 @@ use super::keys::{CHOICE, DEFINITION, SECRET};
 use super::parameter::{Extent, Schema};
 use crate::diagnostic::{Diagnostic, Diagnostics, Owner, Place};
 use crate::document::{Entry, Map, Node, Shape, Spanned};
-use crate::manifest::{Scope, Text, read_requirements};
+use crate::manifest::{Scope, Text};
 use crate::model::{Kind, Name};
 
 /// What one repository says of one slug.
@@ -83,7 +83,7 @@ fn check(map: &Map, found: &mut Diagnostics) {
         node.flag("`holds_data`", found);
     }
     if let Some(node) = not_null("requires") {
-        check_requires(node, found);
+        check_parts(node, found);
     }
 }
 
@@ -208,13 +208,18 @@ pub(super) fn read_generate(node: &Node, found: &mut Diagnostics) -> Option<u32>
     Some(u32::try_from(length.value).expect("the range fits"))
 }
 
-fn check_requires(node: &Node, found: &mut Diagnostics) {
-    for requirement in read_requirements(node, Scope::Definition, found) {
-        if let crate::manifest::Wants::Service(service) = &requirement.wants {
+/// What each part is, its lower layers may say: it is read when they are merged.
+fn check_parts(node: &Node, found: &mut Diagnostics) {
+    for item in node.list("`requires`", found).unwrap_or_default() {
+        let Shape::Map(map) = &item.shape else {
+            item.name("a part", found);
+            continue;
+        };
+        let inside = map.entries.iter().filter_map(|entry| entry.value.as_map());
+        if let Some(service) = std::iter::once(map).chain(inside).find_map(|map| map.entry("service")) {
             let detail = "a definition is made of slugs: whose services it would need, it cannot know";
-            found.push(
-                Diagnostic::error("service-in-definition", "a service in a definition", detail).at(&service.place),
-            );
+            let mistake = Diagnostic::error("service-in-definition", "a service in a definition", detail);
+            found.push(mistake.at(&service.key.place));
         }
     }
 }

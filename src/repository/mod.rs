@@ -12,6 +12,7 @@
 //! repositories in git are refused by name until a source brings their files.
 
 mod builtin;
+mod choices;
 mod definition;
 mod gate;
 mod inherit;
@@ -24,7 +25,8 @@ mod read;
 mod types;
 
 pub use builtin::embedded;
-pub use definition::{Choice, Definition, Export, Generate};
+pub use choices::Choice;
+pub use definition::{Definition, Export, Generate};
 pub use gate::{Gate, GateRule};
 pub use layer::Layer;
 pub use library::{Library, Offer};

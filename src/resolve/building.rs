@@ -12,7 +12,7 @@ use super::with::With;
 use super::words::Words;
 use super::{Offers, Others};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
-use crate::document::{Map, Spanned, merge};
+use crate::document::{Map, Spanned};
 use crate::graph::{self, Component, Data, ExportedOutputs, Import};
 use crate::manifest::{Manifest, Wants, is_word, read_words};
 use crate::model::{Address, FieldPath, Kind, Name, SecretName, StackId, Value};
@@ -269,18 +269,11 @@ impl<'r> Building<'r> {
         let choice = &made.definition.choices[make.chosen.fitting.choice];
         let names = made.names(self.offers, component, false);
         let Some(rules) = self.offers.rules(&choice.kind.value) else { return Fields::default() };
-        let mut written = choice.fields.clone();
         if rules.answers_freely() && rules.fields.is_empty() {
-            return anything(&merge(&written, &made.definition.fields), &names, &mut self.found);
+            return anything(&choice.fields, &names, &mut self.found);
         }
-        // One that this kind lacks is left out: another choice has it.
-        let mut beside = made.definition.fields.clone();
-        beside.entries.retain(|entry| {
-            let path = FieldPath::root().join(&entry.key.value);
-            rules.field(&path).is_some() || entry.value.as_map().is_some()
-        });
-        written = merge(&written, &beside);
-        let mut fields = fields::of_kind(rules, &written, &names, &mut self.found);
+        // What stands beside the choices and this kind lacks is left out: another choice has it.
+        let mut fields = fields::of_kind(rules, &choice.fields, &names, &mut self.found);
         self.world_says(rules, &mut fields);
         self.template(rules, component, made, &mut fields);
         fields
@@ -346,12 +339,12 @@ impl<'r> Building<'r> {
         let choice = &made.definition.choices[make.chosen.fitting.choice];
         let others: Vec<&graph::KindRules> =
             made.definition.choices.iter().filter_map(|choice| self.offers.kinds.get(&choice.kind.value)).collect();
-        let mut beside = made.definition.fields.clone();
-        beside.entries.retain(|entry| {
+        let mut written = choice.fields.clone();
+        written.entries.retain(|entry| {
             let path = FieldPath::root().join(&entry.key.value);
             is_word(&entry.key.value) || !others.iter().any(|rules| rules.field(&path).is_some())
         });
-        let written = substitute(&merge(&choice.fields, &beside), made.with);
+        let written = substitute(&written, made.with);
         let name = Spanned::new(component.address.name.clone(), &made.definition.place);
         let Some(manifest) = self.read_words(&name, &written, made.definition) else {
             return (Fields::default(), BTreeSet::new());

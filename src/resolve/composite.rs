@@ -8,7 +8,7 @@ use super::names::{Answered, DefinitionNames, Required};
 use super::origins::About;
 use super::with::With;
 use crate::diagnostic::{Diagnostic, Owner};
-use crate::document::{Map, Spanned, merge};
+use crate::document::{Map, Spanned};
 use crate::graph::{self, Component, Data};
 use crate::manifest::{Manifest, Task};
 use crate::model::{Address, Digest, FieldPath, Kind, Name, StackId, Value};
@@ -150,7 +150,7 @@ pub(super) fn add_entrypoints(building: &mut Building<'_>, manifest: &Manifest, 
         let offers = building.offers;
         let own = entrypoint::fields(manifest, entrypoint, way, offers, &mut building.found);
         let Some(own) = own else { continue };
-        let Some((definition, choice, kind)) = composite(building, "entrypoint", &entrypoint.name) else { continue };
+        let Some((definition, written, kind)) = composite(building, "entrypoint", &entrypoint.name) else { continue };
         let address = building.stack.address(name.clone());
         let mut component = bare_component(address.clone(), &kind, manifest);
         let with = With::default().for_stand_in(&definition);
@@ -162,7 +162,6 @@ pub(super) fn add_entrypoints(building: &mut Building<'_>, manifest: &Manifest, 
             parts: &none,
             of_process: false,
         };
-        let written = merge(&choice, &definition.fields);
         let rules = offers.kinds.get(&kind).expect("it was fitted");
         for (path, entry) in super::fields::unknown(rules, &written) {
             building.found.push(super::fields::unknown_field(rules, &path, &entry.key.place));

@@ -3,7 +3,7 @@
 use super::fields;
 use super::offers::Offers;
 use crate::diagnostic::{Diagnostic, Diagnostics, Owner, did_you_mean};
-use crate::document::{Map, Node, merge};
+use crate::document::{Map, Node};
 use crate::graph::{Change, Data, KindRules, Outputs};
 use crate::manifest::{Named, Scope, Text};
 use crate::model::{FieldPath, Kind, Name};
@@ -21,7 +21,7 @@ pub(super) fn check(definition: &Definition, offers: &Offers) -> Diagnostics {
             found.push(unknown_kind(choice, offers));
             continue;
         };
-        check_fields(definition, choice, rules, &mut found);
+        check_fields(choice, rules, &mut found);
         check_exports(definition, choice, rules, &mut found);
         if rules.data == Data::HoldsData
             && let Some(said) = definition.holds_data.as_ref().filter(|said| !said.value)
@@ -76,20 +76,19 @@ fn unknown_kind(choice: &Choice, offers: &Offers) -> Diagnostic {
 }
 
 /// Fields of the choice itself, and those that its kind must have.
-fn check_fields(definition: &Definition, choice: &Choice, rules: &KindRules, found: &mut Diagnostics) {
+fn check_fields(choice: &Choice, rules: &KindRules, found: &mut Diagnostics) {
     if rules.answers_freely() && rules.fields.is_empty() {
         return; // `existing` has whatever it says.
     }
-    for (path, entry) in fields::unknown(rules, &choice.fields) {
+    for (path, entry) in fields::unknown(rules, &choice.own) {
         found.push(fields::unknown_field(rules, &path, &entry.key.place));
     }
-    let merged = merge(&choice.fields, &definition.fields);
     let of_world = crate::world::settings_of(&rules.capability);
     for (path, field) in &rules.fields {
         if path.keys().first().is_some_and(|key| of_world.contains(&key.as_str())) {
             continue; // The world says it, or is told.
         }
-        if field.required && !path.keys().iter().any(|key| key == "*") && at(&merged, path).is_none() {
+        if field.required && !path.keys().iter().any(|key| key == "*") && at(&choice.fields, path).is_none() {
             let detail = format!("{} needs `{path}`", rules.kind);
             let mistake = Diagnostic::error("field-missing", "field missing", detail);
             found.push(mistake.at(&choice.kind.place));
@@ -111,7 +110,7 @@ fn check_beside(definition: &Definition, offers: &Offers, found: &mut Diagnostic
         return;
     }
     let Some(first) = rules.first() else { return };
-    for (path, place) in fields::leaves(&definition.fields) {
+    for (path, place) in fields::leaves(&definition.beside) {
         let has = |rules: &&KindRules| rules.field(&path).is_some_and(|(_, field)| field.change != Change::Computed);
         if !rules.iter().any(has) {
             found.push(fields::unknown_field(first, &path, &place));
@@ -123,11 +122,8 @@ fn check_beside(definition: &Definition, offers: &Offers, found: &mut Diagnostic
 fn check_exports(definition: &Definition, choice: &Choice, rules: &KindRules, found: &mut Diagnostics) {
     let known: Vec<Name> = match &rules.outputs {
         Outputs::Fixed(outputs) => outputs.keys().cloned().collect(),
-        Outputs::Fields => keys(&merge(&choice.fields, &definition.fields)),
-        Outputs::Declared => {
-            let merged = merge(&choice.fields, &definition.fields);
-            merged.get("outputs").and_then(Node::as_map).map(keys).unwrap_or_default()
-        }
+        Outputs::Fields => keys(&choice.fields),
+        Outputs::Declared => choice.fields.get("outputs").and_then(Node::as_map).map(keys).unwrap_or_default(),
     };
     for export in definition.exports.values() {
         // What is no reference at all was told with its layer.

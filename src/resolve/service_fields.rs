@@ -10,7 +10,7 @@ use super::service::Service;
 use super::substitute::substitute;
 use super::with::With;
 use super::words::Words;
-use crate::document::{Spanned, merge};
+use crate::document::Spanned;
 use crate::manifest::Manifest;
 use crate::model::{FieldPath, Kind, Name, Piece, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,8 +23,7 @@ pub(super) fn service_fields(
     required: &BTreeMap<Name, Required>,
     ways: &BTreeMap<Name, Way>,
 ) -> Option<(Fields, Kind)> {
-    let (definition, choice, kind) = composite(building, "service", &manifest.service)?;
-    let written = merge(&choice, &definition.fields);
+    let (definition, written, kind) = composite(building, "service", &manifest.service)?;
     let with = With::default().for_stand_in(&definition);
     let none = BTreeMap::new();
     let component = bare_component(building.stack.address(manifest.service.value.clone()), &kind, manifest);

@@ -118,8 +118,7 @@ fn unknown(definition: &Definition, key: &Spanned<Box<str>>) -> Diagnostic {
         .filter(|parameter| !parameter.is_fixed())
         .map(|parameter| parameter.name.value.as_str())
         .collect();
-    let is_field = definition.choices.iter().any(|choice| choice.fields.get(&key.value).is_some())
-        || definition.fields.get(&key.value).is_some();
+    let is_field = definition.choices.iter().any(|choice| choice.fields.get(&key.value).is_some());
     mistake.help.extend(match did_you_mean(&key.value, free.iter().copied()) {
         Some(near) => Some(near),
         None if is_field => {

@@ -9,7 +9,7 @@ mod schema;
 use crate::cases;
 use crate::resolve::Bed;
 use deployd::diagnostic::{Owner, Place, render_text};
-use deployd::document::{Map, Node, Shape, Spanned, merge};
+use deployd::document::{Map, Node, Shape, Spanned};
 use deployd::model::Name;
 use deployd::repository::{Choice, Definition, Layer, Library, Offer};
 use std::fmt::Write;
@@ -98,7 +98,7 @@ fn show(definition: &Definition, shown: &mut String) {
     }
     for choice in &definition.choices {
         writeln!(shown, "  as {} ({})", choice.kind.value, choice.kind.place).unwrap();
-        leaves(definition, choice, &merge(&choice.fields, &definition.fields), &mut Vec::new(), shown);
+        leaves(definition, choice, &choice.fields, &mut Vec::new(), shown);
     }
     for (name, export) in &definition.exports {
         writeln!(shown, "  answers {name} = {} ({})", written(&export.value), export.place).unwrap();
