@@ -4,9 +4,30 @@
 //! and has a digest, so it can be shown, stored, sealed, approved, and refused when its base has moved. `because` is for
 //! people; nothing branches on it. This module knows no files.
 
+mod differences;
+mod digest;
+mod frontier;
+mod group;
+mod life;
+mod make;
+mod planning;
+mod removal;
+mod seal;
+mod several;
+mod single;
 mod types;
+mod verdict;
+mod verify;
+mod waits;
+mod wanted;
 
+pub use digest::{Known, Pins, asked_of, shape_of, step_digest};
+pub use frontier::{frontier, has_order};
+pub use make::plan;
+pub use seal::{seal, unsealed};
 pub use types::{
     Act, After, ApproveRule, Base, Foreign, Inputs, Is, Line, LineCode, NeedsConsent, Plan, Policy, PolicyAction,
     Reason, Report, Step, StepId, Verdict, Violation,
 };
+pub use verdict::parked;
+pub use verify::verify;

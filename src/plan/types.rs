@@ -17,6 +17,8 @@ pub struct Inputs<'i> {
     pub desired: &'i DesiredGraph,
     /// The release that `desired` belongs to.
     pub release: Option<ReleaseId>,
+    /// The graph of the last good release: what it uses is not taken away before another one is good.
+    pub good: Option<&'i DesiredGraph>,
     /// What is recorded.
     pub record: &'i Record,
     /// What seems to be.

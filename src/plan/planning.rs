@@ -1,0 +1,318 @@
+//! `Planning`: the plan as it grows. Each part adds its steps and lines; none takes one back.
+
+use super::digest::{Known, Pins, asked_of, shape_of, step_digest};
+use super::life::{Life, Standing};
+use super::types::{Act, After, Base, Inputs, Is, Line, LineCode, NeedsConsent, Reason, Report, Step, StepId};
+use super::wanted::{self, Goal};
+use crate::graph::{Data, KindRules, Lifecycle, Need, Node};
+use crate::model::{Address, Digest, Identity, Kind, Value};
+use crate::state::{ConsentAct, ConsentId, Phase, Why, WhyCode};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) struct Planning<'i> {
+    pub(super) i: &'i Inputs<'i>,
+    pub(super) goal: Goal,
+    pub(super) wanted: BTreeMap<&'i Address, &'i Node>,
+    /// Which life each wanted address has in the end.
+    pub(super) charge: BTreeMap<Address, u32>,
+    /// The last step for each address: what those who need it come after.
+    pub(super) last: BTreeMap<Address, StepId>,
+    /// How the rolled groups are rolled.
+    pub(super) rolls: BTreeMap<Address, super::group::Roll>,
+    pub(super) steps: BTreeMap<StepId, Step>,
+    pub(super) report: Report,
+    /// Why the release failed, if it did: the first reason in order.
+    pub(super) bad: Option<Why>,
+    /// Whether everything that is wanted is as it should be.
+    pub(super) all_well: bool,
+    /// Nothing new is begun: paused, or a secret is missing.
+    pub(super) frozen: bool,
+}
+
+/// A step that is about to be added.
+pub(super) struct Draft<'d> {
+    pub(super) act: Act,
+    pub(super) identity: Identity,
+    pub(super) kind: &'d Kind,
+    pub(super) target: Value,
+    pub(super) once_for: Option<Digest>,
+    pub(super) pins: Pins,
+    pub(super) base: Base,
+    pub(super) after: BTreeSet<After>,
+    pub(super) because: Reason,
+    /// Tells several steps of one act on one life apart.
+    pub(super) number: u32,
+}
+
+impl<'i> Planning<'i> {
+    pub(super) fn new(i: &'i Inputs<'i>) -> Planning<'i> {
+        let goal = wanted::goal(i);
+        Planning {
+            i,
+            goal,
+            wanted: wanted::nodes(i, goal),
+            charge: BTreeMap::new(),
+            last: BTreeMap::new(),
+            rolls: BTreeMap::new(),
+            steps: BTreeMap::new(),
+            report: Report::default(),
+            bad: None,
+            all_well: true,
+            frozen: false,
+        }
+    }
+
+    pub(super) fn rules(&self, kind: &Kind) -> Option<&'i KindRules> {
+        self.i.kinds.get(kind)
+    }
+
+    /// The lives of an address that are not going.
+    pub(super) fn lives(&self, address: &'i Address) -> Vec<Life<'i>> {
+        let record = self.i.record;
+        record.lives_of(address).map(|owned| Life::new(self.i, owned)).filter(|life| !life.is_leaving()).collect()
+    }
+
+    /// The life after all that ever were.
+    pub(super) fn next_life(&self, address: &'i Address) -> u32 {
+        let ever = self.i.record.lives.get(address).copied().unwrap_or(0);
+        let owned = self.i.record.lives_of(address).next_back().map_or(0, |owned| owned.identity.incarnation);
+        ever.max(owned).saturating_add(1)
+    }
+
+    /// Which lives a node's references mean in the end.
+    pub(super) fn pins(&self, node: &Node) -> Pins {
+        let references = node.fields.references().into_iter();
+        references
+            .filter(|address| self.is_pinned(address))
+            .filter_map(|a| Some((a.clone(), *self.charge.get(a)?)))
+            .collect()
+    }
+
+    pub(super) fn is_pinned(&self, address: &Address) -> bool {
+        let rules = self.wanted.get(address).and_then(|node| self.rules(&node.kind));
+        rules.is_some_and(|rules| rules.is_rolled() || matches!(rules.lifecycle, Lifecycle::Kept(_)))
+    }
+
+    pub(super) fn shape(&self, node: &Node, pins: &Pins) -> Digest {
+        shape_of(&node.fields, pins, node.once_for)
+    }
+
+    /// Whether what fills a life's references is other than when it was asked for; not while something is not known.
+    pub(super) fn inputs_changed(&self, life: &Life<'_>) -> bool {
+        let known = self.known();
+        let owned = life.owned;
+        asked_of(&owned.fields, &owned.pins, owned.once_for, &known).is_some_and(|asked| asked != owned.asked)
+    }
+
+    pub(super) fn known(&self) -> Known<'i> {
+        Known { record: self.i.record, secret_versions: self.i.secret_versions, foreign: self.i.foreign }
+    }
+
+    /// What must be so before a step of this node starts: what it needs is ready, what it refers to is known.
+    pub(super) fn needs(&self, node: &Node) -> BTreeSet<After> {
+        let mut after = BTreeSet::new();
+        for need in &node.needs {
+            let is = match need {
+                Need::Ready(_) => Is::Ready,
+                Need::Name(_) => Is::Known,
+            };
+            self.wait_for(need.address(), is, &mut after);
+        }
+        for address in node.fields.references() {
+            if !node.needs.contains(&Need::Ready(address.clone())) {
+                self.wait_for(address, Is::Known, &mut after);
+            }
+        }
+        after
+    }
+
+    fn wait_for(&self, address: &Address, is: Is, after: &mut BTreeSet<After>) {
+        let life = self.charge.get(address).copied();
+        after.insert(After::Is(address.clone(), life, is));
+        if let (Is::Ready, Some(step)) = (is, self.last.get(address)) {
+            after.insert(After::Step(step.clone()));
+        }
+    }
+
+    /// Adds a step, unless nothing may be begun. Says its name.
+    pub(super) fn add(&mut self, draft: Draft<'_>, consent: Option<ConsentId>) -> Option<StepId> {
+        self.all_well = false;
+        let is_end = matches!(draft.act, Act::Forget);
+        let goes =
+            self.i.record.owned.get(&draft.identity).is_some_and(|owned| matches!(owned.phase, Phase::Leaving(_)));
+        if wanted::is_paused(self.i) || (self.frozen && !is_end && !goes) {
+            return None;
+        }
+        let digest = step_digest(draft.act, &draft.identity, &draft.target, draft.once_for, &draft.pins, &draft.base);
+        let id = StepId::new(draft.act, &draft.identity, draft.number);
+        let step = Step {
+            act: draft.act,
+            identity: draft.identity,
+            kind: draft.kind.clone(),
+            target: draft.target,
+            once_for: draft.once_for,
+            pins: draft.pins,
+            base: draft.base,
+            after: draft.after,
+            consent,
+            digest,
+            because: draft.because,
+        };
+        self.steps.insert(id.clone(), step);
+        Some(id)
+    }
+
+    /// A create of one life of a node.
+    pub(super) fn create(
+        &mut self,
+        node: &'i Node,
+        life: u32,
+        pins: Pins,
+        after: BTreeSet<After>,
+        because: Reason,
+    ) -> Option<StepId> {
+        self.add(
+            Draft {
+                act: Act::Create,
+                identity: node.address.incarnation(life),
+                kind: &node.kind,
+                target: node.fields.clone(),
+                once_for: node.once_for,
+                pins,
+                base: Base::Absent,
+                after,
+                because,
+                number: 0,
+            },
+            None,
+        )
+    }
+
+    /// The end of a life, and of its row. `after` is what the end waits for.
+    pub(super) fn end(
+        &mut self,
+        life: &Life<'_>,
+        act: Act,
+        after: BTreeSet<After>,
+        because: Reason,
+        consent: Option<ConsentId>,
+    ) {
+        let owned = life.owned;
+        let base = Base::Shape(owned.shape);
+        let draft = |act, after, because| Draft {
+            act,
+            identity: owned.identity.clone(),
+            kind: &owned.kind,
+            target: Value::Null,
+            once_for: None,
+            pins: Pins::new(),
+            base: base.clone(),
+            after,
+            because,
+            number: 0,
+        };
+        let gone = After::Is(owned.identity.address.clone(), Some(owned.identity.incarnation), Is::Gone);
+        if !(life.is_proved_absent() && life.is_leaving()) {
+            let ended = self.add(draft(act, after, because.clone()), consent);
+            let after = ended.into_iter().map(After::Step).chain([gone]).collect();
+            self.add(draft(Act::Forget, after, because), None);
+        } else {
+            self.add(draft(Act::Forget, BTreeSet::from([gone]), because), None);
+        }
+    }
+
+    /// A row whose thing is proved gone without us: the row goes.
+    pub(super) fn forget(&mut self, life: &Life<'_>, because: Reason) {
+        let owned = life.owned;
+        let gone = After::Is(owned.identity.address.clone(), Some(owned.identity.incarnation), Is::Gone);
+        let draft = Draft {
+            act: Act::Forget,
+            identity: owned.identity.clone(),
+            kind: &owned.kind,
+            target: Value::Null,
+            once_for: None,
+            pins: Pins::new(),
+            base: Base::Shape(owned.shape),
+            after: BTreeSet::from([gone]),
+            because,
+            number: 0,
+        };
+        self.add(draft, None);
+    }
+
+    /// A person's leave for an act on a life, if it is good: for this step, not expired, not used up by another.
+    pub(super) fn consent(&self, identity: &Identity, act: ConsentAct, step: Digest) -> Option<ConsentId> {
+        let good = |consent: &crate::state::Consent| {
+            consent.identity == *identity
+                && consent.act == act
+                && consent.step == step
+                && match &consent.used {
+                    None => consent.expires > self.i.now.wall,
+                    Some(by) => Some(by) == self.i.deployment,
+                }
+        };
+        self.i.record.consents.iter().find(|(_, consent)| good(consent)).map(|(id, _)| id.clone())
+    }
+
+    /// Tells of an act that a person's leave would allow.
+    pub(super) fn ask_consent(&mut self, identity: &Identity, act: ConsentAct, step: Digest) {
+        self.report.needs_consent.push(NeedsConsent { identity: identity.clone(), act, step });
+    }
+
+    pub(super) fn is_protected(&self, life: &Life<'_>) -> bool {
+        life.owned.protection == Data::HoldsData || self.i.policy.protect.contains(&life.owned.kind)
+    }
+
+    pub(super) fn waiting(&mut self, at: &Address, code: LineCode, why: Why) {
+        self.all_well = false;
+        self.report.waiting.push(Line { at: at.clone(), code, why, since: None });
+    }
+
+    pub(super) fn held(&mut self, at: &Address, code: LineCode, why: Why) {
+        self.all_well = false;
+        self.report.held.push(Line { at: at.clone(), code, why, since: None });
+    }
+
+    pub(super) fn kept(&mut self, at: &Address, code: LineCode, why: Why) {
+        self.report.kept.push(Line { at: at.clone(), code, why, since: None });
+    }
+
+    pub(super) fn noted(&mut self, at: &Address, code: LineCode, why: Why) {
+        self.report.noted.push(Line { at: at.clone(), code, why, since: None });
+    }
+
+    /// What a life in charge means for the whole: what it waits for, or that the release failed.
+    pub(super) fn watch(&mut self, life: &Life<'i>) {
+        let at = life.address();
+        match life.standing() {
+            Standing::Ready => self.report.unchanged += 1,
+            Standing::Ended(exit) if life.runs_once() && exit.code == 0 => self.report.unchanged += 1,
+            Standing::Ended(exit) => {
+                let text = format!("{} ended with exit code {}", at.short(), exit.code);
+                self.failed(life, Why::new(WhyCode::CommandFailed, text).details(exit.last_lines.clone()));
+            }
+            Standing::Failed(why) => self.failed(life, why),
+            Standing::Settling(what) => {
+                let since = self.i.settling.get(life.identity()).copied();
+                self.all_well = false;
+                let why = Why::new(WhyCode::Other, what);
+                self.report.waiting.push(Line { at: at.clone(), code: LineCode::Settling, why, since });
+            }
+            Standing::Unknown(why) => self.waiting(at, LineCode::Unknown, why),
+            Standing::Leaving => {
+                let why = Why::new(WhyCode::Other, "somebody else is deleting it");
+                self.waiting(at, LineCode::Settling, why);
+            }
+            Standing::Absent | Standing::NotOurs(_) | Standing::Unfinished(_) => self.all_well = false,
+        }
+    }
+
+    fn failed(&mut self, life: &Life<'_>, why: Why) {
+        self.all_well = false;
+        if life.was_ready() {
+            self.noted(life.address(), LineCode::Drifted, why);
+        } else if self.bad.is_none() {
+            self.bad = Some(why);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The only reaction: go on, done, ask a person, go back, or fail.
+
+use super::planning::Planning;
+use super::types::{Act, Plan, PolicyAction, Step, StepId, Verdict};
+use super::wanted::Goal;
+use crate::graph::{DesiredGraph, KindSet, Lifecycle, Role};
+use crate::model::Identity;
+use crate::state::{Move, Record, Why, WhyCode};
+use std::collections::BTreeSet;
+
+pub(super) fn verdict(planning: &mut Planning<'_>, plan: &Plan) -> Verdict {
+    if planning.goal == Goal::Run
+        && let Some(release) = plan.release
+    {
+        let refused = refused_step(planning, plan);
+        if let Some(why) = planning.bad.take().or(refused)
+            && planning.i.record.stack.good != Some(release)
+        {
+            return match planning.i.record.stack.good {
+                Some(to) => Verdict::RollBack { bad: release, to, why },
+                None => Verdict::Fail(why),
+            };
+        }
+    }
+    if plan.steps.is_empty() {
+        return if planning.all_well { Verdict::Done } else { Verdict::Proceed };
+    }
+    match needs_approval(planning, plan) {
+        Some((steps, why)) => Verdict::AwaitApproval { steps, why },
+        None => Verdict::Proceed,
+    }
+}
+
+/// A step of this plan that was refused: trying again does not help until something changes.
+fn refused_step(planning: &Planning<'_>, plan: &Plan) -> Option<Why> {
+    let brings = |step: &&Step| matches!(step.act, Act::Create | Act::Update | Act::Adopt);
+    plan.steps.values().filter(brings).find_map(|step| {
+        let trouble = planning.i.record.owned.get(&step.identity)?.trouble.as_ref()?;
+        (trouble.what_next == Move::Refused && trouble.step == step.digest).then(|| trouble.why.clone())
+    })
+}
+
+fn needs_approval(planning: &Planning<'_>, plan: &Plan) -> Option<(BTreeSet<StepId>, Why)> {
+    let policy = planning.i.policy;
+    let mut asked: BTreeSet<StepId> = BTreeSet::new();
+    for (id, step) in plan.steps.iter().filter(|(_, step)| !planning.i.approved.contains(&step.digest)) {
+        let actions = actions_of(planning, step);
+        let is_asked = policy.approve.iter().any(|rule| {
+            rule.actions.iter().any(|action| actions.contains(action))
+                && (rule.kinds.is_empty() || rule.kinds.contains(&step.kind))
+        });
+        if is_asked {
+            asked.insert(id.clone());
+        }
+    }
+    if !asked.is_empty() {
+        let why = Why::new(WhyCode::Refused, "the policy of this world asks for a person's approval");
+        return Some((asked, why.way_out(format!("another person: deployd approve {}", plan.stack.stack))));
+    }
+    // `down` is a person's word about the whole stack; the limit is for plans that nobody looked at.
+    if planning.goal != Goal::Run {
+        return None;
+    }
+    let deletes: BTreeSet<StepId> = plan
+        .steps
+        .iter()
+        .filter(|(_, step)| step.act == Act::Delete && is_standing(planning, step) && step.consent.is_none())
+        .map(|(id, _)| id.clone())
+        .collect();
+    let approved = deletes.iter().all(|id| planning.i.approved.contains(&plan.steps[id].digest));
+    if deletes.len() > policy.deletes_max as usize && !approved {
+        let text =
+            format!("it would delete {} things at once; this world's limit is {}", deletes.len(), policy.deletes_max);
+        let why =
+            Why::new(WhyCode::Refused, text).way_out(format!("if that is meant: deployd approve {}", plan.stack.stack));
+        return Some((deletes, why));
+    }
+    None
+}
+
+fn is_standing(planning: &Planning<'_>, step: &Step) -> bool {
+    planning
+        .rules(&step.kind)
+        .is_none_or(|rules| rules.lifecycle == Lifecycle::Standing && rules.role != Role::Workload)
+}
+
+fn actions_of(planning: &Planning<'_>, step: &Step) -> BTreeSet<PolicyAction> {
+    let is_task = planning.rules(&step.kind).is_some_and(|rules| rules.role == Role::Task);
+    let mut actions = BTreeSet::new();
+    match step.act {
+        Act::Create if is_task => actions.extend([PolicyAction::Run, PolicyAction::Migrate]),
+        Act::Create => drop(actions.insert(PolicyAction::Create)),
+        Act::Update | Act::Adopt => drop(actions.insert(PolicyAction::Update)),
+        Act::Replace => drop(actions.insert(PolicyAction::Replace)),
+        Act::Delete => {
+            actions.insert(PolicyAction::Delete);
+            if matches!(step.because, super::Reason::FixedFieldChanged(_)) {
+                actions.insert(PolicyAction::Replace);
+            }
+        }
+        Act::Retire | Act::Forget => return actions,
+    }
+    actions.insert(PolicyAction::Deploy);
+    actions
+}
+
+/// What a failed release brought and a good one does not know: it is parked when the engine goes back.
+#[must_use]
+pub fn parked<'r>(record: &'r Record, good: &DesiredGraph, kinds: &KindSet) -> Vec<&'r Identity> {
+    let brought = record.owned.values().filter(|owned| {
+        let stays = kinds
+            .get(&owned.kind)
+            .is_some_and(|rules| rules.role == Role::Infrastructure && rules.lifecycle == Lifecycle::Standing);
+        stays
+            && !good.nodes.contains_key(&owned.identity.address)
+            && matches!(owned.phase, crate::state::Phase::Standing)
+    });
+    brought.map(|owned| &owned.identity).collect()
+}
