@@ -170,8 +170,8 @@ impl<'i> Planning<'i> {
             if !first.ready.contains_key(address) {
                 return life;
             }
-            let lives = self.i.record.lives_of(address).map(|owned| Life::new(self.i, owned));
-            lives.filter(|old| old.number() != life && is_in_charge(self, old)).last().map_or(life, |old| old.number())
+            let mut lives = self.i.record.lives_of(address).map(|owned| Life::new(self.i, owned));
+            lives.rfind(|old| old.number() != life && is_in_charge(self, old)).map_or(life, |old| old.number())
         };
         first.pins.iter().map(|(address, life)| (address.clone(), before(address, *life))).collect()
     }

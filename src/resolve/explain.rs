@@ -97,7 +97,7 @@ fn made_of<'g>(component: &Component, resolved: &Resolved, graph: &'g DesiredGra
                 && component.address.part.as_deref().is_none_or(|part| {
                     address.part.as_deref().is_some_and(|own| own.starts_with(&format!("{part}-")))
                 })
-                && (*address == component.address || !is_component(address)));
+                && !is_component(address));
         of_name || (component.is_stack() && !is_component(&address.whole()))
     };
     graph.nodes.values().filter(own).collect()

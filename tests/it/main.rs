@@ -1,4 +1,6 @@
 //! The tests that need more than one module: cases, laws, contract suites, crashes, stories.
+#![expect(clippy::unwrap_used, reason = "a test ends where it is wrong")]
+
 mod cases;
 mod diagnostic;
 mod document;

@@ -66,6 +66,7 @@ fn base32(bytes: &[u8]) -> String {
 /// # Panics
 /// For acts that have no order (`Replace` is lowered, `Forget` only writes): our bug.
 #[must_use]
+#[expect(clippy::too_many_arguments, reason = "each is a part of the row, and none belongs to another")]
 pub fn asked(
     step: &Step,
     node: Option<&Node>,

@@ -85,11 +85,10 @@ fn check_type(
         }
         _ => FieldType::Text,
     };
-    let fits = match (&field.ty, &given) {
-        (FieldType::Whole(..), FieldType::Whole(..)) | (FieldType::Flag, FieldType::Flag) => true,
-        (_, FieldType::Any) => true,
-        _ => false,
-    };
+    let fits = matches!(
+        (&field.ty, &given),
+        (FieldType::Whole(..), FieldType::Whole(..)) | (FieldType::Flag, FieldType::Flag) | (_, FieldType::Any)
+    );
     if fits {
         return Diagnostics::new();
     }
