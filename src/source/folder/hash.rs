@@ -68,7 +68,7 @@ pub(super) fn digests(root: &OwnedFd, files: &[(&FilePath, &Stamp)]) -> Result<V
 fn digest(root: BorrowedFd<'_>, path: &FilePath, stamp: &Stamp, piece: &mut [u8]) -> Result<Digest, Unread> {
     let moved = || Unread::Moved(path.to_string());
     let unread = |error: Errno| match error {
-        Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV | Errno::NXIO | Errno::STALE => moved(),
+        Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV | Errno::NXIO | Errno::STALE | Errno::AGAIN => moved(),
         error => Unread::Failed(format!("{path}: {error}")),
     };
     let file = open_beneath(root, Path::new(path.as_str())).map_err(unread)?;

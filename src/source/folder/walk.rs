@@ -275,7 +275,7 @@ fn limit(name: &str, limit: impl std::fmt::Display, why: &str) -> Stop {
 /// What is gone, or another thing, was there a moment ago: look again.
 fn unread(at: &Path, error: Errno) -> Stop {
     match error {
-        Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::STALE => Stop::Moved(shown(at)),
+        Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::STALE | Errno::AGAIN => Stop::Moved(shown(at)),
         error => Stop::Failed(SourceFailure::Unreachable(format!("{}: {error}", shown(at)))),
     }
 }
