@@ -176,6 +176,17 @@ impl Value {
         *here = value;
     }
 
+    /// Whether nothing inside is an expression: what it is is known now.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        match self {
+            Value::Expr(_) => false,
+            Value::List(items) => items.iter().all(Value::is_known),
+            Value::Map(map) => map.values().all(Value::is_known),
+            _ => true,
+        }
+    }
+
     /// Every piece of every expression inside, in order.
     #[must_use]
     pub fn pieces(&self) -> Vec<&Piece> {

@@ -42,7 +42,7 @@ fn known<'w>(path: &str, with: &'w With) -> Option<&'w Value> {
         return None;
     }
     let path: Vec<String> = path.split('.').map(str::to_owned).collect();
-    with.at(&path).filter(|value| value.pieces().is_empty())
+    with.at(&path).filter(|value| value.is_known())
 }
 
 /// A value as it would have been written at that place.
