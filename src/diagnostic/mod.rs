@@ -11,7 +11,7 @@ mod render;
 
 pub use escape::escape;
 pub use near::{did_you_mean, nearest};
-pub use render::{Look, Sources, render, render_text};
+pub use render::{Drawn, Lines, Look, Sources, draw, render, render_text};
 
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

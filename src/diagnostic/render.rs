@@ -15,6 +15,7 @@ use super::escape::{escape, width};
 use super::excerpt::excerpt;
 use super::{Diagnostic, Diagnostics, Owner, Place, SECRET_IN_FILE, Severity};
 use anstyle::{AnsiColor, Style};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -22,6 +23,33 @@ use std::sync::Arc;
 /// The texts of the files that diagnostics speak of, by the name that stands in their places.
 #[derive(Clone, Debug, Default)]
 pub struct Sources(pub BTreeMap<Arc<str>, Arc<str>>);
+
+/// Where the lines of files come from.
+pub trait Lines {
+    /// The line of a place, if it is known.
+    fn line(&self, place: &Place) -> Option<Cow<'_, str>>;
+}
+
+/// A diagnostic as it is drawn: what one of ours says, and what one that came from elsewhere says.
+#[derive(Clone, Debug)]
+pub struct Drawn<'d> {
+    /// Where.
+    pub place: Option<Place>,
+    /// How bad.
+    pub severity: Severity,
+    /// What machines call it.
+    pub code: &'d str,
+    /// Fixed text in lower case, without names.
+    pub summary: &'d str,
+    /// What and why, at the caret.
+    pub detail: &'d str,
+    /// What to do, one line each.
+    pub help: Vec<&'d str>,
+    /// Other places that belong to it.
+    pub related: Vec<(Place, &'d str)>,
+    /// Who can do it.
+    pub owner: &'d Owner,
+}
 
 /// How text is laid out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,13 +75,20 @@ pub fn render_text(diagnostics: &Diagnostics, sources: &Sources) -> String {
 /// The diagnostics as a person reads them, in the order that they have, with an empty line between.
 #[must_use]
 pub fn render(diagnostics: &Diagnostics, sources: &Sources, look: Look) -> String {
-    let secrets = diagnostics.iter().filter(|diagnostic| diagnostic.code.0 == SECRET_IN_FILE);
+    let drawn: Vec<Drawn> = diagnostics.iter().map(Drawn::from).collect();
+    draw(&drawn, sources, look)
+}
+
+/// The same for diagnostics that came from elsewhere.
+#[must_use]
+pub fn draw(diagnostics: &[Drawn], lines: &dyn Lines, look: Look) -> String {
+    let secrets = diagnostics.iter().filter(|diagnostic| diagnostic.code == SECRET_IN_FILE);
     let mut hidden: BTreeMap<(&str, u32), u32> = BTreeMap::new();
     for place in secrets.filter_map(|diagnostic| diagnostic.place.as_ref()) {
         let from = hidden.entry((&place.file, place.line)).or_insert(place.column);
         *from = place.column.min(*from);
     }
-    let mut page = Page { out: String::new(), sources, hidden, look, gutter: 0 };
+    let mut page = Page { out: String::new(), lines, hidden, look, gutter: 0 };
     for (index, diagnostic) in diagnostics.iter().enumerate() {
         if index > 0 {
             page.out.push('\n');
@@ -68,7 +103,7 @@ const BESIDE_MIN: usize = 30;
 
 struct Page<'s> {
     out: String,
-    sources: &'s Sources,
+    lines: &'s dyn Lines,
     /// From which column on a line is secret.
     hidden: BTreeMap<(&'s str, u32), u32>,
     look: Look,
@@ -77,7 +112,7 @@ struct Page<'s> {
 }
 
 impl Page<'_> {
-    fn diagnostic(&mut self, diagnostic: &Diagnostic) {
+    fn diagnostic(&mut self, diagnostic: &Drawn) {
         let (word, colour) = match diagnostic.severity {
             Severity::Error => ("error", AnsiColor::Red),
             Severity::Warning => ("warning", AnsiColor::Yellow),
@@ -92,9 +127,9 @@ impl Page<'_> {
         match &diagnostic.place {
             Some(place) => {
                 self.place('╭', place);
-                self.excerpt(place, &diagnostic.detail, '^', accent);
+                self.excerpt(place, diagnostic.detail, '^', accent);
             }
-            None => self.without_place(&diagnostic.detail),
+            None => self.without_place(diagnostic.detail),
         }
         let quiet = Style::new().fg_color(Some(AnsiColor::Blue.into()));
         for (place, what) in &diagnostic.related {
@@ -117,7 +152,8 @@ impl Page<'_> {
         let gutter = self.gutter;
         let room = self.look.width.saturating_sub(gutter + 3).max(BESIDE_MIN);
         let detail = escape(detail);
-        let Some(line) = self.line(place) else {
+        let lines = self.lines;
+        let Some(line) = lines.line(place) else {
             for line in fold(&detail, room) {
                 let _ = writeln!(self.out, "{:gutter$} {bar} {line}", "");
             }
@@ -157,11 +193,11 @@ impl Page<'_> {
     }
 
     /// What to do, and who can do it: the first help at the corner, the second beside the owner where it fits.
-    fn help(&mut self, diagnostic: &Diagnostic) {
+    fn help(&mut self, diagnostic: &Drawn) {
         let room = self.look.width.saturating_sub(self.gutter + 4).max(BESIDE_MIN);
         let mut lines: Vec<String> = diagnostic.help.iter().map(|help| escape(help).into_owned()).collect();
         if diagnostic.severity != Severity::Note {
-            let owner = owner(&diagnostic.owner);
+            let owner = owner(diagnostic.owner);
             match lines.get(1).map(|second| format!("{owner} · {second}")) {
                 Some(joined) if width(&joined) <= room => {
                     lines.remove(1);
@@ -181,20 +217,36 @@ impl Page<'_> {
         }
     }
 
-    /// The line of a place, if the text of its file is there.
-    fn line(&self, place: &Place) -> Option<String> {
-        let text = self.sources.0.get(&place.file)?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        // A mistake may be at the end of a file that ends with a new line.
-        Some(text.lines().nth(place.line.saturating_sub(1) as usize).unwrap_or_default().to_owned())
-    }
-
     fn frame(&self, text: &str) -> String {
         self.paint(Style::new().fg_color(Some(AnsiColor::Blue.into())), text)
     }
 
     fn paint(&self, style: Style, text: &str) -> String {
         if self.look.colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+}
+
+impl Lines for Sources {
+    fn line(&self, place: &Place) -> Option<Cow<'_, str>> {
+        let text = self.0.get(&place.file)?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        // A mistake may be at the end of a file that ends with a new line.
+        Some(Cow::Borrowed(text.lines().nth(place.line.saturating_sub(1) as usize).unwrap_or_default()))
+    }
+}
+
+impl<'d> From<&'d Diagnostic> for Drawn<'d> {
+    fn from(said: &'d Diagnostic) -> Drawn<'d> {
+        Drawn {
+            place: said.place.clone(),
+            severity: said.severity,
+            code: said.code.0,
+            summary: said.summary,
+            detail: &said.detail,
+            help: said.help.iter().map(String::as_str).collect(),
+            related: said.related.iter().map(|(place, what)| (place.clone(), what.as_str())).collect(),
+            owner: &said.owner,
+        }
     }
 }
 
