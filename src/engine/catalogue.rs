@@ -10,6 +10,8 @@ use crate::diagnostic::Diagnostics;
 use crate::graph::DesiredGraph;
 use crate::model::{Capability, Digest, Name, StackId, Value};
 use crate::plan::Policy;
+use crate::repository::Repository;
+use crate::resolve::{Offers, Resolved};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -44,6 +46,17 @@ pub trait Catalogue: Send + Sync {
 
     /// What is wrong with the worlds' and repositories' own files.
     fn mistakes(&self) -> Diagnostics;
+
+    /// What a world sees of its repositories, each slug fitted to what it can make: for people's questions (`slugs`,
+    /// `explain`, `why-not`), never for the engine. Nothing where that world is not known or cannot be used.
+    fn offers(&self, _world: &Name) -> Option<Arc<Offers>> {
+        None
+    }
+
+    /// The repositories, by name: for people's questions.
+    fn repositories(&self) -> BTreeMap<Name, Arc<Repository>> {
+        BTreeMap::new()
+    }
 }
 
 /// What the engine needs to know of a world.
@@ -90,7 +103,7 @@ pub struct ManifestFound {
 }
 
 /// What came of compiling.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Compiled {
     /// What should be; nothing where there are mistakes.
     pub graph: Option<Arc<DesiredGraph>>,
@@ -98,6 +111,9 @@ pub struct Compiled {
     pub slugs: BTreeSet<Name>,
     /// Mistakes, warnings and notes.
     pub said: Diagnostics,
+    /// What it was compiled from, with the places of each value: for people's questions, never for the engine. Nothing
+    /// where it did not come so far.
+    pub resolved: Option<Arc<Resolved>>,
 }
 
 /// What differs between two catalogues: whom a replaced catalogue concerns.
