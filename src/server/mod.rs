@@ -1,1 +1,3 @@
-//! The REST API.
+//! The REST server: a thin door over the engine. It decides nothing.
+
+pub mod api;

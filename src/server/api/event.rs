@@ -1,0 +1,59 @@
+//! Events and log lines, as they are streamed.
+
+use super::words::Moment;
+use crate::model::{Identity, Name};
+use crate::state::EventBody;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The `event:` of a server-sent event that tells what happened; its data is an [`Event`].
+pub const HAPPENED: &str = "happened";
+
+/// The `event:` that says: some events are gone, load the state anew; the stream goes on from this `id`. Its data is a
+/// [`StreamReset`].
+pub const RESET: &str = "reset";
+
+/// The `event:` that says: the server is ending; connect again later. Its data is `{}`.
+pub const ENDING: &str = "ending";
+
+/// The `event:` of a log's line; its data is a [`LogLine`].
+pub const LINE: &str = "line";
+
+/// What happened. The `id` of its server-sent event goes into `Last-Event-ID` to go on after it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Event {
+    /// When.
+    pub at: Moment,
+    /// In which world, if it is of a stack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = super::words::name, required = false)]
+    pub world: Option<Name>,
+    /// In which stack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = super::words::name, required = false)]
+    pub stack: Option<Name>,
+    /// What: `{"event": "step_done", ...}`.
+    #[schema(schema_with = super::words::fields)]
+    pub body: EventBody,
+}
+
+/// Some events are gone.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct StreamReset {
+    /// Why, for people.
+    pub why: String,
+}
+
+/// One line that a process wrote.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LogLine {
+    /// When.
+    pub at: Moment,
+    /// Who wrote it.
+    #[schema(schema_with = super::words::identity)]
+    pub identity: Identity,
+    /// Whether to standard error.
+    pub is_error: bool,
+    /// The line, without its end. It comes from outside: screens must not trust it.
+    pub text: String,
+}

@@ -1,0 +1,181 @@
+//! `Problem`: why something was not done, as `application/problem+json` (RFC 9457).
+
+use super::deployment::Held;
+use super::words::{Place, Why, digest};
+use crate::diagnostic::{Owner, Severity};
+use crate::model::Digest;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The media type of every answer that is no success.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Why something was not done. Nothing was changed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// `/problems/<code>`: for machines. It never changes.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Fixed text in lower case, without names.
+    pub title: String,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
+    pub status: u16,
+    /// What, why, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// What to do, if there is something: a command, or a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way_out: Option<String>,
+    /// All mistakes of the files or of the body, sorted by place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<Diagnostic>,
+    /// Where the plan that was named is not the plan of now: that one, and what is planned otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<Changed>,
+    /// What holds data, where it was not said what is to become of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<Held>,
+}
+
+/// What moved since a plan was shown.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Changed {
+    /// The plan that was named.
+    #[schema(schema_with = digest)]
+    pub named: Digest,
+    /// The plan of now: look at it, then ask again.
+    #[schema(schema_with = digest)]
+    pub now: Digest,
+    /// What is planned otherwise now, one sentence each.
+    pub moved: Vec<Moved>,
+}
+
+/// Something that is planned otherwise now.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Moved {
+    /// What.
+    #[schema(schema_with = super::words::address)]
+    pub address: crate::model::Address,
+    /// How.
+    pub how: String,
+}
+
+/// One thing that is wrong with what a person gave us, or worth knowing.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Diagnostic {
+    /// What machines call it: `unknown-slug`.
+    pub code: String,
+    /// How bad it is: `error`, `warning`, `note`.
+    #[schema(schema_with = severity)]
+    pub severity: Severity,
+    /// Where; nothing for what stands in no file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// The line that it is about, as it stands; nothing where that may hold a secret or is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
+    /// Fixed text in lower case, without names: `unknown slug`.
+    pub summary: String,
+    /// What and why, at the caret.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// What to do, a line each, most helpful first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// Other places that belong to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<Related>,
+    /// Who can mend it: `"developer"`, `{"world": "staging"}`, `{"repository": "acme"}`.
+    #[schema(schema_with = owner)]
+    pub owner: Owner,
+}
+
+/// Another place that belongs to a diagnostic.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Related {
+    /// Where.
+    pub place: Place,
+    /// What stands there.
+    pub what: String,
+}
+
+fn severity() -> utoipa::openapi::Schema {
+    use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+    let text = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String));
+    text.enum_values(Some(["error", "warning", "note"])).description(Some("How bad it is.")).build().into()
+}
+
+/// Who can mend something.
+pub fn owner() -> utoipa::openapi::Schema {
+    use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type};
+    let text = || ObjectBuilder::new().schema_type(SchemaType::Type(Type::String));
+    let of = |key: &str| ObjectBuilder::new().property(key, text()).required(key);
+    OneOfBuilder::new()
+        .item(Schema::from(text().enum_values(Some(["developer"])).build()))
+        .item(Schema::from(of("world").build()))
+        .item(Schema::from(of("repository").build()))
+        .description(Some("Who can mend it: the developer, or the systems engineer of a world or a repository."))
+        .build()
+        .into()
+}
+
+impl From<&crate::diagnostic::Diagnostic> for Diagnostic {
+    fn from(said: &crate::diagnostic::Diagnostic) -> Diagnostic {
+        Diagnostic {
+            code: said.code.0.to_owned(),
+            severity: said.severity,
+            place: said.place.as_ref().map(Place::from),
+            line: None,
+            summary: said.summary.to_owned(),
+            detail: said.detail.clone(),
+            help: (!said.help.is_empty()).then(|| said.help.join("\n")),
+            related: said
+                .related
+                .iter()
+                .map(|(place, what)| Related { place: place.into(), what: what.clone() })
+                .collect(),
+            owner: said.owner.clone(),
+        }
+    }
+}
+
+impl Problem {
+    /// A problem of a code, its title and its status.
+    #[must_use]
+    pub fn new(status: u16, code: &str, title: &str) -> Problem {
+        Problem {
+            kind: format!("/problems/{code}"),
+            title: title.to_owned(),
+            status,
+            detail: None,
+            way_out: None,
+            diagnostics: Vec::new(),
+            changed: None,
+            held: Vec::new(),
+        }
+    }
+
+    /// The same with what, why, and what to do.
+    #[must_use]
+    pub fn detail(self, detail: impl Into<String>) -> Problem {
+        Problem { detail: Some(detail.into()), ..self }
+    }
+
+    /// The code behind `/problems/`.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        self.kind.trim_start_matches("/problems/")
+    }
+
+    /// The same with a reason's text and way out.
+    #[must_use]
+    pub fn because(self, why: Why) -> Problem {
+        let mut detail = why.text;
+        why.details.iter().for_each(|line| {
+            detail.push('\n');
+            detail.push_str(line);
+        });
+        Problem { detail: Some(detail), way_out: why.way_out, ..self }
+    }
+}
