@@ -5,13 +5,13 @@
 //! makes another catalogue, which replaces this one at once; what did not change keeps its digests, so nothing is
 //! compiled for it again.
 
-use crate::contract::FilePath;
+use crate::contract::{ContentListing, FilePath};
 use crate::diagnostic::Diagnostics;
 use crate::graph::DesiredGraph;
 use crate::model::{Capability, Digest, Name, StackId, Value};
 use crate::plan::Policy;
 use crate::repository::Repository;
-use crate::resolve::{Offers, Resolved};
+use crate::resolve::{Offers, Others, Resolved};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -26,20 +26,26 @@ pub trait Catalogue: Send + Sync {
     /// The services in a source's manifests, by their bytes.
     fn manifests(&self, files: &BTreeMap<FilePath, Vec<u8>>) -> Manifests;
 
-    /// Which files a service's graph is made of beyond its manifest: what `files:` takes in and `when:` watches.
-    fn reads(&self, manifest: &ManifestFound, files: &BTreeSet<FilePath>) -> BTreeSet<FilePath>;
+    /// Which files a service's graph is made of beyond its manifest: what `files:` takes in and `when:` watches. Paths
+    /// are the source's.
+    fn reads(&self, manifest: &ManifestFound, files: &ContentListing) -> Reads;
 
-    /// A service in a world. No graph where there are mistakes.
+    /// A service in a world. No graph where there are mistakes. The same question has the same answer, whatever else
+    /// the source holds. `others` is what the other stacks of that world offer and take, as far as it is known.
     fn compile(
         &self,
         world: &Name,
         manifest: &ManifestFound,
-        content: Option<Digest>,
-        files: &BTreeMap<FilePath, Vec<u8>>,
+        content: Digest,
+        files: &ReadFiles,
+        others: &Others,
     ) -> Compiled;
 
     /// A resource that is made of a slug without a service, or one of the world's own.
-    fn compile_resource(&self, stack: &StackId, slug: &Name, with: &Value) -> Compiled;
+    fn compile_resource(&self, stack: &StackId, slug: &Name, with: &Value, others: &Others) -> Compiled;
+
+    /// The text of a world's or a repository's file, as it was read: for the lines that diagnostics show.
+    fn text(&self, file: &str) -> Option<Arc<str>>;
 
     /// What a stack's graph depends on in this catalogue: the same digest means that compiling gives the same graph.
     fn inputs(&self, world: &Name, slugs: &BTreeSet<Name>) -> Digest;
@@ -72,6 +78,24 @@ pub struct WorldFacts {
     pub resources: BTreeMap<Name, (Name, Value)>,
     /// Digest of all that was said of it.
     pub digest: Digest,
+}
+
+/// Which files of its source a service's graph is made of.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Reads {
+    /// Their bytes count.
+    pub texts: BTreeSet<FilePath>,
+    /// Only that they are there, and their digests.
+    pub listed: BTreeSet<FilePath>,
+}
+
+/// These files.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ReadFiles {
+    /// All of them.
+    pub listing: ContentListing,
+    /// The bytes of those that count by their bytes.
+    pub texts: BTreeMap<FilePath, Vec<u8>>,
 }
 
 /// The services that a source's manifests speak of.
@@ -114,23 +138,4 @@ pub struct Compiled {
     /// What it was compiled from, with the places of each value: for people's questions, never for the engine. Nothing
     /// where it did not come so far.
     pub resolved: Option<Arc<Resolved>>,
-}
-
-/// What differs between two catalogues: whom a replaced catalogue concerns.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Moved {
-    /// Worlds that came, went or changed.
-    pub worlds: BTreeSet<Name>,
-}
-
-impl Moved {
-    /// The worlds that two catalogues do not have alike.
-    #[must_use]
-    pub fn between(before: &dyn Catalogue, after: &dyn Catalogue) -> Moved {
-        let (before, after) = (before.worlds(), after.worlds());
-        let names: BTreeSet<&Name> = before.keys().chain(after.keys()).collect();
-        let digest = |of: &BTreeMap<Name, Arc<WorldFacts>>, name: &Name| of.get(name).map(|facts| facts.digest);
-        let moved = names.into_iter().filter(|name| digest(&before, name) != digest(&after, name));
-        Moved { worlds: moved.cloned().collect() }
-    }
 }

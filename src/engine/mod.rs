@@ -17,7 +17,7 @@ mod record;
 mod rows;
 mod settle;
 
-pub use catalogue::{Catalogue, Compiled, ManifestFound, Manifests, Moved, WorldFacts};
+pub use catalogue::{Catalogue, Compiled, ManifestFound, Manifests, ReadFiles, Reads, WorldFacts};
 pub use doors::{
     Accepted, AdoptAsk, ApplyAsk, ApproveAsk, Changed, ConsentAsk, DeploymentShown, DoorError, DownAnswer, DownAsk,
     Engine, EventStream, ExportShown, Followed, HeldData, HistoryPage, KeptRelease, LogsAsk, OutputShown, PlanAsk,

@@ -3,8 +3,9 @@
 use super::catalogue::Catalogue;
 use crate::contract::{Clock, Contents, Provider, Seal, Secrets, Source, Store};
 use crate::graph::KindSet;
-use crate::model::{Capability, DigestKey, Milliseconds, Name};
+use crate::model::{Capability, DigestKey, Kind, Milliseconds, Name};
 use crate::state::{SourceId, Why};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Everything that the engine is made of.
@@ -33,13 +34,13 @@ pub struct Parts {
 
 /// Where providers and sources come from: `wiring` knows the rooms, the engine does not.
 pub trait Rooms: Send + Sync {
-    /// What realises a capability of a world. The same object as long as the world's fields for it are the same: it
-    /// holds watches and caches.
-    ///
-    /// # Errors
-    /// Why this binary cannot do it now: not built in, no credentials, cannot be reached. Everything of that capability
-    /// is then Unknown.
-    fn provider(&self, world: &Name, capability: &Capability) -> Result<Arc<dyn Provider>, Why>;
+    /// What realises the capabilities of a world: the same objects as long as the world's fields are the same, since
+    /// they hold watches and caches. A capability that this binary cannot do now (not built in, no credentials) is there
+    /// with its reason: everything of it is then Unknown, never absent.
+    fn providers(&self, world: &Name) -> BTreeMap<Capability, Result<Arc<dyn Provider>, Why>>;
+
+    /// Which of a world's capabilities makes a kind: the kind's own, or the one that plays its room.
+    fn maker(&self, world: &Name, kind: &Kind) -> Option<Capability>;
 
     /// Where a stack's files come from.
     ///
@@ -55,6 +56,8 @@ pub struct Limits {
     pub activations_max: usize,
     /// How old a cached answer may be at a first look: the provider's watches make it younger.
     pub cached_max: Milliseconds,
+    /// How long a fresh look is good for acting on it (RELIABILITY.md S6).
+    pub fresh_for: Milliseconds,
     /// How often everything is looked at anew, even with healthy watches (RELIABILITY.md D7).
     pub relist_every: Milliseconds,
     /// How long asking for one thing may take.
@@ -80,6 +83,7 @@ impl Default for Limits {
         Limits {
             activations_max: 64,
             cached_max: Milliseconds(60_000),
+            fresh_for: Milliseconds(5_000),
             relist_every: Milliseconds(10 * 60_000),
             order_max: Milliseconds(60_000),
             backoff_max: Milliseconds(5 * 60_000),

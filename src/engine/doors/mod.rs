@@ -22,20 +22,22 @@ use super::parts::Parts;
 use crate::contract::{Cursor, EventsError, LogStream, Page, StoreError};
 use crate::model::{Address, Digest, Name, SecretName, StackId};
 use crate::state::{ConsentId, DeploymentId, Principal, ReleaseId, SourceId, Why, WhyCode};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// The engine, as doors hold it. Clones are the same engine.
 #[derive(Clone)]
 pub struct Engine {
     parts: Arc<Parts>,
+    sources: watch::Sender<BTreeSet<SourceId>>,
 }
 
 impl Engine {
     /// An engine over a store. It does nothing before it is run.
     #[must_use]
     pub fn new(parts: Parts) -> Engine {
-        Engine { parts: Arc::new(parts) }
+        Engine { parts: Arc::new(parts), sources: watch::Sender::default() }
     }
 
     /// What it is made of.
@@ -61,6 +63,12 @@ impl Engine {
 
     /// A source may hold something else now: look at it again, and at every stack that comes from it.
     pub fn nudge_source(&self, _source: &SourceId) {}
+
+    /// The sources that run somewhere, now and whenever that changes: whoever watches them follows this.
+    #[must_use]
+    pub fn sources(&self) -> watch::Receiver<BTreeSet<SourceId>> {
+        self.sources.subscribe()
+    }
 
     /// A secret of a world was set: look again at every stack that uses it.
     pub fn nudge_secret(&self, _world: &Name, _secret: &SecretName) {}
