@@ -1,4 +1,15 @@
-//! The only file that names concrete rooms.
+//! The only place that names concrete rooms: puts store, keys, secrets, sources, providers, engine and doors together.
+//!
+//! It must never decide anything about the world: it opens, connects and closes.
+
+mod settings;
+mod state;
+
+pub use crate::secrets::KeyPlace;
+pub use settings::{
+    API_PORT, FileSystems, Listen, NoPlace, Settings, clean_environment, default_state, nearest_config,
+};
+pub use state::{State, StateFailure};
 
 use crate::graph::{KindSet, existing};
 use crate::provider;

@@ -1,0 +1,169 @@
+//! `Settings`: everything that a server is told from outside, as data: nothing else reads the environment.
+
+use crate::secrets::KeyPlace;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// The port of the API where none is said; the next free one is taken if it is not free.
+pub const API_PORT: u16 = 7070;
+
+/// How a server is set up.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The state folder, as a whole path.
+    pub state: PathBuf,
+    /// The folder that holds `worlds/` and `repositories/`; without it, there is only what is in the binary.
+    pub config: Option<PathBuf>,
+    /// Where the keys of the instance come from.
+    pub keys: KeyPlace,
+    /// The deployd program, which is keeper and proxy too.
+    pub program: PathBuf,
+    /// Who opens the state, as another process will be told: `deployd serve`.
+    pub holder: String,
+    /// Where the API listens.
+    pub listen: Listen,
+    /// What becomes of a state folder on a file system that is not known to keep what was written.
+    pub file_systems: FileSystems,
+    /// `PATH`, `HOME` and `LANG` of every process that is started; nothing else of our own environment reaches one.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// Where the API listens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Listen {
+    /// The address.
+    pub address: SocketAddr,
+    /// Whether the next free port may be taken: where nobody named this one.
+    pub or_next: bool,
+}
+
+/// What becomes of a state folder on a file system that is not known to keep what was written (RELIABILITY.md 0.1).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FileSystems {
+    /// `serve`: refused, but for those that the operator names: `btrfs`, `overlay`.
+    Refused(BTreeSet<String>),
+    /// `up`: it says so and goes on.
+    Told,
+}
+
+/// The environment does not say where something is to lie.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum NoPlace {
+    /// For state.
+    State,
+    /// For keys.
+    Keys,
+}
+
+impl Settings {
+    /// The settings of a user's own server, by the variables of the environment (`XDG_STATE_HOME`, `XDG_CONFIG_HOME`,
+    /// `HOME`, `PATH`, `LANG`). What was said on the command line is put in afterwards.
+    ///
+    /// # Errors
+    /// [`NoPlace`] where neither a variable nor `HOME` says where state and keys lie. `state` named on the command line
+    /// is asked first.
+    pub fn of_environment(
+        program: PathBuf,
+        holder: &str,
+        state: Option<PathBuf>,
+        variable: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<Settings, NoPlace> {
+        let state = match state {
+            Some(state) => std::path::absolute(&state).unwrap_or(state),
+            None => default_state(variable).ok_or(NoPlace::State)?,
+        };
+        let (config_home, home) = (variable("XDG_CONFIG_HOME"), variable("HOME"));
+        let keys = KeyPlace::default_folder(config_home.as_deref(), home.as_deref()).ok_or(NoPlace::Keys)?;
+        Ok(Settings {
+            state,
+            config: None,
+            keys,
+            program,
+            holder: holder.to_owned(),
+            listen: Listen { address: SocketAddr::from((Ipv4Addr::LOCALHOST, API_PORT)), or_next: true },
+            file_systems: FileSystems::Told,
+            environment: clean_environment(variable),
+        })
+    }
+}
+
+/// `$XDG_STATE_HOME/deployd`, or `~/.local/state/deployd`; nothing if neither variable names a place.
+#[must_use]
+pub fn default_state(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))?;
+    Some(state.join("deployd"))
+}
+
+/// The folder of worlds and repositories for a service's folder: the nearest one upwards that holds `worlds/`, else
+/// `$XDG_CONFIG_HOME/deployd` or `~/.config/deployd`, if that holds it. Nothing where there is none.
+#[must_use]
+pub fn nearest_config(from: &Path, variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let holds_worlds = |folder: &Path| folder.join("worlds").is_dir();
+    let from = std::path::absolute(from).unwrap_or_else(|_| from.to_owned());
+    if let Some(found) = from.ancestors().find(|folder| holds_worlds(folder)) {
+        return Some(found.to_owned());
+    }
+    let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
+    Some(home.join("deployd")).filter(|folder| holds_worlds(folder))
+}
+
+/// What of our own environment reaches the processes that are started: what finds programs, and the language. Never
+/// more: it may hold what is ours alone (THREATS.md T39).
+#[must_use]
+pub fn clean_environment(variable: &dyn Fn(&str) -> Option<OsString>) -> BTreeMap<String, String> {
+    let kept = ["PATH", "HOME", "LANG"].into_iter();
+    kept.filter_map(|name| Some((name.to_owned(), variable(name)?.into_string().ok()?))).collect()
+}
+
+impl fmt::Display for NoPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NoPlace::State => f.write_str("neither XDG_STATE_HOME nor HOME is set: name the state folder with --state"),
+            NoPlace::Keys => f.write_str("neither XDG_CONFIG_HOME nor HOME is set: keys have no place to lie in"),
+        }
+    }
+}
+
+impl std::error::Error for NoPlace {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(pairs: &'static [(&'static str, &'static str)]) -> impl Fn(&str) -> Option<OsString> {
+        move |name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
+    }
+
+    #[test]
+    fn places_follow_the_environment() {
+        let settings = |variables: &dyn Fn(&str) -> Option<OsString>| {
+            Settings::of_environment(PathBuf::from("/bin/deployd"), "deployd serve", None, variables)
+        };
+        let home = settings(&of(&[("HOME", "/home/ann"), ("LANG", "C"), ("API_KEY", "x")])).unwrap();
+        assert_eq!(home.state, Path::new("/home/ann/.local/state/deployd"));
+        let names: Vec<_> = home.environment.keys().collect();
+        assert_eq!(names, ["HOME", "LANG"], "nothing else of the server's environment reaches a service");
+        let xdg = settings(&of(&[("XDG_STATE_HOME", "/s"), ("XDG_CONFIG_HOME", "/c")])).unwrap();
+        assert_eq!(xdg.state, Path::new("/s/deployd"));
+        assert_eq!(settings(&of(&[])).unwrap_err(), NoPlace::State);
+        assert_eq!(settings(&of(&[("XDG_STATE_HOME", "/s")])).unwrap_err(), NoPlace::Keys);
+    }
+
+    #[test]
+    fn the_nearest_folder_with_worlds_counts() {
+        let home = tempfile::tempdir().unwrap();
+        let deep = home.path().join("team/app/service");
+        std::fs::create_dir_all(&deep).unwrap();
+        assert_eq!(nearest_config(&deep, &of(&[])), None);
+        std::fs::create_dir_all(home.path().join("team/worlds")).unwrap();
+        assert_eq!(nearest_config(&deep, &of(&[])), Some(home.path().join("team")));
+        // A file of that name is no folder of worlds.
+        std::fs::write(deep.join("worlds"), "").unwrap();
+        assert_eq!(nearest_config(&deep, &of(&[])), Some(home.path().join("team")));
+    }
+}
