@@ -9,15 +9,22 @@
 //! future and keeping the store.
 
 mod act;
+mod activate;
 mod catalogue;
 mod doors;
+mod exports;
+mod gather;
+mod look;
 mod parts;
 mod queue;
 mod record;
 mod rows;
+mod run;
 mod settle;
+mod shared;
+mod sources;
 
-pub use catalogue::{Catalogue, Compiled, ManifestFound, Manifests, ReadFiles, Reads, WorldFacts};
+pub use catalogue::{Catalogue, CompileAsk, Compiled, ConfigFile, FileCatalogue, ManifestFound, Manifests, WorldFacts};
 pub use doors::{
     Accepted, AdoptAsk, ApplyAsk, ApproveAsk, Changed, ConsentAsk, DeploymentShown, DoorError, DownAnswer, DownAsk,
     Engine, EventStream, ExportShown, Followed, HeldData, HistoryPage, KeptRelease, LogsAsk, OutputShown, PlanAsk,

@@ -74,7 +74,14 @@ pub fn accept(
         ended: None,
         why: None,
     };
-    let row = DeploymentRow { deployment, aim: new.aim, generation: stack.wish_generation, plan: None, cancel: None };
+    let row = DeploymentRow {
+        deployment,
+        aim: new.aim,
+        generation: stack.wish_generation,
+        plan: None,
+        shown: None,
+        cancel: None,
+    };
     let (replaced, waiting): (Vec<_>, Vec<_>) = rows
         .live
         .values()

@@ -10,7 +10,7 @@ use super::events::draft;
 use crate::contract::{Batch, Expected, Fence, Key, RowVersion};
 use crate::model::{Address, Digest, Identity, StackId, Wall};
 use crate::state::{Consent, ConsentId, EventBody, Export, Owned, Record, ReleaseId, Revision, RevisionId, Stack};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One operation.
 #[derive(Clone, Debug)]
@@ -47,6 +47,8 @@ pub enum Op {
     NoPlan(Digest),
     /// Write what the source said.
     Head(Head),
+    /// Write what the stack uses of others.
+    Uses(BTreeSet<Address>),
     /// Write what a resource is made of.
     Resource(Box<ResourceSpec>),
     /// A row of the world, and what is expected of it, if anything is.
@@ -191,6 +193,7 @@ fn write(rows: &StackRows, op: &Op) -> Vec<(Written, Option<Expected>)> {
         Op::Plan(id, row) => put(key(Table::Plan, &id.to_string()), encode(row)),
         Op::NoPlan(id) => remove(key(Table::Plan, &id.to_string())),
         Op::Head(head) => put(key(Table::Head, "row"), encode(head)),
+        Op::Uses(uses) => put(key(Table::Uses, "row"), encode(uses)),
         Op::Resource(spec) => put(key(Table::Resource, "row"), encode(spec)),
         Op::World(key, expected, bytes) => {
             vec![(Written::Put(key.clone(), Encoded { bytes: bytes.clone(), blobs: Vec::new() }), *expected)]
@@ -236,6 +239,7 @@ fn apply(rows: &mut StackRows, op: Op) {
         Op::Plan(id, row) => drop(rows.plans.insert(id, row)),
         Op::NoPlan(id) => drop(rows.plans.remove(&id)),
         Op::Head(head) => rows.head = Some(head),
+        Op::Uses(uses) => rows.uses = uses,
         Op::Resource(spec) => rows.resource = Some(*spec),
         Op::World(..) | Op::NoWorld(..) => {}
         recorded => {

@@ -23,6 +23,14 @@ pub enum LoadError {
 /// [`LoadError`]; never reads as "there is none".
 pub async fn load_stack(store: &dyn Store, id: &StackId) -> Result<StackRows, LoadError> {
     let (rows, _) = store.load(&Scope::Stack(id.clone())).await.map_err(LoadError::Store)?;
+    load_rows(store, id, rows).await
+}
+
+/// Makes a stack of its rows, as one load has given them.
+///
+/// # Errors
+/// [`LoadError`].
+pub async fn load_rows(store: &dyn Store, id: &StackId, rows: Vec<Row>) -> Result<StackRows, LoadError> {
     let mut loaded = StackRows::none(id.clone());
     // The stack's own row comes first: the others lie in its record.
     let head = rows.iter().find(|row| row.key.table_and_id().is_some_and(|(table, _)| table == Table::Stack.name()));
@@ -67,6 +75,7 @@ async fn take(store: &dyn Store, loaded: &mut StackRows, row: &Row) -> Result<()
     match table {
         Table::Stack => return Ok(()),
         Table::Head => loaded.head = Some(read_row(store, row).await?),
+        Table::Uses => loaded.uses = read_row(store, row).await?,
         Table::Resource => loaded.resource = Some(read_row(store, row).await?),
         Table::Release => drop(loaded.releases.insert(digest()?, read_row(store, row).await?)),
         Table::Revision => drop(loaded.revisions.insert(digest()?, read_row(store, row).await?)),

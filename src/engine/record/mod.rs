@@ -13,14 +13,14 @@ mod tests;
 pub use change::{Change, Op};
 pub use commit::{RecordError, commit};
 pub use events::draft;
-pub use load::{LoadError, load_stack, read_row};
+pub use load::{LoadError, load_rows, load_stack, read_row};
 pub use named::blobs_named;
 
 use super::rows::{DeploymentRow, Head, PlanRow, ReleaseRow, ResourceSpec};
 use crate::contract::{Expected, Key, RowVersion};
-use crate::model::{Digest, StackId, Wall};
+use crate::model::{Address, Digest, StackId, Wall};
 use crate::state::{Record, ReleaseId, Revision, RevisionId, Stack};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All rows of a stack, as they were at one moment, with what was committed since by us.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub struct StackRows {
     pub plans: BTreeMap<Digest, PlanRow>,
     /// What the source said last.
     pub head: Option<Head>,
+    /// What it uses of others: its name stands in their exports.
+    pub uses: BTreeSet<Address>,
     /// What a resource without a service is made of.
     pub resource: Option<ResourceSpec>,
     /// The version of each row: what a batch expects.
@@ -57,6 +59,7 @@ impl StackRows {
             revisions: BTreeMap::new(),
             plans: BTreeMap::new(),
             head: None,
+            uses: BTreeSet::new(),
             resource: None,
             versions: BTreeMap::new(),
         }

@@ -104,6 +104,7 @@ fn deployment() -> DeploymentRow {
         aim: Aim::Revision(digest()),
         generation: 2,
         plan: Some(digest()),
+        shown: Some((digest(), digest())),
         cancel: Some(principal()),
     }
 }
@@ -190,7 +191,7 @@ fn keys_tell_identities_and_tables_apart() {
 
 const GOLDEN: &str = "
 stack a3ad2a4
-deployment 18229bf
+deployment 2811ae2
 consent 00199d5
 export 2e9be8c
 life caf72a0

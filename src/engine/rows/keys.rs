@@ -13,6 +13,8 @@ pub enum Table {
     Head,
     /// What a resource without a service is made of: one row.
     Resource,
+    /// What the stack uses of others: one row, so that it can be given back.
+    Uses,
     /// `state::Owned` by identity.
     Owned,
     /// The highest life of each address.
@@ -30,10 +32,11 @@ pub enum Table {
 }
 
 impl Table {
-    const ALL: [Table; 10] = [
+    const ALL: [Table; 11] = [
         Table::Stack,
         Table::Head,
         Table::Resource,
+        Table::Uses,
         Table::Owned,
         Table::Life,
         Table::Consent,
@@ -50,6 +53,7 @@ impl Table {
             Table::Stack => "stack",
             Table::Head => "head",
             Table::Resource => "resource",
+            Table::Uses => "uses",
             Table::Owned => "owned",
             Table::Life => "life",
             Table::Consent => "consent",

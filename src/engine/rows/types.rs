@@ -18,6 +18,9 @@ pub struct DeploymentRow {
     /// The digest of its plan, which approvals name (`deployment.plan` names the blob).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Digest>,
+    /// The plan that was shown for approval, and the blob of its steps' digests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<(Digest, Digest)>,
     /// Somebody wants it ended: it ends between two steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<Principal>,

@@ -1,14 +1,19 @@
-//! `Catalogue`: what systems engineers wrote (worlds, repositories), as the engine uses it, and how a service's
-//! manifest becomes a desired graph by it.
+//! `Catalogue`: what systems engineers wrote (worlds, repositories), as the engine uses it, and how a service's manifest
+//! becomes a desired graph by it.
 //!
 //! A catalogue is immutable and pure: it was read whole, and answers the same for the same question. A changed file
 //! makes another catalogue, which replaces this one at once; what did not change keeps its digests, so nothing is
 //! compiled for it again.
 
-use crate::contract::{ContentListing, FilePath};
+mod files;
+
+pub use files::{ConfigFile, FileCatalogue};
+
+use crate::contract::FilePath;
 use crate::diagnostic::Diagnostics;
 use crate::graph::DesiredGraph;
-use crate::model::{Capability, Digest, Name, StackId, Value};
+use crate::manifest::Manifest;
+use crate::model::{Address, Capability, Digest, Name, StackId, Value};
 use crate::plan::Policy;
 use crate::repository::Repository;
 use crate::resolve::{Offers, Others, Resolved};
@@ -27,42 +32,46 @@ pub trait Catalogue: Send + Sync {
     fn manifests(&self, files: &BTreeMap<FilePath, Vec<u8>>) -> Manifests;
 
     /// Which files a service's graph is made of beyond its manifest: what `files:` takes in and `when:` watches. Paths
-    /// are the source's.
-    fn reads(&self, manifest: &ManifestFound, files: &ContentListing) -> Reads;
+    /// are the source's, of which `all` are there.
+    fn reads(&self, manifest: &ManifestFound, all: &BTreeSet<String>) -> BTreeSet<String>;
 
-    /// A service in a world. No graph where there are mistakes. The same question has the same answer, whatever else
-    /// the source holds. `others` is what the other stacks of that world offer and take, as far as it is known.
-    fn compile(
-        &self,
-        world: &Name,
-        manifest: &ManifestFound,
-        content: Digest,
-        files: &ReadFiles,
-        others: &Others,
-    ) -> Compiled;
+    /// A service in a world.
+    fn compile(&self, world: &Name, ask: &CompileAsk<'_>) -> Compiled;
 
     /// A resource that is made of a slug without a service, or one of the world's own.
     fn compile_resource(&self, stack: &StackId, slug: &Name, with: &Value, others: &Others) -> Compiled;
 
     /// The text of a world's or a repository's file, as it was read: for the lines that diagnostics show.
-    fn text(&self, file: &str) -> Option<Arc<str>>;
+    fn text(&self, _file: &str) -> Option<Arc<str>> {
+        None
+    }
 
     /// What a stack's graph depends on in this catalogue: the same digest means that compiling gives the same graph.
     fn inputs(&self, world: &Name, slugs: &BTreeSet<Name>) -> Digest;
 
-    /// What is wrong with the worlds' and repositories' own files.
-    fn mistakes(&self) -> Diagnostics;
+    /// What a world can be asked for: for `slugs`, `explain` and `why-not`.
+    fn offers(&self, world: &Name) -> Option<Arc<Offers>>;
 
-    /// What a world sees of its repositories, each slug fitted to what it can make: for people's questions (`slugs`,
-    /// `explain`, `why-not`), never for the engine. Nothing where that world is not known or cannot be used.
-    fn offers(&self, _world: &Name) -> Option<Arc<Offers>> {
-        None
-    }
+    /// Everything that is wrong with the worlds' and repositories' own files.
+    fn mistakes(&self) -> Diagnostics;
 
     /// The repositories, by name: for people's questions.
     fn repositories(&self) -> BTreeMap<Name, Arc<Repository>> {
         BTreeMap::new()
     }
+}
+
+/// What a service is compiled of.
+#[derive(Clone, Copy)]
+pub struct CompileAsk<'a> {
+    /// Its manifest.
+    pub manifest: &'a ManifestFound,
+    /// Its content.
+    pub content: Digest,
+    /// The files that [`Catalogue::reads`] named, by path from the root of the source.
+    pub files: &'a BTreeMap<String, Vec<u8>>,
+    /// What the other stacks of the world offer.
+    pub others: &'a Others,
 }
 
 /// What the engine needs to know of a world.
@@ -80,24 +89,6 @@ pub struct WorldFacts {
     pub digest: Digest,
 }
 
-/// Which files of its source a service's graph is made of.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Reads {
-    /// Their bytes count.
-    pub texts: BTreeSet<FilePath>,
-    /// Only that they are there, and their digests.
-    pub listed: BTreeSet<FilePath>,
-}
-
-/// These files.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct ReadFiles {
-    /// All of them.
-    pub listing: ContentListing,
-    /// The bytes of those that count by their bytes.
-    pub texts: BTreeMap<FilePath, Vec<u8>>,
-}
-
 /// The services that a source's manifests speak of.
 #[derive(Clone, Debug, Default)]
 pub struct Manifests {
@@ -108,7 +99,7 @@ pub struct Manifests {
 }
 
 /// One service's manifest in a source.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct ManifestFound {
     /// The service.
     pub service: Name,
@@ -118,24 +109,48 @@ pub struct ManifestFound {
     pub document: u32,
     /// The file's bytes: what a revision keeps. References stay references.
     pub bytes: Arc<[u8]>,
+    /// Digest of the document as it was written: comments and other documents of the file are no part of it.
+    pub written: Digest,
     /// Where the service's files are, relative to the source; empty is the whole source.
     pub folder: String,
     /// What else names its content: `build`, `prepare`, `test`, as text.
     pub adds: String,
     /// The worlds that it may go to; `None` is anywhere.
     pub worlds: Option<BTreeSet<Name>>,
+    /// It was read already.
+    pub read: Option<Arc<Manifest>>,
+}
+
+impl PartialEq for ManifestFound {
+    /// Whether they say the same from the same place.
+    fn eq(&self, other: &ManifestFound) -> bool {
+        (&self.service, &self.path, self.document, self.written, &self.folder)
+            == (&other.service, &other.path, other.document, other.written, &other.folder)
+    }
 }
 
 /// What came of compiling.
 #[derive(Clone, Debug, Default)]
 pub struct Compiled {
-    /// What should be; nothing where there are mistakes.
+    /// What should be; nothing where there are mistakes, or something of others is not offered yet.
     pub graph: Option<Arc<DesiredGraph>>,
+    /// What it was made of, with the origin of each value: for `explain`.
+    pub resolved: Option<Arc<Resolved>>,
     /// The slugs that it asked for: a change of one of these concerns it.
     pub slugs: BTreeSet<Name>,
+    /// What other stacks do not offer yet. It may come: nothing is wrong with the files for that.
+    pub not_offered: BTreeSet<Address>,
     /// Mistakes, warnings and notes.
     pub said: Diagnostics,
-    /// What it was compiled from, with the places of each value: for people's questions, never for the engine. Nothing
-    /// where it did not come so far.
-    pub resolved: Option<Arc<Resolved>>,
+}
+
+impl Compiled {
+    /// The mistakes that somebody has to mend: not what another stack may offer yet.
+    #[must_use]
+    pub fn has_mistakes(&self) -> bool {
+        let mends = |one: &&crate::diagnostic::Diagnostic| {
+            one.severity == crate::diagnostic::Severity::Error && one.code.0 != crate::resolve::NOT_OFFERED
+        };
+        self.said.iter().any(|one| mends(&one))
+    }
 }

@@ -1,0 +1,90 @@
+//! What is remembered of a stack between its activations. All of it can be lost: it is found again by loading and
+//! looking, only slower.
+
+use super::super::record::StackRows;
+use super::super::settle::Watched;
+use crate::contract::{Fence, Found, Row};
+use crate::graph::DesiredGraph;
+use crate::model::{Digest, Identity, SecretName, Steady, Wall};
+use crate::plan::Report;
+use crate::state::{Observation, ReleaseId, RevisionId, Why};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What is remembered of a stack.
+#[derive(Default)]
+pub struct Memory {
+    /// Its rows as they were loaded, with what we committed since.
+    pub rows: Option<StackRows>,
+    /// Its rows as the start found them, until they are decoded.
+    pub raw: Option<Vec<Row>>,
+    /// Proof that we act for it.
+    pub fence: Option<Fence>,
+    /// What was seen last.
+    pub seen: Observation,
+    /// When everything of it was looked at last.
+    pub looked: Option<(Wall, Steady)>,
+    /// For how long we have watched what is on its way.
+    pub watched: Watched,
+    /// When each was seen fresh last.
+    pub seen_fresh: BTreeMap<Identity, Steady>,
+    /// When we changed something last: a cached look may be older than that.
+    pub changed: BTreeMap<Identity, Steady>,
+    /// What was gathered last.
+    pub gathered: Option<Gathered>,
+    /// Graphs by the blob that holds them.
+    pub graphs: BTreeMap<Digest, Arc<DesiredGraph>>,
+    /// The digests in a seal, by the blob that holds them.
+    pub seal: Option<(Digest, Arc<BTreeSet<Digest>>)>,
+    /// What fills each export: the same is not sealed again.
+    pub exported: Option<Digest>,
+    /// What was waited for, held, kept and noted last.
+    pub report: Report,
+    /// Steps that were begun, and whose end is not told yet.
+    pub begun: BTreeMap<Identity, &'static str>,
+    /// What keeps a step from going out although the plan has it: a secret that cannot be opened.
+    pub unfilled: BTreeMap<Identity, Why>,
+    /// Things with our receipt that a listing found.
+    pub found: Vec<Found>,
+    /// How often in a row the source could not be read.
+    pub source_tries: u32,
+    /// Nothing was to be done, and nothing of ours has changed since.
+    pub idle: bool,
+    /// Where a deployment's files are waited for: tried again then.
+    pub retry_at: Option<Steady>,
+}
+
+/// What was gathered of the source, and by what it would be another.
+#[derive(Clone, Debug)]
+pub struct Gathered {
+    /// The number of the source's read, of the catalogue and of the secrets.
+    pub from: (u64, u64, u64),
+    /// The revision that it holds.
+    pub revision: Option<RevisionId>,
+    /// What was compiled of it.
+    pub release: Option<ReleaseId>,
+    /// Secrets that it uses and that cannot be had.
+    pub missing: BTreeMap<SecretName, Why>,
+}
+
+impl Memory {
+    /// The graph of a blob, if it is remembered. Few are kept: a target, a good one, one that is coming.
+    pub fn remember_graph(&mut self, blob: Digest, graph: Arc<DesiredGraph>) {
+        if self.graphs.len() >= 6 && !self.graphs.contains_key(&blob) {
+            self.graphs.clear();
+        }
+        self.graphs.insert(blob, graph);
+    }
+
+    /// Counts how long what is on its way is on its way.
+    pub fn settling(&mut self, now: Steady) {
+        self.watched.look(&self.seen, now);
+    }
+
+    /// Rows were written by somebody else, or what we wrote is not known: they are loaded again.
+    pub fn forget_rows(&mut self) {
+        self.rows = None;
+        self.raw = None;
+        self.idle = false;
+    }
+}

@@ -1,0 +1,186 @@
+//! What is new: the source holds something else, a secret was set, the catalogue has changed. News becomes a deployment;
+//! the same again is none.
+
+use super::super::gather::{NoRelease, revise};
+use super::super::queue::{New, accept};
+use super::super::record::{Change, Op};
+use super::super::rows::{Aim, Head};
+use super::commit::set;
+use super::memory::Gathered;
+use super::trigger::{Target, mistaken};
+use super::{Activation, Halt, later};
+use crate::model::Milliseconds;
+use crate::state::{Mode, Principal, Revision, RevisionId, SourceId, StackCondition, Why};
+use std::collections::BTreeMap;
+
+/// What passes (files that are being written, a host that does not answer) is looked at again after that long.
+const AGAIN: Milliseconds = Milliseconds(2_000);
+
+impl Activation {
+    /// By what another gathering could give something else: the source's read, the catalogue, the secrets.
+    pub(super) fn stamp(&self, read: u64) -> (u64, u64, u64) {
+        (read, self.shared.catalogue().0, self.shared.secrets_generation())
+    }
+
+    /// Gathers again if something may have changed, and accepts a deployment if it has.
+    pub(super) async fn take_news(&mut self) -> Result<(), Halt> {
+        let Some(source) = self.source() else { return Ok(()) };
+        // One that reads the source when its turn comes is the news.
+        if self.rows().live.values().any(|row| row.aim == Aim::Source && row.deployment.release.is_none()) {
+            return Ok(());
+        }
+        let watched = self.is_watched(&source);
+        let read = self.shared.source(&source).filter(|_| watched);
+        if watched && read.is_none() {
+            self.shared.await_source(&source, &self.id);
+        }
+        let from = self.stamp(read.as_ref().map_or(0, |read| read.number));
+        let is_due = self.memory.retry_at.is_some_and(|at| at <= self.now().steady);
+        if self.memory.gathered.as_ref().is_some_and(|gathered| gathered.from == from) && !is_due {
+            return Ok(());
+        }
+        self.memory.retry_at = None;
+        let revision = match (self.pseudo_source(&source).await?, &read) {
+            (Some(revision), _) => Some(revision),
+            (None, Some(read)) => Some(match &read.held {
+                Ok(held) => revise(&self.shared, held, &self.id.stack).await,
+                Err(trouble) => Err(trouble.clone().into()),
+            }),
+            (None, None) => None,
+        };
+        self.memory.gathered = Some(Gathered { from, revision: None, release: None, missing: BTreeMap::new() });
+        match revision {
+            Some(Err(no)) => self.no_news(no).await,
+            Some(Ok(revision)) => self.weigh_news(source, Some(revision)).await,
+            None => self.weigh_news(source, None).await,
+        }
+    }
+
+    /// Whether the source is followed, or is one of those that need no following.
+    fn is_watched(&self, source: &SourceId) -> bool {
+        self.shared.runs_of(source).contains_key(&self.id.world)
+    }
+
+    async fn weigh_news(&mut self, source: SourceId, read: Option<Revision>) -> Result<(), Halt> {
+        let head = self.rows().head.clone();
+        let Some((id, revision)) = self.revision_to_compile(head.as_ref(), read.as_ref()) else { return Ok(()) };
+        let moved = read.as_ref().is_some_and(|read| head.as_ref().is_none_or(|head| head.revision != read.id()));
+        let target = match self.release_of(id, revision).await {
+            Ok(target) => target,
+            Err(no) => return self.no_news(no).await,
+        };
+        let release = target.release.as_ref().map(|(id, _)| *id);
+        if let Some(gathered) = &mut self.memory.gathered {
+            (gathered.revision, gathered.release) = (Some(id), release);
+        }
+        let is_news = release != head.as_ref().and_then(|head| head.release);
+        if is_news { self.accept_news(source, target, moved).await } else { self.old_news(head, read).await }
+    }
+
+    /// What the source holds; or, where that is what it held before, what a person went back to.
+    fn revision_to_compile(&self, head: Option<&Head>, read: Option<&Revision>) -> Option<(RevisionId, Revision)> {
+        let kept = |id: RevisionId| self.rows().revisions.get(&id).map(|revision| (id, revision.clone()));
+        match (read, head) {
+            (Some(read), Some(head)) if read.id() == head.revision => {
+                head.held.and_then(kept).or_else(|| Some((read.id(), read.clone())))
+            }
+            (Some(read), _) => Some((read.id(), read.clone())),
+            (None, Some(head)) => kept(head.held.unwrap_or(head.revision)),
+            (None, None) => None,
+        }
+    }
+
+    async fn accept_news(&mut self, source: SourceId, target: Target, moved: bool) -> Result<(), Halt> {
+        let (Some((revision, _)), Some((release, _))) = (&target.revision, &target.release) else { return Ok(()) };
+        let (revision, release) = (*revision, *release);
+        let because =
+            if moved { self.what_changed(&target).await } else { "what it is made of has changed".to_owned() };
+        let new = New {
+            aim: Aim::Revision(revision),
+            source: Some(source),
+            revision: Some(revision),
+            release: Some(release),
+            mode: Mode::Evaluated,
+            principal: Principal(if moved { "watch" } else { "deployd" }.to_owned()),
+            because,
+        };
+        let mut change = Change::new();
+        let mut stack = self.stack().clone();
+        let queue_max = self.shared.parts.limits.queue_max;
+        if let Err(why) = accept(self.rows(), &mut stack, new, self.now().wall, queue_max, &mut change) {
+            return self.condition(StackCondition::Waiting, Some(why)).await;
+        }
+        set(&mut stack, StackCondition::SourceMissing, None);
+        set(&mut stack, StackCondition::Mistaken, None);
+        self.put_stack(&mut change, stack);
+        self.keep_release(&mut change, &target);
+        let held = self.rows().head.as_ref().filter(|_| !moved).and_then(|head| head.held);
+        let newest = self.rows().head.as_ref().filter(|_| held.is_some()).map_or(revision, |head| head.revision);
+        change.push(Op::Head(Head { revision: newest, release: Some(release), held }));
+        self.commit(change).await
+    }
+
+    /// `app.py changed`, `3 files changed`: what people read in the history.
+    async fn what_changed(&self, target: &Target) -> String {
+        let before = self.rows().head.as_ref().and_then(|head| self.rows().revisions.get(&head.revision));
+        let after = target.revision.as_ref().map(|(_, revision)| revision);
+        let (Some(before), Some(after)) = (before, after) else { return "first seen".to_owned() };
+        let contents = &self.shared.parts.contents;
+        if let (Some(old), Some(new)) = (before.content, after.content)
+            && old != new
+            && let (Ok(old), Ok(new)) = (contents.listing(old).await, contents.listing(new).await)
+        {
+            let paths = crate::contract::changed_paths(&old, &new);
+            match paths.as_slice() {
+                [] => {}
+                [one] => return format!("{one} changed"),
+                [one, two] => return format!("{one} and {two} changed"),
+                [one, rest @ ..] => return format!("{one} and {} more files changed", rest.len()),
+            }
+        }
+        "its manifest changed".to_owned()
+    }
+
+    /// What was gathered is what was gathered before: a comment, a place, another commit of the same files.
+    async fn old_news(&mut self, head: Option<Head>, read: Option<Revision>) -> Result<(), Halt> {
+        let mut change = Change::new();
+        if let (Some(head), Some(read)) = (&head, &read)
+            && head.revision != read.id()
+        {
+            let id = read.id();
+            if !self.rows().revisions.contains_key(&id) {
+                change.push(Op::Revision(id, Box::new(read.clone())));
+            }
+            change.push(Op::Head(Head { revision: id, ..head.clone() }));
+        }
+        if read.is_some() {
+            let mut stack = self.stack().clone();
+            set(&mut stack, StackCondition::SourceMissing, None);
+            set(&mut stack, StackCondition::Mistaken, None);
+            self.put_stack(&mut change, stack);
+        }
+        self.commit(change).await
+    }
+
+    /// Nothing is decided by what could not be read or has mistakes; it is told.
+    async fn no_news(&mut self, no: NoRelease) -> Result<(), Halt> {
+        match no {
+            NoRelease::Store(error) => Err(later(&error)),
+            NoRelease::Mistakes(mistakes) => self.condition(StackCondition::Mistaken, Some(mistaken(&mistakes))).await,
+            NoRelease::Waits(..) => {
+                self.memory.gathered = None;
+                self.told_waits(&no).await
+            }
+            NoRelease::Source(trouble) => {
+                // Gathered again when it may have passed, although nothing else has changed by then.
+                if trouble.passes {
+                    let at = self.now().steady.plus(AGAIN);
+                    self.memory.retry_at = Some(at);
+                    self.wake_at(at);
+                }
+                let why: Why = trouble.why;
+                self.condition(StackCondition::SourceMissing, Some(why)).await
+            }
+        }
+    }
+}

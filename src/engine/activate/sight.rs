@@ -1,0 +1,215 @@
+//! Looking: at everything once an activation, from caches; fresh at what we have changed, at what cannot be proved
+//! otherwise, and at what is about to be changed.
+
+use super::super::look::{look, queries};
+use super::super::record::{Change, Op};
+use super::super::settle::settled;
+use super::inputs::Planning;
+use super::{Activation, Halt};
+use crate::contract::{Freshness, Query};
+use crate::model::{Identity, Milliseconds, Steady};
+use crate::state::{Condition, EventBody, Owned, Phase, Presence, Present, Seen, Why, WhyCode};
+use std::collections::BTreeSet;
+
+/// How old an answer about something on its way may be: the report says how often it is worth looking.
+const SETTLING_MAX: Milliseconds = Milliseconds(100);
+
+/// Rows that looks settle in one batch.
+const SETTLED_AT_ONCE: usize = 30;
+
+impl Activation {
+    /// Looks at everything that a plan needs, as far as it was not looked at just now, and records what the look
+    /// settles. Whether anything is otherwise than before.
+    pub(super) async fn look_all(&mut self, planning: &Planning) -> Result<bool, Halt> {
+        let now = self.now().steady;
+        let all = queries(self.record(), &planning.desired);
+        let asked: BTreeSet<Identity> = all.iter().map(|query| query.identity.clone()).collect();
+        self.memory.seen.retain(|identity, _| asked.contains(identity));
+        let (mut cached, mut settling, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
+        for query in all {
+            match self.how(&query.identity, now) {
+                None => {}
+                Some(Freshness::Fresh) => fresh.push(query),
+                Some(Freshness::Cached(age)) if age == SETTLING_MAX => settling.push(query),
+                Some(Freshness::Cached(_)) => cached.push(query),
+            }
+        }
+        let mut changed = self.ask(cached, Freshness::Cached(self.shared.parts.limits.cached_max)).await;
+        changed |= self.ask(settling, Freshness::Cached(SETTLING_MAX)).await;
+        changed |= self.ask(fresh, Freshness::Fresh).await;
+        // What an old look did not find may be there by now.
+        let doubtful = |seen: &Seen| seen.presence == Presence::Absent && !seen.fresh;
+        let doubted: BTreeSet<Identity> =
+            self.memory.seen.iter().filter(|(_, seen)| doubtful(seen)).map(|(identity, _)| identity.clone()).collect();
+        let again =
+            queries(self.record(), &planning.desired).into_iter().filter(|query| doubted.contains(&query.identity));
+        changed |= self.ask(again.collect(), Freshness::Fresh).await;
+        self.memory.looked = Some((self.now().wall, now));
+        self.looked_this_time = true;
+        let settled = self.settle().await?;
+        self.memory.settling(self.now().steady);
+        Ok(changed | settled)
+    }
+
+    /// How something has to be looked at now, if at all.
+    fn how(&self, identity: &Identity, now: Steady) -> Option<Freshness> {
+        let limits = &self.shared.parts.limits;
+        let within = |at: Option<&Steady>, span: Milliseconds| at.is_some_and(|at| now.since(*at) <= span);
+        let Some(seen) = self.memory.seen.get(identity) else { return Some(Freshness::Fresh) };
+        let just_seen = within(self.memory.seen_fresh.get(identity), limits.fresh_for);
+        if seen.present().is_some_and(|present| is_on_its_way(&present.condition)) {
+            return Some(Freshness::Cached(SETTLING_MAX));
+        }
+        if just_seen && self.looked_this_time {
+            return None;
+        }
+        if within(self.memory.changed.get(identity), limits.cached_max) {
+            return Some(Freshness::Fresh);
+        }
+        (!self.looked_this_time).then_some(Freshness::Cached(limits.cached_max))
+    }
+
+    /// Looks fresh at some lives. Whether anything is otherwise than it was seen before.
+    pub(super) async fn look_fresh(&mut self, planning: &Planning, at: &BTreeSet<Identity>) -> Result<bool, Halt> {
+        let now = self.now().steady;
+        let fresh_for = self.shared.parts.limits.fresh_for;
+        let is_fresh = |identity: &Identity| {
+            self.memory.seen_fresh.get(identity).is_some_and(|seen| now.since(*seen) <= fresh_for)
+        };
+        let stale: BTreeSet<&Identity> = at.iter().filter(|identity| !is_fresh(identity)).collect();
+        if stale.is_empty() {
+            return Ok(false);
+        }
+        let known = queries(self.record(), &planning.desired);
+        let mut asked: Vec<Query> = known.into_iter().filter(|query| stale.contains(&query.identity)).collect();
+        let named: BTreeSet<Identity> = asked.iter().map(|query| query.identity.clone()).collect();
+        // A successor's life is not recorded before its step: it is looked at as what its step would make.
+        for identity in stale.into_iter().filter(|identity| !named.contains(identity)) {
+            let Some(node) = planning.desired.nodes.get(&identity.address) else { continue };
+            asked.push(Query {
+                identity: identity.clone(),
+                kind: node.kind.clone(),
+                handle: None,
+                health: node.health.clone(),
+                fields: node.fields.clone(),
+            });
+        }
+        let changed = self.ask(asked, Freshness::Fresh).await;
+        let settled = self.settle().await?;
+        Ok(changed | settled)
+    }
+
+    /// Asks, and takes the answers in.
+    async fn ask(&mut self, asked: Vec<Query>, freshness: Freshness) -> bool {
+        if asked.is_empty() {
+            return false;
+        }
+        let began = self.now().steady;
+        let answers = look(&self.shared, &self.id.world.clone(), asked, freshness).await;
+        let mut changed = false;
+        for (identity, seen) in answers {
+            changed |= self.take_in(identity, seen, began);
+        }
+        changed
+    }
+
+    /// Takes one answer in; whether it is another than before. One that may be older than our last change is none.
+    fn take_in(&mut self, identity: Identity, seen: Seen, began: Steady) -> bool {
+        let cached_max = self.shared.parts.limits.cached_max;
+        let changed_at = self.memory.changed.get(&identity);
+        let too_old = !seen.fresh && changed_at.is_some_and(|at| began.since(*at) <= cached_max);
+        if too_old && !matches!(seen.presence, Presence::Unknown(_)) && self.memory.seen.contains_key(&identity) {
+            return false;
+        }
+        if seen.fresh {
+            self.memory.seen_fresh.insert(identity.clone(), began);
+        } else {
+            self.memory.seen_fresh.remove(&identity);
+        }
+        let before = self.memory.seen.insert(identity.clone(), seen);
+        let after = &self.memory.seen[&identity];
+        before.is_none_or(|before| {
+            !is_same(&before.presence, &after.presence) || (after.fresh && !before.fresh && after.is_absent())
+        })
+    }
+
+    /// Records what looks have settled, and tells the ends of steps. Whether anything was recorded.
+    pub(super) async fn settle(&mut self) -> Result<bool, Halt> {
+        let now = self.now().wall;
+        let rows = settled(self.record(), &self.memory.seen, &self.shared.parts.kinds, now);
+        let events = self.ends_of_steps(&rows);
+        if rows.is_empty() && events.is_empty() {
+            return Ok(false);
+        }
+        let mut events = events.into_iter().peekable();
+        let mut rows = rows.into_iter().peekable();
+        while rows.peek().is_some() || events.peek().is_some() {
+            let mut change = Change::new();
+            rows.by_ref().take(SETTLED_AT_ONCE).for_each(|owned| change.push(Op::Owned(Box::new(owned))));
+            events.by_ref().take(SETTLED_AT_ONCE).for_each(|event| change.tell(event));
+            self.commit(change).await?;
+        }
+        Ok(true)
+    }
+
+    /// Steps that were begun and have come to their ends: what they made is ready, ended or failed.
+    fn ends_of_steps(&mut self, settled: &[Owned]) -> Vec<EventBody> {
+        let mut events = Vec::new();
+        let begun = std::mem::take(&mut self.memory.begun);
+        for (identity, act) in begun {
+            let row = settled.iter().find(|owned| owned.identity == identity);
+            let row = row.or_else(|| self.record().owned.get(&identity));
+            let present = self.memory.seen.get(&identity).and_then(Seen::present);
+            match row.and_then(|row| end_of(row, present)) {
+                None => drop(self.memory.begun.insert(identity, act)),
+                Some(Ok(())) => {
+                    events.push(EventBody::StepDone { identity, act: act.to_owned(), note: None });
+                }
+                Some(Err(why)) => {
+                    events.push(EventBody::StepFailed { identity, act: act.to_owned(), why, again: false });
+                }
+            }
+        }
+        events
+    }
+}
+
+/// How a begun step has ended, if it has.
+fn end_of(owned: &Owned, present: Option<&Present>) -> Option<Result<(), Why>> {
+    let exited = |code: i32| Why::new(WhyCode::Exited, format!("it ended with exit code {code}"));
+    match (&owned.phase, present.map(|present| &present.condition)) {
+        (Phase::Done(exit), _) if exit.code == 0 => Some(Ok(())),
+        (Phase::Done(exit), _) => Some(Err(exited(exit.code).details(exit.last_lines.clone()))),
+        (Phase::Standing | Phase::Parked, Some(Condition::Ready)) => Some(Ok(())),
+        (Phase::Standing | Phase::Parked, Some(Condition::Failed(why))) => Some(Err(why.clone())),
+        _ => None,
+    }
+}
+
+fn is_on_its_way(condition: &Condition) -> bool {
+    matches!(condition, Condition::Settling(_) | Condition::Leaving)
+}
+
+/// Whether two looks say the same. Sealing the same outputs gives other bytes each time, so their digests are compared;
+/// what something on its way says of its progress is no difference.
+fn is_same(before: &Presence, after: &Presence) -> bool {
+    match (before, after) {
+        (Presence::Present(before), Presence::Present(after)) => {
+            let outputs = |present: &Present| {
+                present.outputs.iter().map(|(name, output)| (name.clone(), output.digest)).collect::<Vec<_>>()
+            };
+            let condition = match (&before.condition, &after.condition) {
+                (Condition::Settling(_), Condition::Settling(_)) => true,
+                (before, after) => before == after,
+            };
+            condition
+                && before.handle == after.handle
+                && before.owner == after.owner
+                && before.fields == after.fields
+                && before.asked == after.asked
+                && before.is_drained() == after.is_drained()
+                && outputs(before) == outputs(after)
+        }
+        (before, after) => before == after,
+    }
+}

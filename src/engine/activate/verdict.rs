@@ -1,0 +1,282 @@
+//! The verdict is the only reaction: one commit to the stack's row. The next round plans the target that it names.
+
+use super::super::queue::move_to;
+use super::super::record::{Change, Op};
+use super::super::rows::{DeploymentRow, ReleaseRow, encode};
+use super::commit::set;
+use super::inputs::Planning;
+use super::{Activation, Halt, Round};
+use crate::model::{Address, Digest};
+use crate::plan::parked;
+use crate::state::{
+    DeploymentState, Export, Owned, Phase, ReleaseId, RevisionId, Stack, StackCondition, StackState, Why, Wish,
+};
+use std::collections::BTreeSet;
+
+/// Releases and revisions that are let go in one batch.
+const LET_GO_AT_ONCE: usize = 8;
+
+/// Rows whose phase is set in one batch.
+const PHASES_AT_ONCE: usize = 30;
+
+impl Activation {
+    /// Everything is as it should be.
+    pub(super) async fn done(&mut self, number: u64, planning: &Planning) -> Result<Round, Halt> {
+        if matches!(self.stack().wish, Wish::Gone) && !self.is_proved_gone().await? {
+            return Ok(Round::Waits);
+        }
+        self.give_exports_back(planning).await?;
+        self.unpark(planning).await?;
+        let row = self.deployment(number).clone();
+        let (stack, state) = self.after(&row);
+        let mut change = Change::new();
+        let has_arrived = state == DeploymentState::Done && matches!(stack.wish, Wish::Run { .. });
+        if has_arrived && let Some(target) = stack.target {
+            self.stamp_good(&mut change, target);
+            self.let_go(&mut change, &stack, number);
+        }
+        if stack.state == StackState::Deleted {
+            self.record().exports.keys().for_each(|of| change.push(Op::NoExport(of.clone())));
+        }
+        self.spend_consents(&mut change);
+        self.put_stack(&mut change, stack);
+        move_to(row, state, None, self.now().wall, &mut change);
+        change.depend_on_stack(&self.id);
+        self.commit(change).await?;
+        Ok(Round::Moved)
+    }
+
+    /// The stack's row and the deployment's state once it has come to its end.
+    fn after(&self, row: &DeploymentRow) -> (Stack, DeploymentState) {
+        let mut stack = self.stack().clone();
+        let has_fallen = row.deployment.why.is_some();
+        let state = match (has_fallen, stack.state) {
+            (true, StackState::Broken) => DeploymentState::Failed,
+            (true, _) => DeploymentState::RolledBack,
+            (false, _) => DeploymentState::Done,
+        };
+        match &stack.wish {
+            Wish::Run { .. } if state == DeploymentState::Failed => {}
+            Wish::Run { .. } => {
+                stack.state = StackState::Available;
+                stack.good = stack.target;
+            }
+            Wish::Stopped => stack.state = StackState::Stopped,
+            // What holds data and was not given leave is all that is left: nothing runs.
+            Wish::Gone if !self.record().owned.is_empty() => stack.state = StackState::Stopped,
+            Wish::Gone => {
+                stack.state = StackState::Deleted;
+                (stack.target, stack.good) = (None, None);
+                stack.conditions.clear();
+                stack.quarantine.clear();
+            }
+        }
+        set(&mut stack, StackCondition::Drifted, None);
+        set(&mut stack, StackCondition::Waiting, None);
+        (stack, state)
+    }
+
+    /// A release failed its check: the last good one is the target again, and the bad one is not tried by itself.
+    pub(super) async fn go_back(
+        &mut self,
+        number: u64,
+        bad: ReleaseId,
+        to: ReleaseId,
+        why: Why,
+    ) -> Result<Round, Halt> {
+        let mut stack = self.stack().clone();
+        stack.target = Some(to);
+        stack.quarantine.insert(bad, why.clone());
+        set(&mut stack, StackCondition::Quarantined, Some(why.clone()));
+        self.fall(number, stack, why).await?;
+        self.park(to).await
+    }
+
+    /// What the bad release added and the good one does not know is kept, and told.
+    async fn park(&mut self, good: ReleaseId) -> Result<Round, Halt> {
+        let graph = self.graph(Some(good)).await?;
+        let brought = parked(self.record(), &graph, &self.shared.parts.kinds);
+        let rows: Vec<Owned> = brought.into_iter().map(|identity| self.record().owned[identity].clone()).collect();
+        self.set_phase(rows, &Phase::Parked).await?;
+        Ok(Round::Moved)
+    }
+
+    /// What was parked and is used by the release that is good now stands.
+    async fn unpark(&mut self, planning: &Planning) -> Result<(), Halt> {
+        let is_used = |owned: &&Owned| {
+            owned.phase == Phase::Parked && planning.desired.nodes.contains_key(&owned.identity.address)
+        };
+        let rows: Vec<Owned> = self.record().owned.values().filter(is_used).cloned().collect();
+        self.set_phase(rows, &Phase::Standing).await
+    }
+
+    async fn set_phase(&mut self, rows: Vec<Owned>, phase: &Phase) -> Result<(), Halt> {
+        for some in rows.chunks(PHASES_AT_ONCE) {
+            let mut change = Change::new();
+            for owned in some {
+                change.push(Op::Owned(Box::new(Owned { phase: phase.clone(), ..owned.clone() })));
+            }
+            self.commit(change).await?;
+        }
+        Ok(())
+    }
+
+    /// A release failed, and nothing good is there to return to: its processes are stopped, logs and data are kept.
+    pub(super) async fn fail(&mut self, number: u64, why: Why) -> Result<Round, Halt> {
+        let mut stack = self.stack().clone();
+        let is_told = stack.state == StackState::Broken && self.deployment(number).deployment.why.is_some();
+        if is_told {
+            // It fell already, and what is left of it fails too: nothing can be put right by ourselves.
+            let row = self.deployment(number).clone();
+            let mut change = Change::new();
+            move_to(row, DeploymentState::Failed, None, self.now().wall, &mut change);
+            self.commit(change).await?;
+            return Ok(Round::Moved);
+        }
+        stack.state = StackState::Broken;
+        if let Some(target) = stack.target {
+            stack.quarantine.insert(target, why.clone());
+        }
+        set(&mut stack, StackCondition::Quarantined, Some(why.clone()));
+        self.fall(number, stack, why).await
+    }
+
+    async fn fall(&mut self, number: u64, mut stack: Stack, why: Why) -> Result<Round, Halt> {
+        // Only what is kept can be tried again, so nothing else has to be remembered as bad.
+        let kept: BTreeSet<ReleaseId> = self.rows().releases.keys().copied().collect();
+        stack.quarantine.retain(|release, _| kept.contains(release));
+        let mut row = self.deployment(number).clone();
+        row.deployment.why = Some(why);
+        let mut change = Change::new();
+        self.put_stack(&mut change, stack);
+        change.push(Op::Deployment(Box::new(row)));
+        self.commit(change).await?;
+        Ok(Round::Moved)
+    }
+
+    fn stamp_good(&self, change: &mut Change, release: ReleaseId) {
+        if let Some(row) = self.rows().releases.get(&release) {
+            let row = ReleaseRow { good: Some(self.now().wall), ..row.clone() };
+            change.push(Op::Release(release, Box::new(row)));
+        }
+    }
+
+    /// Lets go of the oldest releases beyond those that are kept, and of revisions that nothing is made of any more.
+    fn let_go(&self, change: &mut Change, stack: &Stack, ending: u64) {
+        let rows = self.rows();
+        let live = rows.live.values().filter(|row| row.deployment.id.number != ending);
+        let mut used: BTreeSet<ReleaseId> = live.clone().filter_map(|row| row.deployment.release).collect();
+        used.extend(stack.target.iter().chain(&stack.good).chain(stack.quarantine.keys()));
+        used.extend(rows.head.iter().filter_map(|head| head.release));
+        let mut spare: Vec<(&ReleaseId, &ReleaseRow)> =
+            rows.releases.iter().filter(|(id, _)| !used.contains(id)).collect();
+        spare.sort_by_key(|(_, row)| std::cmp::Reverse(row.good.unwrap_or(row.made)));
+        let over: Vec<ReleaseId> = spare
+            .into_iter()
+            .skip(self.shared.parts.limits.releases_kept)
+            .take(LET_GO_AT_ONCE)
+            .map(|(id, _)| *id)
+            .collect();
+        let mut needed: BTreeSet<RevisionId> =
+            rows.releases.iter().filter(|(id, _)| !over.contains(id)).map(|(_, row)| row.release.revision).collect();
+        needed.extend(live.filter_map(|row| row.deployment.revision));
+        needed.extend(rows.head.iter().flat_map(|head| [Some(head.revision), head.held]).flatten());
+        over.into_iter().for_each(|id| change.push(Op::NoRelease(id)));
+        let unneeded = rows.revisions.keys().filter(|id| !needed.contains(id)).take(LET_GO_AT_ONCE);
+        unneeded.for_each(|id| change.push(Op::NoRevision(*id)));
+    }
+
+    /// Consents that were used or have expired are over.
+    fn spend_consents(&self, change: &mut Change) {
+        let now = self.now().wall;
+        let over = self.record().consents.iter().filter(|(_, one)| one.used.is_some() || one.expires <= now);
+        over.take(LET_GO_AT_ONCE).for_each(|(id, _)| change.push(Op::NoConsent(id.clone())));
+    }
+
+    /// What is used no more is let go by its owners.
+    async fn give_exports_back(&mut self, planning: &Planning) -> Result<(), Halt> {
+        let used: BTreeSet<Address> = match self.stack().wish {
+            Wish::Gone => BTreeSet::new(),
+            _ => planning.desired.imports.iter().map(|import| import.of.clone()).collect(),
+        };
+        while self.rows().uses.difference(&used).next().is_some() {
+            self.release_exports(&used).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes what the stack offers, if that is another thing than before.
+    pub(super) async fn offer(&mut self, planning: &Planning) -> Result<(), Halt> {
+        let key = self.offer_key(planning);
+        if self.memory.exported == Some(key) {
+            return Ok(());
+        }
+        let record = self.record();
+        let offered = super::super::exports::offered(
+            &self.shared,
+            record,
+            &planning.desired,
+            &self.memory.seen,
+            &planning.secret_versions,
+        )
+        .await;
+        let changed: Vec<(Address, Export)> =
+            offered.into_iter().filter(|(of, export)| record.exports.get(of) != Some(export)).collect();
+        let unused =
+            |of: &Address, export: &Export| !planning.desired.exports.contains_key(of) && export.users.is_empty();
+        let over: Vec<Address> =
+            record.exports.iter().filter(|(of, export)| unused(of, export)).map(|(of, _)| of.clone()).collect();
+        let mut users = BTreeSet::new();
+        let mut writes = changed.into_iter().map(|(of, export)| (of, Some(export))).collect::<Vec<_>>();
+        writes.extend(over.into_iter().map(|of| (of, None)));
+        for some in writes.chunks(LET_GO_AT_ONCE) {
+            let mut change = Change::new();
+            for (of, export) in some {
+                match export {
+                    Some(export) => {
+                        users.extend(export.users.iter().cloned());
+                        self.keep_blobs(&encode(&(of, export)).blobs).await?;
+                        change.push(Op::Export(of.clone(), Box::new(export.clone())));
+                    }
+                    None => change.push(Op::NoExport(of.clone())),
+                }
+            }
+            self.commit(change).await?;
+        }
+        if !writes.is_empty() {
+            self.shared.exports_moved(&self.id, users);
+        }
+        self.memory.exported = Some(key);
+        Ok(())
+    }
+
+    /// By what the exports would be others: the graph, the outputs, the secrets, and who is ready.
+    fn offer_key(&self, planning: &Planning) -> Digest {
+        let record = self.record();
+        let outputs: Vec<_> = record
+            .owned
+            .iter()
+            .flat_map(|(identity, owned)| {
+                owned.outputs.iter().map(move |(name, output)| (identity, name, output.digest))
+            })
+            .collect();
+        let ready: Vec<_> = planning
+            .desired
+            .exports
+            .keys()
+            .map(|of| super::super::exports::is_ready(record, &planning.desired, &self.memory.seen, of))
+            .collect();
+        let offered: Vec<_> = record.exports.keys().collect();
+        Digest::of_json(
+            "offer",
+            &(planning.release, &outputs, &planning.secret_versions, ready, offered, record.stack.state),
+        )
+    }
+
+    async fn keep_blobs(&self, blobs: &[Vec<u8>]) -> Result<(), Halt> {
+        for blob in blobs {
+            self.shared.parts.store.keep(blob).await.map_err(|error| super::later(&error))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,78 @@
+//! Graphs to releases: secrets that deployd makes are made, all others are looked up, and the graph is kept.
+
+use super::super::shared::Shared;
+use super::super::sources::Trouble;
+use super::{NoRelease, keep_blob};
+use crate::contract::{SecretFailure, Store, StoreError};
+use crate::graph::DesiredGraph;
+use crate::model::{Digest, SecretName, SecretVersion, StackId};
+use crate::state::{Release, RevisionId, Why, WhyCode};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A release, its graph, and the secrets that it lacks.
+#[derive(Clone, Debug)]
+pub struct Composed {
+    /// The release.
+    pub release: Release,
+    /// Its graph.
+    pub graph: Arc<DesiredGraph>,
+    /// Secrets that it uses and that cannot be had: each with the reason. What uses them is held.
+    pub missing: BTreeMap<SecretName, SecretFailure>,
+}
+
+/// Makes a release of a graph with the secrets of now. `before` are versions that were in use: one that cannot be looked
+/// up now stays what it was.
+///
+/// # Errors
+/// [`NoRelease`].
+pub async fn release(
+    shared: &Shared,
+    stack: &StackId,
+    revision: RevisionId,
+    graph: Arc<DesiredGraph>,
+    before: &BTreeMap<SecretName, SecretVersion>,
+) -> Result<Composed, NoRelease> {
+    let secrets = &shared.parts.secrets;
+    for (name, length) in &graph.generate {
+        secrets.make(stack, name, *length).await.map_err(|failure| cannot_have(name, &failure))?;
+    }
+    let names: Vec<SecretName> = used(&graph).into_iter().collect();
+    let answers = if names.is_empty() { BTreeMap::new() } else { secrets.versions(stack, &names).await };
+    let (mut versions, mut missing) = (BTreeMap::new(), BTreeMap::new());
+    for name in names {
+        match answers.get(&name).cloned().unwrap_or_else(|| Err(SecretFailure::Missing("nobody answered".to_owned()))) {
+            Ok(version) => drop(versions.insert(name, version)),
+            Err(failure @ (SecretFailure::Missing(_) | SecretFailure::Refused(_))) => {
+                missing.insert(name, failure);
+            }
+            Err(failure) => match before.get(&name) {
+                Some(version) => drop(versions.insert(name, version.clone())),
+                None => return Err(cannot_have(&name, &failure).into()),
+            },
+        }
+    }
+    let kept = keep_blob(&*shared.parts.store, &*graph).await?;
+    Ok(Composed { release: Release { revision, graph: kept, secrets: versions }, graph, missing })
+}
+
+fn cannot_have(name: &SecretName, failure: &SecretFailure) -> Trouble {
+    let why = Why::new(WhyCode::NotReadable, format!("the secret {}: {failure}", name.0));
+    Trouble { why, passes: true }
+}
+
+/// Every secret that a graph uses.
+fn used(graph: &DesiredGraph) -> BTreeSet<SecretName> {
+    let fields = graph.nodes.values().map(|node| &node.fields);
+    let exported = graph.exports.values().flat_map(BTreeMap::values);
+    fields.chain(exported).flat_map(|value| value.secrets()).cloned().collect()
+}
+
+/// The graph of a release that is kept.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn graph_of(store: &dyn Store, graph: Digest) -> Result<DesiredGraph, StoreError> {
+    let bytes = store.blob(graph).await?;
+    serde_json::from_slice(&bytes).map_err(|error| StoreError::Corrupt(format!("the graph of a release: {error}")))
+}

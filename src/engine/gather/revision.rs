@@ -1,0 +1,126 @@
+//! Manifests to revisions, and revisions to graphs.
+
+use super::super::catalogue::{CompileAsk, Compiled, ManifestFound};
+use super::super::shared::Shared;
+use super::super::sources::{Held, Trouble, Within, part, trouble};
+use super::{Kept, KeptManifest, NoRelease};
+use crate::contract::{ContentFailure, Snapshot, Store, StoreError};
+use crate::model::{Digest, Name, StackId, Value, canonical_json};
+use crate::state::{Revision, Why, WhyCode};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Keeps what a service is, and names it.
+///
+/// # Errors
+/// [`NoRelease`].
+pub async fn revise(shared: &Shared, held: &Held, service: &Name) -> Result<Revision, NoRelease> {
+    let Some(manifest) = held.manifests.found.get(service) else {
+        if held.manifests.mistakes.has_errors() {
+            return Err(NoRelease::Mistakes(held.manifests.mistakes.clone()));
+        }
+        let why = Why::new(WhyCode::Missing, format!("no manifest says `service: {service}` any more"))
+            .way_out(format!("deployd down {service} takes it away"));
+        return Err(Trouble { why, passes: false }.into());
+    };
+    let content = keep_content(shared, held, manifest).await?;
+    let kept = keep_manifest(shared, held, manifest).await?;
+    let blob = keep_blob(&*shared.parts.store, &kept).await?;
+    Ok(Revision { content: Some(content), manifest: blob, pin: Some(held.snapshot.pin.clone()) })
+}
+
+/// Keeps a service's files. Manifests are no part of them: changing a scale rebuilds nothing.
+async fn keep_content(shared: &Shared, held: &Held, manifest: &ManifestFound) -> Result<Digest, NoRelease> {
+    let (_, catalogue) = shared.catalogue();
+    let mut files = part(held.snapshot.clone(), &manifest.folder).map_err(trouble)?;
+    files.files.retain(|path, _| !catalogue.is_manifest(path));
+    let within = Within { source: Arc::clone(&held.source), folder: manifest.folder.clone() };
+    Ok(shared.parts.contents.keep(&files, &within, &manifest.adds).await.map_err(of_content)?)
+}
+
+async fn keep_manifest(shared: &Shared, held: &Held, manifest: &ManifestFound) -> Result<Kept, NoRelease> {
+    let (_, catalogue) = shared.catalogue();
+    let all: BTreeSet<String> = held.snapshot.files.keys().map(ToString::to_string).collect();
+    let reads = catalogue.reads(manifest, &all);
+    let files = held.snapshot.files.iter().filter(|(path, _)| reads.contains(path.as_str()));
+    let files: BTreeMap<_, _> = files.map(|(path, file)| (path.clone(), file.clone())).collect();
+    let kept = match files.is_empty() {
+        true => None,
+        false => {
+            let files = Snapshot { files, ..held.snapshot.clone() };
+            Some(shared.parts.contents.keep(&files, &*held.source, "manifest").await.map_err(of_content)?)
+        }
+    };
+    Ok(Kept::Manifest(Box::new(KeptManifest {
+        service: manifest.service.clone(),
+        path: manifest.path.clone(),
+        document: manifest.document,
+        text: String::from_utf8_lossy(&manifest.bytes).into_owned(),
+        folder: manifest.folder.clone(),
+        adds: manifest.adds.clone(),
+        written: manifest.written,
+        reads: kept,
+    })))
+}
+
+/// Keeps what a resource without a service is.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn resource(store: &dyn Store, slug: &Name, with: &Value) -> Result<Revision, StoreError> {
+    let kept = Kept::Resource { slug: slug.clone(), with: with.clone() };
+    Ok(Revision { content: None, manifest: keep_blob(store, &kept).await?, pin: None })
+}
+
+/// Keeps a value as canonical JSON.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn keep_blob<T: serde::Serialize>(store: &dyn Store, value: &T) -> Result<Digest, StoreError> {
+    store.keep(&canonical_json(value)).await
+}
+
+/// Compiles a revision with the catalogue of now.
+///
+/// # Errors
+/// [`NoRelease`]; mistakes are in what was compiled.
+pub async fn compile(shared: &Shared, stack: &StackId, revision: &Revision) -> Result<Compiled, NoRelease> {
+    let (_, catalogue) = shared.catalogue();
+    let bytes = shared.parts.store.blob(revision.manifest).await?;
+    let kept: Kept = serde_json::from_slice(&bytes)
+        .map_err(|error| StoreError::Corrupt(format!("the manifest of a revision: {error}")))?;
+    let others = shared.others(&stack.world);
+    let compiled = match kept {
+        Kept::Resource { slug, with } => catalogue.compile_resource(stack, &slug, &with, &others),
+        Kept::Manifest(kept) => {
+            let files = read_files(shared, &kept).await?;
+            let content = revision.content.unwrap_or_else(|| Digest::of(""));
+            let manifest = kept.found();
+            let ask = CompileAsk { manifest: &manifest, content, files: &files, others: &others };
+            catalogue.compile(&stack.world, &ask)
+        }
+    };
+    shared.compiled_with(stack, compiled.slugs.clone(), catalogue.inputs(&stack.world, &compiled.slugs));
+    Ok(compiled)
+}
+
+async fn read_files(shared: &Shared, kept: &KeptManifest) -> Result<BTreeMap<String, Vec<u8>>, NoRelease> {
+    let Some(content) = kept.reads else { return Ok(BTreeMap::new()) };
+    let contents = &shared.parts.contents;
+    let mut files = BTreeMap::new();
+    for path in contents.listing(content).await.map_err(of_content)?.keys() {
+        files.insert(path.to_string(), contents.bytes(content, path).await.map_err(of_content)?);
+    }
+    Ok(files)
+}
+
+/// What a content's failure means for those who wait for it.
+fn of_content(failure: ContentFailure) -> Trouble {
+    let (code, passes) = match &failure {
+        ContentFailure::Torn(_) | ContentFailure::Unreachable(_) => (WhyCode::NotReadable, true),
+        ContentFailure::Full(_) => (WhyCode::Other, true),
+        ContentFailure::Missing(_) | ContentFailure::Corrupt(_) => (WhyCode::Missing, false),
+        ContentFailure::Refused(_) => (WhyCode::Refused, false),
+    };
+    Trouble { why: Why::new(code, failure.to_string()), passes }
+}

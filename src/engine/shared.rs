@@ -1,0 +1,365 @@
+//! What doors, activations and the loop share: the parts, the catalogue of now, who was nudged, and what was seen last.
+//!
+//! Everything behind a lock here is small, is held for a few instructions and never across a wait. None of it is needed
+//! after a crash: it is found again by loading and looking.
+
+use super::catalogue::Catalogue;
+use super::parts::Parts;
+use super::rows::SourceRow;
+use super::sources::SourceRead;
+use crate::contract::Found;
+use crate::graph::DesiredGraph;
+use crate::model::{Digest, Identity, Name, Now, StackId, Wall};
+use crate::plan::Report;
+use crate::resolve::Others;
+use crate::state::{Observation, SourceId, Why};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// What doors, activations and the loop share.
+pub struct Shared {
+    /// What the engine is made of.
+    pub parts: Parts,
+    /// Rings when something was put into the inbox.
+    pub bell: Notify,
+    catalogue: Mutex<(u64, Arc<dyn Catalogue>)>,
+    inbox: Mutex<Inbox>,
+    glances: Mutex<BTreeMap<StackId, Arc<Glance>>>,
+    sources: Mutex<BTreeMap<SourceId, Arc<SourceRead>>>,
+    runs: Mutex<BTreeMap<SourceId, BTreeMap<Name, SourceRow>>>,
+    importers: Mutex<BTreeMap<StackId, BTreeSet<StackId>>>,
+    compiled_with: Mutex<BTreeMap<StackId, (BTreeSet<Name>, Digest)>>,
+    awaited: Mutex<BTreeMap<SourceId, BTreeSet<StackId>>>,
+    found: Mutex<BTreeMap<StackId, Vec<Found>>>,
+    offers: Mutex<BTreeMap<Name, WorldOffers>>,
+    highest_wall: Mutex<Wall>,
+    secrets_generation: Mutex<u64>,
+}
+
+/// What the stacks of one world offer each other by their graphs.
+#[derive(Default)]
+struct WorldOffers {
+    graphs: BTreeMap<StackId, Arc<DesiredGraph>>,
+    /// Made of the graphs when it is asked for.
+    together: Option<Arc<Others>>,
+}
+
+/// Who was nudged since the loop looked last.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    /// In the order of their first nudge.
+    order: VecDeque<StackId>,
+    stacks: BTreeMap<StackId, Nudge>,
+    /// Sources that are to be read.
+    pub sources: BTreeSet<SourceId>,
+    /// Worlds that have to be looked at as a whole: their resources, hints and orphans.
+    pub worlds: BTreeSet<Name>,
+}
+
+/// What a nudge asks for beyond a look at what is recorded.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Nudge {
+    /// Rows were written by somebody else: load them again.
+    pub reload: bool,
+    /// Look at everything of it, even if nothing seems to have changed.
+    pub look: bool,
+}
+
+/// What was seen of a stack at its last activation: for doors.
+#[derive(Clone, Debug, Default)]
+pub struct Glance {
+    /// When.
+    pub looked: Option<Wall>,
+    /// What is waited for, held, kept and noted.
+    pub report: Report,
+    /// What was there.
+    pub seen: Arc<Observation>,
+    /// Why the stack is set aside.
+    pub set_aside: Option<Why>,
+    /// Orders that are on their way.
+    pub in_flight: BTreeSet<Identity>,
+}
+
+impl Shared {
+    /// Around the parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Shared {
+        Shared {
+            bell: Notify::new(),
+            catalogue: Mutex::new((1, Arc::clone(&parts.catalogue))),
+            inbox: Mutex::default(),
+            glances: Mutex::default(),
+            sources: Mutex::default(),
+            runs: Mutex::default(),
+            importers: Mutex::default(),
+            compiled_with: Mutex::default(),
+            awaited: Mutex::default(),
+            found: Mutex::default(),
+            offers: Mutex::default(),
+            highest_wall: Mutex::default(),
+            secrets_generation: Mutex::default(),
+            parts,
+        }
+    }
+
+    /// What time it is; the wall clock is never before the highest moment that was read from a row or written to one.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        let mut now = self.parts.clock.now();
+        let mut highest = lock(&self.highest_wall);
+        *highest = (*highest).max(now.wall);
+        now.wall = *highest;
+        now
+    }
+
+    /// A row speaks of that moment.
+    pub fn saw_wall(&self, wall: Wall) {
+        let mut highest = lock(&self.highest_wall);
+        *highest = (*highest).max(wall);
+    }
+
+    /// The catalogue of now, and its number.
+    #[must_use]
+    pub fn catalogue(&self) -> (u64, Arc<dyn Catalogue>) {
+        let held = lock(&self.catalogue);
+        (held.0, Arc::clone(&held.1))
+    }
+
+    /// Puts another catalogue in its place, and nudges the stacks whose graphs depend on what it has otherwise.
+    pub fn replace_catalogue(&self, catalogue: Arc<dyn Catalogue>) {
+        let worlds: BTreeSet<Name> = {
+            let mut held = lock(&self.catalogue);
+            let before = std::mem::replace(&mut held.1, Arc::clone(&catalogue));
+            held.0 += 1;
+            before.worlds().into_keys().chain(catalogue.worlds().into_keys()).collect()
+        };
+        let moved: Vec<StackId> = {
+            let compiled_with = lock(&self.compiled_with);
+            let differs = |(stack, (slugs, digest)): &(&StackId, &(BTreeSet<Name>, Digest))| {
+                catalogue.inputs(&stack.world, slugs) != *digest
+            };
+            compiled_with.iter().filter(differs).map(|(stack, _)| stack.clone()).collect()
+        };
+        moved.iter().for_each(|stack| self.nudge(stack, Nudge::default()));
+        // Their own resources, and policies that no graph depends on.
+        worlds.iter().for_each(|world| self.ask_world(world));
+    }
+
+    /// A stack was compiled with these slugs, whose definitions had this digest together.
+    pub fn compiled_with(&self, stack: &StackId, slugs: BTreeSet<Name>, inputs: Digest) {
+        lock(&self.compiled_with).insert(stack.clone(), (slugs, inputs));
+    }
+
+    /// Grows with every secret that is set: what was gathered before is gathered again.
+    #[must_use]
+    pub fn secrets_generation(&self) -> u64 {
+        *lock(&self.secrets_generation)
+    }
+
+    /// A secret was set.
+    pub fn secrets_moved(&self) {
+        *lock(&self.secrets_generation) += 1;
+    }
+
+    /// Nudges a stack.
+    pub fn nudge(&self, stack: &StackId, nudge: Nudge) {
+        lock(&self.inbox).put(stack, nudge);
+        self.bell.notify_one();
+    }
+
+    /// Whether somebody nudged a stack since its activation began: a good moment to begin anew.
+    #[must_use]
+    pub fn is_nudged(&self, stack: &StackId) -> bool {
+        lock(&self.inbox).stacks.contains_key(stack)
+    }
+
+    /// Asks for a source to be read.
+    pub fn ask_source(&self, source: &SourceId) {
+        lock(&self.inbox).sources.insert(source.clone());
+        self.bell.notify_one();
+    }
+
+    /// Asks for a source to be read, for a stack that waits for it.
+    pub fn await_source(&self, source: &SourceId, stack: &StackId) {
+        lock(&self.awaited).entry(source.clone()).or_default().insert(stack.clone());
+        self.ask_source(source);
+    }
+
+    /// A source was read: who waits for it goes on.
+    pub fn source_awaited(&self, source: &SourceId) {
+        let who = lock(&self.awaited).remove(source).unwrap_or_default();
+        who.iter().for_each(|stack| self.nudge(stack, Nudge::default()));
+    }
+
+    /// Hands over what a listing found of a stack.
+    pub fn found(&self, stack: &StackId, found: Vec<Found>) {
+        lock(&self.found).insert(stack.clone(), found);
+        self.nudge(stack, Nudge::default());
+    }
+
+    /// Takes what a listing found of a stack.
+    #[must_use]
+    pub fn take_found(&self, stack: &StackId) -> Vec<Found> {
+        lock(&self.found).remove(stack).unwrap_or_default()
+    }
+
+    /// What the stacks of a world offer each other.
+    #[must_use]
+    pub fn others(&self, world: &Name) -> Arc<Others> {
+        let mut offers = lock(&self.offers);
+        let offers = offers.entry(world.clone()).or_default();
+        let WorldOffers { graphs, together } = offers;
+        let made = together.get_or_insert_with(|| Arc::new(Others::of(graphs.values().map(|graph| &**graph))));
+        Arc::clone(made)
+    }
+
+    /// A stack has this graph now; none when it is gone. Who waits for what it offers is nudged.
+    pub fn offers(&self, stack: &StackId, graph: Option<&Arc<DesiredGraph>>) {
+        let has_moved = {
+            let mut offers = lock(&self.offers);
+            let offers = offers.entry(stack.world.clone()).or_default();
+            let before = match graph {
+                Some(graph) => offers.graphs.insert(stack.clone(), Arc::clone(graph)),
+                None => offers.graphs.remove(stack),
+            };
+            let same = match (&before, graph) {
+                (Some(before), Some(after)) => Arc::ptr_eq(before, after),
+                (None, None) => true,
+                _ => false,
+            };
+            if !same {
+                offers.together = None;
+            }
+            let exports = |graph: Option<&Arc<DesiredGraph>>| graph.map(|graph| graph.exports.clone());
+            !same && exports(before.as_ref()) != exports(graph)
+        };
+        if has_moved {
+            self.exports_moved(stack, []);
+        }
+    }
+
+    /// Asks for a world to be looked at as a whole.
+    pub fn ask_world(&self, world: &Name) {
+        lock(&self.inbox).worlds.insert(world.clone());
+        self.bell.notify_one();
+    }
+
+    /// The inbox, for the loop.
+    pub fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        lock(&self.inbox)
+    }
+
+    /// What was seen of a stack last.
+    #[must_use]
+    pub fn glance(&self, stack: &StackId) -> Arc<Glance> {
+        lock(&self.glances).get(stack).cloned().unwrap_or_default()
+    }
+
+    /// Writes down what was seen.
+    pub fn glanced(&self, stack: &StackId, glance: Glance) {
+        lock(&self.glances).insert(stack.clone(), Arc::new(glance));
+    }
+
+    /// The last read of a source.
+    #[must_use]
+    pub fn source(&self, source: &SourceId) -> Option<Arc<SourceRead>> {
+        lock(&self.sources).get(source).cloned()
+    }
+
+    /// A source was read.
+    pub fn source_read(&self, source: &SourceId, read: Arc<SourceRead>) {
+        lock(&self.sources).insert(source.clone(), read);
+    }
+
+    /// In which worlds a source runs, and how.
+    #[must_use]
+    pub fn runs_of(&self, source: &SourceId) -> BTreeMap<Name, SourceRow> {
+        lock(&self.runs).get(source).cloned().unwrap_or_default()
+    }
+
+    /// Every source that runs somewhere.
+    #[must_use]
+    pub fn sources_running(&self) -> Vec<SourceId> {
+        lock(&self.runs).keys().cloned().collect()
+    }
+
+    /// A source runs in a world from now on.
+    pub fn runs(&self, world: &Name, row: SourceRow) {
+        lock(&self.runs).entry(row.source.clone()).or_default().insert(world.clone(), row);
+    }
+
+    /// The sources that run in a world and may hold a service of that name.
+    #[must_use]
+    pub fn sources_of(&self, stack: &StackId) -> Vec<SourceRow> {
+        let runs = lock(&self.runs);
+        let rows = runs.values().filter_map(|worlds| worlds.get(&stack.world));
+        rows.filter(|row| row.services.is_empty() || row.services.contains(&stack.stack)).cloned().collect()
+    }
+
+    /// A stack uses what these others offer: they nudge it when that changes.
+    pub fn imports(&self, stack: &StackId, of: &BTreeSet<StackId>) {
+        let mut importers = lock(&self.importers);
+        for (other, users) in importers.iter_mut() {
+            if !of.contains(other) {
+                users.remove(stack);
+            }
+        }
+        for other in of {
+            importers.entry(other.clone()).or_default().insert(stack.clone());
+        }
+    }
+
+    /// What a stack offers has changed: nudges who uses it, and who waits for it.
+    pub fn exports_moved(&self, stack: &StackId, users: impl IntoIterator<Item = StackId>) {
+        let mut who = lock(&self.importers).get(stack).cloned().unwrap_or_default();
+        who.extend(users);
+        who.remove(stack);
+        who.iter().for_each(|user| self.nudge(user, Nudge { reload: true, look: false }));
+    }
+}
+
+impl Inbox {
+    fn put(&mut self, stack: &StackId, nudge: Nudge) {
+        match self.stacks.get_mut(stack) {
+            Some(held) => *held = Nudge { reload: held.reload | nudge.reload, look: held.look | nudge.look },
+            None => {
+                self.stacks.insert(stack.clone(), nudge);
+                self.order.push_back(stack.clone());
+            }
+        }
+    }
+
+    /// The next stack in order that may be activated now; the others keep their places.
+    pub fn next(&mut self, may: impl Fn(&StackId) -> bool) -> Option<(StackId, Nudge)> {
+        let at = self.order.iter().position(may)?;
+        let stack = self.order.remove(at)?;
+        let nudge = self.stacks.remove(&stack)?;
+        Some((stack, nudge))
+    }
+}
+
+/// A panic of one activation must not take the others' memory with it: what a lock guards here is whole between calls.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stack(name: &'static str) -> StackId {
+        StackId::new(Name::fixed("laptop"), Name::fixed(name))
+    }
+
+    #[test]
+    fn nudges_coalesce_and_keep_their_order() {
+        let mut inbox = Inbox::default();
+        inbox.put(&stack("a"), Nudge::default());
+        inbox.put(&stack("b"), Nudge { reload: true, look: false });
+        inbox.put(&stack("a"), Nudge { reload: false, look: true });
+        assert_eq!(inbox.next(|id| *id != stack("a")), Some((stack("b"), Nudge { reload: true, look: false })));
+        assert_eq!(inbox.next(|_| true), Some((stack("a"), Nudge { reload: false, look: true })));
+        assert_eq!(inbox.next(|_| true), None);
+    }
+}
