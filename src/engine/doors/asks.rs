@@ -1,6 +1,6 @@
 //! What doors ask for.
 
-use crate::contract::LogFrom;
+use crate::contract::{LogFrom, RowVersion};
 use crate::model::{Address, Digest, Identity, Name, StackId, Value};
 use crate::state::{ConsentAct, DeploymentId, From, Handle, Mode, Principal, ReleaseId, SourceId};
 use std::collections::BTreeSet;
@@ -91,6 +91,8 @@ pub struct ResourceAsk {
     pub once: Option<String>,
     /// Only if it is not there yet (`true`), or only if it is (`false`).
     pub must_be_new: Option<bool>,
+    /// Only if its stack's row is still the one that was read (If-Match); else [`DoorError::Moved`](super::DoorError::Moved).
+    pub only_if: Option<RowVersion>,
 }
 
 /// Return to a release that is kept.
@@ -154,6 +156,8 @@ pub struct DownAsk {
     pub principal: Principal,
     /// An Idempotency-Key.
     pub once: Option<String>,
+    /// Only if the stack's row is still the one that was read (If-Match); else [`DoorError::Moved`](super::DoorError::Moved).
+    pub only_if: Option<RowVersion>,
 }
 
 /// Read what a stack's processes wrote.

@@ -19,6 +19,8 @@ pub enum DoorError {
     Mistakes(Diagnostics),
     /// The plan that was shown is not the plan of now. (412; exit 4)
     Stale(Changed),
+    /// The row is not the one that was read: look at it, then ask again. (412; exit 4)
+    Moved(Why),
     /// The source cannot be read now, or not whole. (503; exit 1)
     Source(Why),
     /// The store did not do it. (503, 507 when it is full; exit 1)
@@ -44,6 +46,7 @@ impl fmt::Display for DoorError {
             DoorError::NotFound(why)
             | DoorError::Refused(why)
             | DoorError::Forbidden(why)
+            | DoorError::Moved(why)
             | DoorError::Source(why)
             | DoorError::Stopped(why) => write!(f, "{why}"),
             DoorError::Mistakes(mistakes) => write!(f, "the files have {} mistakes", mistakes.len()),

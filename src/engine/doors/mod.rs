@@ -21,6 +21,7 @@ use super::catalogue::{Catalogue, Compiled};
 use super::parts::Parts;
 use crate::contract::{Cursor, EventsError, LogStream, Page, StoreError};
 use crate::model::{Address, Digest, Name, SecretName, StackId};
+use crate::resolve::Others;
 use crate::state::{ConsentId, DeploymentId, Principal, ReleaseId, SourceId, Why, WhyCode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -269,6 +270,12 @@ impl Engine {
     /// [`DoorError`].
     pub async fn exports(&self, _world: &Name) -> Result<BTreeMap<Address, ExportShown>, DoorError> {
         Err(not_yet())
+    }
+
+    /// What the stacks of a world offer each other, as far as it is known: to compile files that nobody runs yet.
+    #[must_use]
+    pub fn others(&self, _world: &Name) -> Arc<Others> {
+        Arc::default()
     }
 
     /// Lines of all of a stack's processes, or of one.

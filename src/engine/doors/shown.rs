@@ -47,6 +47,8 @@ pub struct StackShown {
     pub stack: Option<Stack>,
     /// The row's version: the ETag.
     pub version: Option<RowVersion>,
+    /// The slug that it is made of and what is set of it, where it is a resource without a service.
+    pub made_of: Option<(Name, Value)>,
     /// Why it is set aside: a row of it cannot be read. Nothing is done with it, the others go on.
     pub set_aside: Option<Why>,
     /// What serves, as people know it: `81d0b77`, or `81d0b77.2` for a later release of that revision.
