@@ -17,6 +17,7 @@ mod walk;
 
 pub use options::{FolderLimits, FolderOptions, LEFT_OUT_BY_DEFAULT};
 
+use super::blocking::blocking;
 use crate::contract::{At, File, FilePath, Snapshot, Source, SourceFailure, Whole, check_links};
 use crate::model::Digest;
 use async_trait::async_trait;
@@ -264,13 +265,4 @@ fn pin(files: &BTreeMap<FilePath, File>) -> String {
         }
     }
     Digest::from_bytes(*hasher.finalize().as_bytes()).to_string()
-}
-
-/// Runs work that waits for the disk where it holds up nobody.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        // It is never aborted: this is a panic, and it goes on here.
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
 }
