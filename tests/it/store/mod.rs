@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod export;
+mod golden;
 mod sled;
 mod suite;
 mod test_store;
