@@ -1,6 +1,6 @@
 //! The contract's operations on the tables, but for blobs. They run on the owner's thread, one after the other.
 
-use super::tables::{Fatal, Tables};
+use super::tables::{Fatal, Tables, under};
 use super::value::{self, Damage, HEAD, Head, table};
 use crate::contract::{
     AcquireError, Batch, CommitError, Cursor, Event, EventsError, Fence, Page, Reset, Row, RowVersion, Rows, Scope,
@@ -95,9 +95,10 @@ impl Contents {
         let mut rows = Vec::new();
         for prefix in scope.prefixes() {
             let prefix = [&[table::ROW], prefix.as_bytes()].concat();
-            for (key, value) in self.tables.prefix(&prefix)? {
-                rows.push(row(&key, &value)?);
-            }
+            self.tables.scan(under(&prefix), usize::MAX, |key, value| {
+                rows.push(row(key, value)?);
+                Ok(())
+            })?;
         }
         Ok((rows, self.head.serial))
     }

@@ -3,6 +3,7 @@
 
 use super::disk::DiskError;
 use super::value::VALUE_BYTES_MAX;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -64,33 +65,57 @@ impl Tables {
         self.pending.insert(key, None);
     }
 
+    /// Shows the records in a range of keys, sorted, at most so many, without copying them.
+    pub fn scan(
+        &self,
+        keys: Range<Vec<u8>>,
+        limit: usize,
+        mut show: impl FnMut(&[u8], &[u8]) -> Result<(), Fatal>,
+    ) -> Result<(), Fatal> {
+        let mut pending = self.pending.range(keys.clone()).peekable();
+        let mut stored = self.db.range(keys).peekable();
+        let mut shown = 0;
+        while shown < limit {
+            // Whichever comes first; of two with the same key, what is pending.
+            let stored_key = match stored.peek() {
+                Some(Ok((key, _))) => Some(&key[..]),
+                Some(Err(_)) => {
+                    stored.next().transpose()?;
+                    continue;
+                }
+                None => None,
+            };
+            let order = match (pending.peek(), stored_key) {
+                (None, None) => return Ok(()),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some((key, _)), Some(stored_key)) => key.as_slice().cmp(stored_key),
+            };
+            let found = if order.is_ge() { stored.next().transpose()? } else { None };
+            let hides = if order.is_le() { pending.next() } else { None };
+            match (hides, found) {
+                (Some((key, Some(value))), _) => show(key, value)?,
+                (None, Some((key, value))) => show(&key, &value)?,
+                _ => continue,
+            }
+            shown += 1;
+        }
+        Ok(())
+    }
+
     /// The records in a range of keys, sorted, at most so many.
     pub fn range(&self, keys: Range<Vec<u8>>, limit: usize) -> Result<Vec<Raw>, Fatal> {
-        // What is pending can hide at most as many records as it has.
-        let hidden = self.pending.range(keys.clone()).count();
-        let stored = self.db.range(keys.clone()).take(limit.saturating_add(hidden));
         let mut records = Vec::new();
-        for record in stored {
-            let (key, value) = record?;
+        self.scan(keys, limit, |key, value| {
             records.push((key.to_vec(), value.to_vec()));
-        }
-        if hidden > 0 {
-            let mut merged: BTreeMap<Vec<u8>, Vec<u8>> = records.into_iter().collect();
-            for (key, value) in self.pending.range(keys) {
-                match value {
-                    Some(value) => merged.insert(key.clone(), value.clone()),
-                    None => merged.remove(key),
-                };
-            }
-            records = merged.into_iter().collect();
-        }
-        records.truncate(limit);
+            Ok(())
+        })?;
         Ok(records)
     }
 
     /// The records whose keys begin so, sorted.
     pub fn prefix(&self, prefix: &[u8]) -> Result<Vec<Raw>, Fatal> {
-        self.range(prefix.to_vec()..after_prefix(prefix), usize::MAX)
+        self.range(under(prefix), usize::MAX)
     }
 
     /// Bytes of keys and values that are not in sled yet.
@@ -126,14 +151,47 @@ impl Tables {
     }
 }
 
-/// The first key that is greater than all that begin so.
-fn after_prefix(prefix: &[u8]) -> Vec<u8> {
+/// The keys that begin so.
+pub fn under(prefix: &[u8]) -> Range<Vec<u8>> {
     let mut after = prefix.to_vec();
     while let Some(last) = after.pop() {
         if let Some(next) = last.checked_add(1) {
             after.push(next);
-            return after;
+            return prefix.to_vec()..after;
         }
     }
     unreachable!("the letter of a table is no 0xff")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_pending_hides_what_is_stored() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = sled::Config::new().path(folder.path()).flush_every_ms(None).open().unwrap();
+        let mut tables = Tables::new(db);
+        let put = |tables: &mut Tables, key: &str, value: &str| tables.put(key.into(), value.into());
+        for key in ["a1", "a2", "a4", "a5", "b"] {
+            put(&mut tables, key, "stored");
+        }
+        tables.apply().unwrap();
+        put(&mut tables, "a0", "new");
+        put(&mut tables, "a2", "other");
+        put(&mut tables, "a6", "new");
+        tables.remove(b"a4".to_vec());
+        tables.remove(b"a9".to_vec());
+        let found = |limit| {
+            let raw = tables.range(under(b"a"), limit).unwrap();
+            let texts = raw.into_iter().map(|(key, value)| [key, value].concat());
+            texts.map(|text| String::from_utf8(text).unwrap()).collect::<Vec<_>>()
+        };
+        let all = ["a0new", "a1stored", "a2other", "a5stored", "a6new"];
+        for limit in 0..=all.len() {
+            assert_eq!(found(limit), all[..limit]);
+        }
+        assert_eq!(found(usize::MAX), all);
+        assert_eq!(under(b"a\xff"), b"a\xff".to_vec()..b"b".to_vec());
+    }
 }

@@ -1,10 +1,12 @@
 //! That the test store does the harm that it promises, and no other.
 
 use super::suite::{key, put, stack, texts};
+use super::torture::workload::Numbers;
 use deployd::contract::{Batch, CommitError, Expected, Key, RowVersion, Scope, Serial, Store, StoreError};
 use deployd::store::memory::MemoryStore;
 use deployd::store::test_store::{Call, Fault, Point, TestStore};
 use futures::FutureExt;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -127,4 +129,91 @@ async fn a_copy_of_the_memory_store_lives_its_own_life() {
     assert_eq!(serial(&copy).await, Serial(1));
     copy.commit(put([("a", "3")])).await.unwrap();
     assert_eq!(texts(&store, &Scope::Everything).await.0["i/test/a"], "2");
+}
+
+/// Writers that behave as the engine must: by expectation, under a fence, with an intent's id by which to read back what
+/// is not clear. Whatever the store answers, every intent happens once.
+async fn intents_happen_once(inner: Arc<dyn Store>, seed: u64) {
+    const WRITERS: u64 = 4;
+    const INTENTS: u64 = 30;
+    let store = Arc::new(TestStore::new(Arc::clone(&inner)));
+    let faults =
+        [Fault::Moved, Fault::Fenced, Fault::UnclearDone, Fault::UnclearUndone, Fault::Unreachable, Fault::Full];
+    let mut numbers = Numbers::of(seed, &[]);
+    for number in 1..400 {
+        let fault = faults[usize::try_from(numbers.below(6)).unwrap()].clone();
+        match numbers.below(6) {
+            0 => store.arm(Point::Write(number), fault),
+            1 => store.arm(Point::Read(number), Fault::Unreachable),
+            _ => {}
+        }
+    }
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                for n in 0..INTENTS {
+                    happen(&*store, writer, n).await;
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let (texts, _) = texts(&*inner, &Scope::Everything).await;
+    assert_eq!(texts["i/test/counter"], (WRITERS * INTENTS).to_string());
+    let happened: Vec<_> = texts.keys().filter(|key| key.starts_with("i/test/intent-")).collect();
+    assert_eq!(happened.len() as u64, WRITERS * INTENTS);
+    let kinds: BTreeSet<_> = store.struck().iter().map(|(_, fault)| format!("{fault:?}")).collect();
+    assert_eq!(kinds.len(), faults.len(), "every fault struck: {kinds:?}");
+}
+
+/// Makes one intent happen: adds one to the counter and writes the intent's row, in one batch.
+async fn happen(store: &dyn Store, writer: u64, n: u64) {
+    let intent = key(&format!("intent-{writer}-{n}"));
+    let of_writer = ["w0", "w1", "w2", "w3"][usize::try_from(writer).unwrap()];
+    let mut fence = None;
+    loop {
+        tokio::task::yield_now().await;
+        let Ok((rows, _)) = store.load(&Scope::Everything).await else { continue };
+        if rows.iter().any(|row| row.key == intent) {
+            return;
+        }
+        if fence.is_none() {
+            fence = store.acquire(&stack(of_writer)).await.ok();
+        }
+        let counter = rows.iter().find(|row| row.key == key("counter"));
+        let value: u64 =
+            counter.map_or(0, |row| std::str::from_utf8(row.bytes.as_ref().unwrap()).unwrap().parse().unwrap());
+        let expected = counter.map_or(Expected::Absent, |row| Expected::Version(row.version));
+        let batch = Batch {
+            fence: fence.clone(),
+            expect: vec![(key("counter"), expected), (intent.clone(), Expected::Absent)],
+            put: vec![(key("counter"), (value + 1).to_string().into_bytes()), (intent.clone(), Vec::new())],
+            ..Batch::default()
+        };
+        match store.commit(batch).await {
+            Ok(_) => return,
+            Err(CommitError::Fenced) => fence = None,
+            Err(CommitError::Moved(_) | CommitError::Unclear(_) | CommitError::Full(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_memory_answers_an_intent_happens_once() {
+    for seed in 0..20 {
+        intents_happen_once(Arc::new(MemoryStore::new("test")), seed).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_sled_answers_an_intent_happens_once() {
+    let parent = tempfile::tempdir().unwrap();
+    for seed in 0..3 {
+        let store = super::sled::create(&parent.path().join(seed.to_string()).join("store"));
+        intents_happen_once(Arc::new(store), seed).await;
+    }
 }

@@ -12,4 +12,4 @@ mod kills;
 mod power;
 mod trace;
 mod verify;
-mod workload;
+pub mod workload;

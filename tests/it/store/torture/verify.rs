@@ -71,8 +71,8 @@ impl Acknowledged {
 
 /// Opens the store and checks everything.
 pub fn verify(folder: &Path, orders: Orders, acknowledged: &mut Acknowledged) {
-    let store =
-        SledStore::open(folder, Start::Existing, &settings()).unwrap_or_else(|error| panic!("unopenable: {error}"));
+    let store = SledStore::open(folder, Start::Existing, &settings())
+        .unwrap_or_else(|error| panic!("unopenable: {error}: {error:?}"));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(verify_open(&store, orders, acknowledged));
     drop(store);
@@ -85,7 +85,7 @@ pub fn verify_or_create(folder: &Path, orders: Orders, acknowledged: &mut Acknow
     if !folder.exists() {
         assert_eq!(acknowledged.epochs.len(), 0, "the store is gone");
         let store = SledStore::open(folder, Start::OrCreate(genesis()), &settings());
-        drop(store.unwrap_or_else(|error| panic!("cannot be created: {error}")));
+        drop(store.unwrap_or_else(|error| panic!("cannot be created: {error}: {error:?}")));
     }
     verify(folder, orders, acknowledged);
 }
