@@ -12,6 +12,7 @@
 use super::disk::{self, Disk, DiskError, on};
 use super::tables::Tables;
 use super::value::{self, ENVELOPE_FORMAT, GENESIS, HEAD, Head};
+use super::watchdog::Watchdog;
 use super::{OpenError, Settings};
 use crate::contract::{Genesis, STORE_FORMAT};
 use crate::model::canonical_json;
@@ -19,6 +20,7 @@ use crate::store::export::exports;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The oldest format that this binary reads.
@@ -66,7 +68,7 @@ pub fn create(
 ) -> Result<(), OpenError> {
     let unfinished = beside(folder, &format!("tmp-{}", std::process::id()));
     DirBuilder::new().mode(0o700).create(&unfinished).map_err(on("create", &unfinished))?;
-    let mut tables = Tables::new(open_sled(&unfinished.join("rows"), settings)?);
+    let mut tables = open_sled(&unfinished.join("rows"), settings)?;
     tables.put(GENESIS.to_vec(), value::seal(GENESIS, &[&canonical_json(genesis)]));
     tables.put(HEAD.to_vec(), value::head(Head::default()));
     let mut tables = fill(tables)?;
@@ -180,7 +182,7 @@ pub fn open(folder: &Path, genesis: &Genesis, settings: &Settings) -> Result<(Ta
     remove_generating(&rows)?;
     // Before sled writes anything, so that no failed write-back is hidden from us.
     let disk = Disk::open(&rows)?;
-    let tables = Tables::new(open_sled(&rows, settings)?);
+    let tables = open_sled(&rows, settings)?;
     let found = tables.get(GENESIS)?.ok_or_else(|| OpenError::Damaged("it has no genesis record".to_owned()))?;
     let found: Genesis = serde_json::from_slice(value::open(GENESIS, &found)?)
         .map_err(|error| OpenError::Damaged(format!("the genesis record: {error}")))?;
@@ -207,17 +209,20 @@ fn remove_generating(rows: &Path) -> Result<(), DiskError> {
     Ok(())
 }
 
-fn open_sled(path: &Path, settings: &Settings) -> Result<sled::Db, OpenError> {
+/// Opens sled's own database in a folder, watched from the first call on.
+pub fn open_sled(path: &Path, settings: &Settings) -> Result<Tables, OpenError> {
     // No flushing thread of sled's own: the owner's is the only one. Every setting that changes the bytes is fixed.
     let config = sled::Config::new()
         .path(path)
         .mode(sled::Mode::LowSpace)
         .flush_every_ms(None)
         .cache_capacity(settings.cache_bytes);
+    let watchdog = Watchdog::start(config.clone(), Arc::clone(&settings.on_broken))
+        .map_err(|error| OpenError::Thread(error.to_string()))?;
     let began = Instant::now();
     loop {
-        match config.open() {
-            Ok(db) => return Ok(db),
+        match watchdog.during(|| config.open()) {
+            Ok(db) => return Ok(Tables::new(db, watchdog)),
             // sled's threads may hold the file of a database that was closed just before; we hold the lock that counts.
             Err(sled::Error::Io(error)) if is_lock(&error) && began.elapsed() < SLED_LOCK_PATIENCE => {
                 std::thread::sleep(Duration::from_millis(5));

@@ -6,7 +6,7 @@
 //! usage: one owner thread (`owner`), one batch and one sync of our own for all that wait (`tables`, `disk`), values of
 //! about 4 KiB at most (`value`), half-written snapshots removed before the open, a store that is created beside its place
 //! and renamed (`folder`), a lock that names its holder (`lock`), a verdict on file systems (`filesystem`), and an abort
-//! when anything goes wrong.
+//! when anything goes wrong, or hangs (`watchdog`).
 //!
 //! It must never: acknowledge before its own sync; try a failed write again; keep a second log; use sled's default path,
 //! its flushing thread, its transactions, its ids or its subscribers.
@@ -22,6 +22,7 @@ mod owner;
 mod tables;
 mod transfer;
 mod value;
+mod watchdog;
 
 pub use disk::DiskError;
 pub use error::OpenError;

@@ -226,19 +226,20 @@ fn serve_group(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::sled::tables::Tables;
+    use crate::store::sled::Settings;
+    use crate::store::sled::folder::open_sled;
     use std::sync::Mutex;
     use std::sync::mpsc::sync_channel;
 
     type Told = Arc<Mutex<Vec<String>>>;
 
     fn owner(folder: &std::path::Path) -> (Owner, Told) {
-        let db = sled::Config::new().path(folder).flush_every_ms(None).open().unwrap();
+        let tables = open_sled(folder, &Settings::of("a test")).unwrap();
         let disk = Disk::open(folder).unwrap();
         let told = Told::default();
         let hears = Arc::clone(&told);
         let on_broken: OnBroken = Arc::new(move |why| hears.lock().unwrap().push(why.to_owned()));
-        (Owner::start(Contents::new(Tables::new(db)).unwrap(), disk, on_broken, ()).unwrap(), told)
+        (Owner::start(Contents::new(tables).unwrap(), disk, on_broken, ()).unwrap(), told)
     }
 
     /// Lets a work fail while others wait behind it, and asks once more after it.

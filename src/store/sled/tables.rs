@@ -3,6 +3,7 @@
 
 use super::disk::DiskError;
 use super::value::VALUE_BYTES_MAX;
+use super::watchdog::Watchdog;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -26,6 +27,7 @@ impl From<DiskError> for Fatal {
 /// The database and the group's writes.
 pub struct Tables {
     db: sled::Db,
+    watchdog: Watchdog,
     pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     pending_bytes: usize,
     is_applied: bool,
@@ -35,9 +37,9 @@ pub struct Tables {
 pub type Raw = (Vec<u8>, Vec<u8>);
 
 impl Tables {
-    /// Over an open database.
-    pub fn new(db: sled::Db) -> Tables {
-        Tables { db, pending: BTreeMap::new(), pending_bytes: 0, is_applied: false }
+    /// Over an open database, and who looks whether it hangs.
+    pub fn new(db: sled::Db, watchdog: Watchdog) -> Tables {
+        Tables { db, watchdog, pending: BTreeMap::new(), pending_bytes: 0, is_applied: false }
     }
 
     /// The value under a key.
@@ -137,7 +139,7 @@ impl Tables {
         }
         self.pending_bytes = 0;
         self.is_applied = true;
-        Ok(self.db.apply_batch(batch)?)
+        Ok(self.watchdog.during(|| self.db.apply_batch(batch))?)
     }
 
     /// Applies what is pending and hands all of it to the kernel. Says whether there was anything: then, and only then,
@@ -145,7 +147,7 @@ impl Tables {
     pub fn flush(&mut self) -> Result<bool, Fatal> {
         self.apply()?;
         if self.is_applied {
-            self.db.flush()?;
+            self.watchdog.during(|| self.db.flush())?;
         }
         Ok(std::mem::take(&mut self.is_applied))
     }
@@ -166,12 +168,13 @@ pub fn under(prefix: &[u8]) -> Range<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::sled::Settings;
+    use crate::store::sled::folder::open_sled;
 
     #[test]
     fn what_is_pending_hides_what_is_stored() {
         let folder = tempfile::tempdir().unwrap();
-        let db = sled::Config::new().path(folder.path()).flush_every_ms(None).open().unwrap();
-        let mut tables = Tables::new(db);
+        let mut tables = open_sled(folder.path(), &Settings::of("a test")).unwrap();
         let put = |tables: &mut Tables, key: &str, value: &str| tables.put(key.into(), value.into());
         for key in ["a1", "a2", "a4", "a5", "b"] {
             put(&mut tables, key, "stored");
