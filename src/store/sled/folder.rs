@@ -73,7 +73,7 @@ pub fn create(
     tables.put(HEAD.to_vec(), value::head(Head::default()));
     let mut tables = fill(tables)?;
     tables.flush()?;
-    drop(tables);
+    tables.close();
     let file = unfinished.join("genesis");
     std::fs::write(&file, canonical_json(genesis)).map_err(on("write", &file))?;
     disk::sync_tree(&unfinished)?;

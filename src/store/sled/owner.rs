@@ -164,7 +164,7 @@ fn own(
 ) {
     let served = std::panic::catch_unwind(AssertUnwindSafe(|| serve(&mut contents, disk, &mut waiting, shared)));
     let why = match served {
-        Ok(Ok(())) => return,
+        Ok(Ok(())) => return contents.tables.close(),
         Ok(Err(Fatal(why))) => why,
         Err(panic) => format!("its thread panicked: {}", panic_text(&*panic)),
     };
@@ -242,40 +242,50 @@ mod tests {
         (Owner::start(Contents::new(tables).unwrap(), disk, on_broken, ()).unwrap(), told)
     }
 
-    /// Lets a work fail while others wait behind it, and asks once more after it.
+    /// Waits until so many requests wait behind the one that is being served.
+    async fn until_waiting(owner: &Owner, count: usize) {
+        let requests = owner.requests.as_ref().unwrap();
+        while requests.max_capacity() - requests.capacity() < count {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Lets a work fail between one that is done and others that wait, and asks once more after it.
     fn break_with(fail: impl FnOnce() -> Fatal + Send + 'static) {
         let folder = tempfile::tempdir().unwrap();
         let (owner, told) = owner(folder.path());
         let owner = Arc::new(owner);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
         let (go, wait) = sync_channel::<()>(0);
+        let (begins, has_begun) = oneshot::channel();
         let asked = |owner: Arc<Owner>| async move { owner.write(1, |_, _| Ok(())).await };
         runtime.block_on(async {
-            // The first keeps the thread busy until the second waits in its group.
-            let first = {
-                let owner = Arc::clone(&owner);
-                tokio::spawn(async move {
-                    owner
-                        .ask(move |_, _| {
-                            wait.recv().unwrap();
-                            Ok(())
-                        })
-                        .await
-                })
+            // The first keeps the thread busy until all others wait in its group.
+            let holding = move |_: &mut Contents, _: &mut Group| {
+                begins.send(()).unwrap();
+                wait.recv().unwrap();
+                Ok(())
             };
+            let first = tokio::spawn({
+                let owner = Arc::clone(&owner);
+                async move { owner.ask(holding).await }
+            });
+            has_begun.await.unwrap();
             let failing = tokio::spawn({
                 let owner = Arc::clone(&owner);
                 async move { owner.ask(move |_, _| Err::<(), Fatal>(fail())).await }
             });
+            until_waiting(&owner, 1).await;
             let waiting: Vec<_> = (0..10).map(|_| tokio::spawn(asked(Arc::clone(&owner)))).collect();
-            tokio::task::yield_now().await;
+            until_waiting(&owner, 11).await;
             go.send(()).unwrap();
-            assert!(failing.await.unwrap().is_err());
-            for waiting in waiting {
-                // One that came before the failure may have been served; nobody is left without an answer.
-                let _ = waiting.await.unwrap();
+            // The first shares the group: what it has done was never made durable.
+            for answer in [first, failing] {
+                assert!(answer.await.unwrap().is_err());
             }
-            let _ = first.await.unwrap();
+            for waiting in waiting {
+                assert!(waiting.await.unwrap().is_err());
+            }
             let Err(Broken(why)) = asked(Arc::clone(&owner)).await else { panic!("it serves on") };
             assert!(why.contains("on purpose"), "{why}");
         });

@@ -151,6 +151,12 @@ impl Tables {
         }
         Ok(std::mem::take(&mut self.is_applied))
     }
+
+    /// Closes the database, which writes once more: watched like any other call.
+    pub fn close(self) {
+        let Tables { db, watchdog, .. } = self;
+        watchdog.during(|| drop(db));
+    }
 }
 
 /// The keys that begin so.

@@ -61,23 +61,36 @@ impl Drop for Watchdog {
 }
 
 fn watch(shared: &Shared, error: impl Fn() -> Option<String>, on_broken: &OnBroken) {
-    let mut seen = 0;
-    let mut ticks = 0;
+    let mut looks = Looks::default();
     while !shared.has_ended.load(Ordering::Acquire) {
         std::thread::park_timeout(TICK);
-        let call = shared.call.load(Ordering::Acquire);
+        if let Some(why) = looks.look(shared.call.load(Ordering::Acquire), &error) {
+            return on_broken(&why);
+        }
+    }
+}
+
+/// What was seen so far.
+#[derive(Default)]
+struct Looks {
+    seen: u64,
+    /// At how many looks after the first the same call was seen.
+    ticks: u32,
+}
+
+impl Looks {
+    /// Looks at the call that is being made, and says why it is taken to hang.
+    fn look(&mut self, call: u64, error: impl FnOnce() -> Option<String>) -> Option<String> {
         // The first time that a call is seen, it may be about to return with its error.
-        ticks = if call != 0 && call == seen { ticks + 1 } else { 0 };
-        seen = call;
-        if ticks == 0 {
-            continue;
+        self.ticks = if call != 0 && call == self.seen { self.ticks + 1 } else { 0 };
+        self.seen = call;
+        if self.ticks == 0 {
+            return None;
         }
         if let Some(error) = error() {
-            return on_broken(&format!("sled does not return after: {error}"));
+            return Some(format!("sled does not return after: {error}"));
         }
-        if ticks >= TICKS_MAX {
-            return on_broken(&format!("sled has not returned for {TICKS_MAX} seconds"));
-        }
+        (self.ticks >= TICKS_MAX).then(|| format!("sled has not returned for {TICKS_MAX} seconds"))
     }
 }
 
@@ -87,7 +100,7 @@ mod tests {
     use std::sync::mpsc::channel;
 
     #[test]
-    fn a_call_that_hangs_after_an_error_is_noticed() {
+    fn a_call_that_hangs_after_an_error_is_told() {
         let shared = Arc::new(Shared::default());
         let (told, hears) = channel();
         let on_broken: OnBroken = Arc::new(move |why| told.send(why.to_owned()).unwrap());
@@ -103,18 +116,19 @@ mod tests {
 
     #[test]
     fn calls_that_return_are_left_alone() {
-        let shared = Shared { call: AtomicU64::new(0), ..Shared::default() };
-        let on_broken: OnBroken = Arc::new(|why| panic!("{why}"));
-        std::thread::scope(|scope| {
-            let watching = scope.spawn(|| watch(&shared, || Some("an error".to_owned()), &on_broken));
-            // Wake it between calls, and in another call each time.
-            for call in [0, 1, 0, 2, 3, 0] {
-                shared.call.store(call, Ordering::Release);
-                watching.thread().unpark();
-                std::thread::yield_now();
-            }
-            shared.has_ended.store(true, Ordering::Release);
-            watching.thread().unpark();
-        });
+        let mut looks = Looks::default();
+        for call in [0, 0, 1, 0, 2, 3, 0] {
+            assert_eq!(looks.look(call, || Some("an error".to_owned())), None);
+        }
+    }
+
+    #[test]
+    fn a_slow_disk_has_its_time_and_no_more() {
+        let mut looks = Looks::default();
+        for _ in 0..TICKS_MAX {
+            assert_eq!(looks.look(7, || None), None);
+        }
+        assert!(looks.look(7, || None).unwrap().contains("has not returned"));
+        assert_eq!(looks.look(8, || None), None, "another call begins anew");
     }
 }

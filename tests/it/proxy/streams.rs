@@ -293,7 +293,7 @@ async fn tcp_is_carried_with_its_half_closes() {
     let address = world.stable("db", Protocol::Tcp, &[&web]).await;
     let mut wire = Wire::open(address).await;
     wire.send(megabytes(2)).await;
-    assert_eq!(world.client.stats().await.unwrap().backends["db"].connections, 1);
+    until("it is in flight", async || world.client.stats().await.unwrap().backends["db"].connections == 1).await;
     wire.stream.shutdown().await.unwrap();
     assert_eq!(wire.rest().await, format!("{} bytes", 2 << 20).as_bytes());
     until("it is not in flight", async || world.client.stats().await.unwrap().backends["db"].connections == 0).await;

@@ -2,6 +2,7 @@
 //! must not acknowledge what is not there, must not hang, and the store must open again once the disk works.
 
 use super::child::Orders;
+use super::folder_under_the_shim;
 use super::trace::{Act, Harm, read, run};
 use super::verify::{Acknowledged, verify_or_create};
 use std::os::unix::process::ExitStatusExt;
@@ -13,7 +14,7 @@ const SIGKILL: i32 = 9;
 
 /// How many calls a life makes that can fail.
 fn calls_of_a_life(orders: Orders, root: &Path) -> u64 {
-    let traces = tempfile::tempdir().unwrap();
+    let traces = folder_under_the_shim();
     let trace = traces.path().join("trace");
     let output = run(root, orders, &Harm::default(), Some(&trace));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -43,11 +44,11 @@ fn harm(root: &Path, orders: Orders, at: u64, how: &str, before: &Acknowledged) 
 
 /// Harms every `stride`-th call of a first life, beginning with its `first`, and checks what is left.
 fn harm_every_call(how: &str, first: u64, stride: usize, check: impl Fn(u64, &Left)) {
-    let given = tempfile::tempdir().unwrap();
+    let given = folder_under_the_shim();
     let calls = calls_of_a_life(ORDERS, given.path());
     assert!(calls > 100, "{calls} calls");
     for at in (first..calls).step_by(stride) {
-        let root = tempfile::tempdir().unwrap();
+        let root = folder_under_the_shim();
         let mut left = harm(root.path(), ORDERS, at, how, &Acknowledged::default());
         check(at, &left);
         verify_or_create(&root.path().join("store"), ORDERS, &mut left.acknowledged);
@@ -95,7 +96,7 @@ fn a_short_write_is_no_error() {
 /// may ever be lost by that, and it must open in the end.
 #[test]
 fn killed_again_and_again_at_every_call_of_an_open() {
-    let given = tempfile::tempdir().unwrap();
+    let given = folder_under_the_shim();
     let mut acknowledged = Acknowledged::default();
     for at in 1..=45 {
         let orders = Orders { steps: ORDERS.steps * at, ..ORDERS };
@@ -115,8 +116,8 @@ fn killed_again_and_again_at_every_call_of_an_open() {
 /// Group commit: writers that wait together share a sync.
 #[test]
 fn many_writers_share_a_sync() {
-    let traces = tempfile::tempdir().unwrap();
-    let root = tempfile::tempdir().unwrap();
+    let traces = folder_under_the_shim();
+    let root = folder_under_the_shim();
     let trace = traces.path().join("trace");
     let output = run(root.path(), Orders { seed: 5, writers: 32, steps: 20 }, &Harm::default(), Some(&trace));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

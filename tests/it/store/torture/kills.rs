@@ -3,6 +3,8 @@
 use super::child::{Orders, command};
 use super::verify::{Acknowledged, verify};
 use super::workload::Numbers;
+use crate::store::sled::settings;
+use deployd::store::sled::{OpenError, SledStore, Start};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdout};
@@ -110,4 +112,25 @@ fn killed_at_its_creation() {
         live_and_die(&folder, orders, End::AfterAcks(3, Duration::ZERO), &mut acknowledged);
         verify(&folder, orders, &mut acknowledged);
     }
+}
+
+/// Two servers on one state: the second is refused and told who has it, at once, for as long as the first lives.
+#[test]
+fn a_state_that_another_process_uses_is_refused() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("store");
+    let orders = Orders { seed: 31, writers: 2, steps: u64::MAX };
+    let mut acknowledged = Acknowledged::default();
+    let mut child = command(&folder, orders).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    hear_acks(&mut lines, 5, &mut acknowledged, &mut child);
+    let refused = SledStore::open(&folder, Start::Existing, &settings()).err();
+    let Some(OpenError::Locked { by, .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!(by, format!("process {} (a torture child)", child.id()));
+    // Being refused has done it no harm.
+    hear_acks(&mut lines, 5, &mut acknowledged, &mut child);
+    child.kill().unwrap();
+    hear_rest(&mut lines, &mut acknowledged);
+    child.wait().unwrap();
+    verify(&folder, orders, &mut acknowledged);
 }

@@ -13,3 +13,16 @@ mod power;
 mod trace;
 mod verify;
 pub mod workload;
+
+use std::path::Path;
+
+/// More than the lives of all tests that run at once write.
+const MEMORY_BYTES_MIN: u64 = 1 << 30;
+
+/// A folder for a life under the shim, or for what a cut left: in memory where there is room, since the shim decides what
+/// survives and a slow disk would prove nothing more. Kills are not for it: they are to hit real syncs.
+fn folder_under_the_shim() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let has_room = rustix::fs::statvfs(memory).is_ok_and(|stat| stat.f_bavail * stat.f_frsize >= MEMORY_BYTES_MIN);
+    has_room.then(|| tempfile::tempdir_in(memory).ok()).flatten().unwrap_or_else(|| tempfile::tempdir().unwrap())
+}

@@ -3,6 +3,7 @@
 
 use super::child::Orders;
 use super::disk::{Cut, Disk};
+use super::folder_under_the_shim;
 use super::trace::{Act, Harm, read, run};
 use super::verify::{Acknowledged, verify_or_create};
 use super::workload::Numbers;
@@ -31,10 +32,10 @@ struct Outcome {
 fn cut_the_power(lives: &Lives) -> Outcome {
     let mut outcome = Outcome::default();
     let mut acknowledged = Acknowledged::default();
-    let mut root = tempfile::tempdir().unwrap();
+    let mut root = folder_under_the_shim();
     for life in 0..lives.lives {
         let orders = Orders { seed: lives.seed, writers: lives.writers, steps: (life + 1) * lives.steps };
-        let traces = tempfile::tempdir().unwrap();
+        let traces = folder_under_the_shim();
         let trace = traces.path().join("trace");
         let mut disk = Disk::of(root.path());
         let output = run(root.path(), orders, &lives.harm, Some(&trace));
@@ -54,13 +55,13 @@ fn cut_the_power(lives: &Lives) -> Outcome {
                 1 => Cut::Names,
                 _ => Cut::Torn(numbers.next()),
             };
-            let image = tempfile::tempdir().unwrap();
+            let image = folder_under_the_shim();
             disk.cut(cut, image.path());
             outcome.cuts += 1;
             let place = format!("life {life}, {cut:?} before act {moment} of {}", acts.len());
             check(image.path(), orders, &acknowledged, &place, &mut outcome);
             if number == go_on_from {
-                let image = tempfile::tempdir().unwrap();
+                let image = folder_under_the_shim();
                 disk.cut(cut, image.path());
                 next_root = Some((image, acknowledged.clone()));
             }

@@ -1,10 +1,11 @@
 //! What must be there after a crash: every step that was acknowledged, at most one more of each writer, each of them whole.
 
 use super::child::Orders;
-use super::workload::{State, progress_key, stack, step};
+use super::workload::{State, Step, progress_key, stack, step};
 use crate::store::sled::{genesis, settings};
 use deployd::contract::{Cursor, EventsError, Row, RowVersion, Scope, Store};
 use deployd::model::Digest;
+use deployd::store::memory::MemoryStore;
 use deployd::store::sled::{SledStore, Start};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -148,4 +149,66 @@ async fn verify_events(store: &dyn Store, serial: u64) {
         after = page.next;
     }
     assert_eq!(wanted, serial + 1, "the last event is missing");
+}
+
+/// The proof that this check can fail: what a store that loses, halves or forgets would be told.
+#[test]
+fn what_is_lost_or_half_is_seen() {
+    let orders = Orders { seed: 41, writers: 1, steps: 12 };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let written = |change: fn(u64, &mut Step)| {
+        let store = MemoryStore::new("test");
+        runtime.block_on(async {
+            let fence = store.acquire(&stack(0)).await.unwrap();
+            for n in 0..orders.steps {
+                let mut step = step(orders.seed, 0, n);
+                if let Some(blob) = &step.blob {
+                    store.keep(blob).await.unwrap();
+                }
+                change(n, &mut step);
+                store.commit(step.batch(fence.clone())).await.unwrap();
+            }
+        });
+        store
+    };
+    let complaint = |change, acknowledged_steps: u64| {
+        let store = written(change);
+        let mut acknowledged = Acknowledged::default();
+        (0..acknowledged_steps).for_each(|n| acknowledged.hear(&format!("ack 0 {n}")));
+        let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            runtime.block_on(verify_open(&store, orders, &mut acknowledged));
+        }));
+        checked.err().map(|panic| panic.downcast::<String>().map_or(String::new(), |text| *text))
+    };
+    assert_eq!(complaint(|_, _| {}, 12), None);
+    assert_eq!(complaint(|_, _| {}, 11), None, "one may have been in flight");
+    let told = |change, acknowledged_steps, why: &str| {
+        let complaint = complaint(change, acknowledged_steps).expect(why);
+        assert!(complaint.contains(why), "{complaint}");
+    };
+    told(|_, _| {}, 13, "a write is lost");
+    told(|_, _| {}, 10, "one was in flight");
+    told(without_a_row, 12, "half a batch");
+    told(with_a_changed_row, 12, "half a batch");
+    told(without_its_event, 12, "an event is missing");
+}
+
+/// The last step loses every row but the one that counts.
+fn without_a_row(n: u64, step: &mut Step) {
+    if n == 11 {
+        step.put.retain(|(key, _)| *key == progress_key(0));
+    }
+}
+
+fn with_a_changed_row(n: u64, step: &mut Step) {
+    let is_other = |(key, _): &&mut (_, Vec<u8>)| *key != progress_key(0);
+    if n == 11 {
+        step.put.iter_mut().find(is_other).unwrap().1.push(0);
+    }
+}
+
+fn without_its_event(n: u64, step: &mut Step) {
+    if n == 5 {
+        step.events.clear();
+    }
 }

@@ -13,7 +13,7 @@ pub struct Step {
     pub put: Vec<(Key, Vec<u8>)>,
     pub remove: Vec<Key>,
     pub blob: Option<Vec<u8>>,
-    pub event: EventDraft,
+    pub events: Vec<EventDraft>,
 }
 
 /// A small generator of numbers: the same seed, the same numbers, on every machine.
@@ -97,7 +97,7 @@ pub fn step(seed: u64, writer: u64, n: u64) -> Step {
     remove.dedup();
     put.insert(progress_key(writer), n.to_string().into_bytes());
     let event = EventDraft { stack: Some(stack), at: Wall(n), body: format!("{writer} {n}").into_bytes() };
-    Step { put: put.into_iter().collect(), remove, blob, event }
+    Step { put: put.into_iter().collect(), remove, blob, events: vec![event] }
 }
 
 impl Step {
@@ -106,7 +106,7 @@ impl Step {
             fence: Some(fence),
             put: self.put.clone(),
             remove: self.remove.clone(),
-            events: vec![self.event.clone()],
+            events: self.events.clone(),
             ..Batch::default()
         }
     }
