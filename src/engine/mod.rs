@@ -14,6 +14,7 @@ mod catalogue;
 mod doors;
 mod exports;
 mod gather;
+mod handle;
 mod look;
 mod parts;
 mod queue;
@@ -27,7 +28,8 @@ mod sources;
 pub use catalogue::{Catalogue, CompileAsk, Compiled, ConfigFile, FileCatalogue, ManifestFound, Manifests, WorldFacts};
 pub use doors::{
     Accepted, AdoptAsk, ApplyAsk, ApproveAsk, Changed, ConsentAsk, DeploymentShown, DoorError, DownAnswer, DownAsk,
-    Engine, EventStream, ExportShown, Followed, HeldData, HistoryPage, KeptRelease, LogsAsk, OutputShown, PlanAsk,
-    PlanOf, Planned, ResourceAsk, ResourceCondition, ResourceShown, RollbackAsk, RunAsk, StackShown, StepShown,
+    EventStream, ExportShown, Followed, HeldData, HistoryPage, KeptRelease, LogsAsk, OutputShown, PlanAsk, PlanOf,
+    Planned, ResourceAsk, ResourceCondition, ResourceShown, RollbackAsk, RunAsk, StackShown, StepShown,
 };
+pub use handle::Engine;
 pub use parts::{Limits, Parts, Rooms};

@@ -9,13 +9,13 @@ use super::rows::SourceRow;
 use super::sources::SourceRead;
 use crate::contract::Found;
 use crate::graph::DesiredGraph;
-use crate::model::{Digest, Identity, Name, Now, StackId, Wall};
+use crate::model::{Digest, Identity, Name, Now, SecretName, StackId, Wall};
 use crate::plan::Report;
 use crate::resolve::Others;
 use crate::state::{Observation, SourceId, Why};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// What doors, activations and the loop share.
 pub struct Shared {
@@ -28,13 +28,21 @@ pub struct Shared {
     glances: Mutex<BTreeMap<StackId, Arc<Glance>>>,
     sources: Mutex<BTreeMap<SourceId, Arc<SourceRead>>>,
     runs: Mutex<BTreeMap<SourceId, BTreeMap<Name, SourceRow>>>,
+    running: watch::Sender<BTreeSet<SourceId>>,
     importers: Mutex<BTreeMap<StackId, BTreeSet<StackId>>>,
     compiled_with: Mutex<BTreeMap<StackId, (BTreeSet<Name>, Digest)>>,
     awaited: Mutex<BTreeMap<SourceId, BTreeSet<StackId>>>,
     found: Mutex<BTreeMap<StackId, Vec<Found>>>,
     offers: Mutex<BTreeMap<Name, WorldOffers>>,
     highest_wall: Mutex<Wall>,
-    secrets_generation: Mutex<u64>,
+    secrets: Mutex<SecretsKnown>,
+}
+
+/// Which stack uses which secrets, and how often one was set.
+#[derive(Default)]
+struct SecretsKnown {
+    generation: u64,
+    used: BTreeMap<StackId, BTreeSet<SecretName>>,
 }
 
 /// What the stacks of one world offer each other by their graphs.
@@ -92,13 +100,14 @@ impl Shared {
             glances: Mutex::default(),
             sources: Mutex::default(),
             runs: Mutex::default(),
+            running: watch::Sender::default(),
             importers: Mutex::default(),
             compiled_with: Mutex::default(),
             awaited: Mutex::default(),
             found: Mutex::default(),
             offers: Mutex::default(),
             highest_wall: Mutex::default(),
-            secrets_generation: Mutex::default(),
+            secrets: Mutex::default(),
             parts,
         }
     }
@@ -154,12 +163,24 @@ impl Shared {
     /// Grows with every secret that is set: what was gathered before is gathered again.
     #[must_use]
     pub fn secrets_generation(&self) -> u64 {
-        *lock(&self.secrets_generation)
+        lock(&self.secrets).generation
     }
 
-    /// A secret was set.
-    pub fn secrets_moved(&self) {
-        *lock(&self.secrets_generation) += 1;
+    /// A stack was composed with these secrets.
+    pub fn composed_with(&self, stack: &StackId, secrets: BTreeSet<SecretName>) {
+        lock(&self.secrets).used.insert(stack.clone(), secrets);
+    }
+
+    /// A secret of a world was set: nudges who uses it.
+    pub fn secret_moved(&self, world: &Name, secret: &SecretName) {
+        let users: Vec<StackId> = {
+            let mut secrets = lock(&self.secrets);
+            secrets.generation += 1;
+            let uses =
+                |(stack, used): &(&StackId, &BTreeSet<SecretName>)| stack.world == *world && used.contains(secret);
+            secrets.used.iter().filter(uses).map(|(stack, _)| stack.clone()).collect()
+        };
+        users.iter().for_each(|stack| self.nudge(stack, Nudge::default()));
     }
 
     /// Nudges a stack.
@@ -286,7 +307,27 @@ impl Shared {
 
     /// A source runs in a world from now on.
     pub fn runs(&self, world: &Name, row: SourceRow) {
-        lock(&self.runs).entry(row.source.clone()).or_default().insert(world.clone(), row);
+        let mut runs = lock(&self.runs);
+        runs.entry(row.source.clone()).or_default().insert(world.clone(), row);
+        self.running.send_replace(runs.keys().cloned().collect());
+    }
+
+    /// A source does not run in a world any longer.
+    pub fn runs_no_more(&self, world: &Name, source: &SourceId) {
+        let mut runs = lock(&self.runs);
+        if let Some(worlds) = runs.get_mut(source) {
+            worlds.remove(world);
+            if worlds.is_empty() {
+                runs.remove(source);
+            }
+        }
+        self.running.send_replace(runs.keys().cloned().collect());
+    }
+
+    /// The sources that run somewhere, now and whenever that changes.
+    #[must_use]
+    pub fn follow_sources(&self) -> watch::Receiver<BTreeSet<SourceId>> {
+        self.running.subscribe()
     }
 
     /// The sources that run in a world and may hold a service of that name.

@@ -140,6 +140,8 @@ impl Activation {
 
     async fn compose(&mut self, revision: RevisionId, graph: Arc<DesiredGraph>) -> Result<Release, NoRelease> {
         let made = release(&self.shared, &self.id, revision, graph, &self.versions_in_use()).await?;
+        let secrets = made.release.secrets.keys().chain(made.missing.keys()).cloned().collect();
+        self.shared.composed_with(&self.id, secrets);
         self.memory.remember_graph(made.release.graph, Arc::clone(&made.graph));
         if let Some(gathered) = &mut self.memory.gathered {
             let why = |failure: &crate::contract::SecretFailure| Why::new(WhyCode::Missing, failure.to_string());

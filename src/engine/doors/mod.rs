@@ -17,72 +17,16 @@ pub use shown::{
     OutputShown, Planned, ResourceCondition, ResourceShown, StackShown, StepShown,
 };
 
-use super::catalogue::{Catalogue, Compiled};
-use super::parts::Parts;
+use super::catalogue::Compiled;
+use super::handle::Engine;
 use crate::contract::{Cursor, EventsError, LogStream, Page, StoreError};
-use crate::model::{Address, Digest, Name, SecretName, StackId};
+use crate::model::{Address, Digest, Name, StackId};
 use crate::resolve::Others;
-use crate::state::{ConsentId, DeploymentId, Principal, ReleaseId, SourceId, Why, WhyCode};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::state::{ConsentId, DeploymentId, Principal, ReleaseId, Why, WhyCode};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::watch;
-
-/// The engine, as doors hold it. Clones are the same engine.
-#[derive(Clone)]
-pub struct Engine {
-    parts: Arc<Parts>,
-    sources: watch::Sender<BTreeSet<SourceId>>,
-}
 
 impl Engine {
-    /// An engine over a store. It does nothing before it is run.
-    #[must_use]
-    pub fn new(parts: Parts) -> Engine {
-        Engine { parts: Arc::new(parts), sources: watch::Sender::default() }
-    }
-
-    /// What it is made of.
-    #[must_use]
-    pub fn parts(&self) -> &Parts {
-        &self.parts
-    }
-
-    /// Runs until `until` comes, then lets orders that are on their way come to their ends and records them. Everything
-    /// happens inside this future; dropping it is a crash, and loses nothing.
-    ///
-    /// # Errors
-    /// Why it cannot go on: the store is broken, and the process must stop.
-    pub async fn run(&self, until: impl Future<Output = ()> + Send) -> Result<(), StoreError> {
-        until.await;
-        Ok(())
-    }
-
-    // -- nudges: cheap, never wait, may be repeated --------------------------------------------------------------------
-
-    /// Look at a stack again.
-    pub fn nudge(&self, _stack: &StackId) {}
-
-    /// A source may hold something else now: look at it again, and at every stack that comes from it.
-    pub fn nudge_source(&self, _source: &SourceId) {}
-
-    /// The sources that run somewhere, now and whenever that changes: whoever watches them follows this.
-    #[must_use]
-    pub fn sources(&self) -> watch::Receiver<BTreeSet<SourceId>> {
-        self.sources.subscribe()
-    }
-
-    /// A secret of a world was set: look again at every stack that uses it.
-    pub fn nudge_secret(&self, _world: &Name, _secret: &SecretName) {}
-
-    /// Other worlds and repositories, at once; only the stacks that the change concerns are looked at again.
-    pub fn replace_catalogue(&self, _catalogue: Arc<dyn Catalogue>) {}
-
-    /// The worlds and repositories of now.
-    #[must_use]
-    pub fn catalogue(&self) -> Arc<dyn Catalogue> {
-        Arc::clone(&self.parts.catalogue)
-    }
-
     // -- wishes -----------------------------------------------------------------------------------------------------
 
     /// Run what a source holds, in a world, from now on. One deployment for each of its services.
@@ -291,7 +235,7 @@ impl Engine {
     /// # Errors
     /// [`EventsError`].
     pub async fn events(&self, after: Cursor, limit: u16) -> Result<Page, EventsError> {
-        self.parts.store.events(after, limit).await
+        self.parts().store.events(after, limit).await
     }
 
     /// Events after a cursor, and then as they come. It never ends while the engine lives.
