@@ -10,6 +10,6 @@ fn main() -> ExitCode {
         Some(role) if role == "keeper-loop" => deployd::keeper::role::keeper_loop(arguments),
         Some(role) if role == "keeper-exec" => deployd::keeper::role::keeper_exec(arguments),
         Some(role) if role == "proxy" => deployd::proxy::role(arguments),
-        _ => ExitCode::FAILURE,
+        _ => deployd::cli::run(),
     }
 }

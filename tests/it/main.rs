@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it is wrong")]
 
 mod cases;
+mod cli;
 mod diagnostic;
 mod document;
 mod keeper;

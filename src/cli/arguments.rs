@@ -1,0 +1,325 @@
+//! The command line's words: what can be asked, and what each word is called. It decides nothing and reads no file.
+
+use crate::model::{Milliseconds, Name};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Deploys a service, and everything it needs, wherever it belongs.
+#[derive(Parser, Debug)]
+#[command(name = "deployd", version, max_term_width = 100, disable_help_subcommand = true, after_help = EXITS)]
+pub(super) struct Arguments {
+    /// What is asked of every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// What is asked.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Exit codes, where people look for them.
+const EXITS: &str = "\
+Exit codes:
+  0 done, or nothing to do          4 refused: consent, approval or permission is missing
+  1 it went wrong in the world      5 waiting longer than asked
+  2 the command line was wrong      6 the server cannot be reached
+  3 your files have mistakes      130 interrupted";
+
+/// What is asked of every command.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Common {
+    /// The world [default: the only world that the stack is in, else laptop]
+    #[arg(long, short, global = true, value_name = "NAME", env = "DEPLOYD_WORLD")]
+    pub world: Option<Name>,
+    /// Print JSON: one object, or one a line where it goes on
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Where the server keeps its state [default: $XDG_STATE_HOME/deployd]
+    #[arg(long, global = true, value_name = "FOLDER", env = "DEPLOYD_STATE")]
+    pub state: Option<PathBuf>,
+    /// Worlds and repositories [default: the nearest folder upwards that holds worlds/, else $XDG_CONFIG_HOME/deployd]
+    #[arg(long, global = true, value_name = "FOLDER", env = "DEPLOYD_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// A server that runs elsewhere; its token is read from $DEPLOYD_TOKEN
+    #[arg(long, global = true, value_name = "URL", env = "DEPLOYD_SERVER")]
+    pub server: Option<String>,
+}
+
+/// What is asked.
+#[derive(Subcommand, Debug)]
+pub(super) enum Command {
+    /// Run a folder's services, watch it, and redeploy what changes; ctrl-c stops them and keeps their data
+    Up(Up),
+    /// Run the server in the foreground
+    Serve(Serve),
+    /// Read a folder's files and tell every mistake in them
+    Check(Of),
+    /// Show what would change, field by field, and change nothing
+    Plan(Plan),
+    /// Deploy once and wait for the end
+    Apply(Apply),
+    /// Show how the stacks of a world are
+    Status(Status),
+    /// Show what a value is, who set it, and who may set it
+    Explain(Explain),
+    /// List what a world can be asked for
+    Slugs,
+    /// Show why a service cannot go to a world, and the nearest change that would do
+    WhyNot(Of),
+    /// Show what the processes wrote
+    Logs(Logs),
+    /// List the deployments of a stack
+    History(History),
+    /// Show what differs between two releases
+    Diff(Diff),
+    /// Return to an earlier release, without touching data
+    Rollback(Rollback),
+    /// Try again what is quarantined
+    Retry(Stack),
+    /// Approve what a plan asks leave for: what policy names, and what data would be lost
+    Approve(Approve),
+    /// Take over something that is there and is not deployd's
+    Adopt(Adopt),
+    /// Take a stack away, and prove that it is gone
+    Down(Down),
+    /// Set, list and remove the secrets of a world
+    #[command(subcommand)]
+    Secret(Secret),
+    /// Write everything that the server knows into one file
+    Backup(Backup),
+    /// Fill an empty state folder from a backup
+    Restore(Restore),
+    /// Print the completions of a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// A command that comes later: told by its name instead of "unknown".
+    #[command(external_subcommand)]
+    Other(Vec<String>),
+}
+
+/// Commands that deployd will have and has not yet.
+pub(super) const NOT_BUILT: &[&str] = &[
+    "init",
+    "run",
+    "pause",
+    "resume",
+    "deploy",
+    "upload",
+    "audit",
+    "iam-policy",
+    "login",
+    "world",
+    "token",
+    "simulate",
+    "export",
+];
+
+#[derive(Args, Debug)]
+pub(super) struct Up {
+    /// The folder that holds deployd.yaml
+    #[arg(default_value = ".")]
+    pub folder: PathBuf,
+    /// Only this service of it; may be repeated
+    #[arg(long = "service", value_name = "NAME")]
+    pub services: Vec<Name>,
+    /// Return once it is up, and leave it running
+    #[arg(long, short)]
+    pub detach: bool,
+    #[command(flatten)]
+    pub mode: Mode,
+}
+
+/// How a deployment is run.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub(super) struct Mode {
+    /// Everything at once: nothing is stopped, nothing waits for another
+    #[arg(long, conflicts_with = "full")]
+    pub quick: bool,
+    /// Every stage, even where nothing is to be done
+    #[arg(long)]
+    pub full: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Serve {
+    /// Where the API listens [default: 127.0.0.1:7070, else the next free port]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<std::net::SocketAddr>,
+    /// End when no command has been using it for a while
+    #[arg(long)]
+    pub until_idle: bool,
+}
+
+/// A folder of files.
+#[derive(Args, Debug)]
+pub(super) struct Of {
+    /// The folder that holds deployd.yaml
+    #[arg(default_value = ".")]
+    pub folder: PathBuf,
+}
+
+/// A stack.
+#[derive(Args, Debug)]
+pub(super) struct Stack {
+    /// A stack's name, or a folder that holds its deployd.yaml
+    #[arg(default_value = ".")]
+    pub stack: String,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    pub of: Stack,
+    /// Exit with 10 when there is something to do
+    #[arg(long)]
+    pub exit_code: bool,
+    #[command(flatten)]
+    pub mode: Mode,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Apply {
+    /// A stack's name, a folder, or a plan as `deployd plan` names it
+    #[arg(default_value = ".", value_name = "STACK|PLAN")]
+    pub what: String,
+    /// Wait so long for the end, then exit with 5; the deployment goes on
+    #[arg(long, value_name = "DURATION")]
+    pub within: Option<Milliseconds>,
+    #[command(flatten)]
+    pub mode: Mode,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Status {
+    /// Only this stack
+    pub stack: Option<String>,
+    /// Stay, and show what changes
+    #[arg(long)]
+    pub watch: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Explain {
+    /// A stack's name, or a folder that holds its deployd.yaml
+    pub stack: String,
+    /// Which value: users.instance_class, env.DATABASE_URL [default: all of them]
+    pub value: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Logs {
+    #[command(flatten)]
+    pub of: Stack,
+    /// Only of this process, task or requirement
+    pub name: Option<Name>,
+    /// Stay, and show lines as they are written
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Only of that release: 81d0b77, or 81d0b77.2
+    #[arg(long, alias = "release")]
+    pub revision: Option<String>,
+    /// How many lines from before
+    #[arg(long, short = 'n', default_value_t = 100, value_name = "COUNT")]
+    pub lines: u32,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct History {
+    #[command(flatten)]
+    pub of: Stack,
+    /// At most so many, newest first
+    #[arg(long, short = 'n', default_value_t = 20, value_name = "COUNT")]
+    pub limit: usize,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Diff {
+    #[command(flatten)]
+    pub of: Stack,
+    /// From this release [default: the one that serves]
+    pub from: Option<String>,
+    /// To this release [default: what the files say now]
+    pub to: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Rollback {
+    #[command(flatten)]
+    pub of: Stack,
+    /// To which release [default: the last good one before the one that serves]
+    #[arg(long, value_name = "RELEASE")]
+    pub to: Option<String>,
+    /// Wait so long for the end, then exit with 5; the deployment goes on
+    #[arg(long, value_name = "DURATION")]
+    pub within: Option<Milliseconds>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Approve {
+    #[command(flatten)]
+    pub of: Stack,
+    /// The plan that you have looked at, as `deployd plan` names it [default: it is shown, and asked about]
+    pub plan: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Adopt {
+    /// A stack's name
+    pub stack: Name,
+    /// What is to own it, within the stack: users, or users.instance
+    pub name: String,
+    /// What its provider calls it, as the plan shows it
+    pub handle: String,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Down {
+    #[command(flatten)]
+    pub of: Stack,
+    /// Stop the rest and keep what holds data
+    #[arg(long)]
+    pub keep_data: bool,
+    /// Delete this too, after a backup; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub delete: Vec<Name>,
+    /// Wait so long for the end, then exit with 5; the deployment goes on
+    #[arg(long, value_name = "DURATION")]
+    pub within: Option<Milliseconds>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Secret {
+    /// Set a secret; its value is read from standard input, or asked for without echo
+    Set {
+        /// WORLD NAME, or NAME with --world
+        #[arg(num_args = 1..=2, required = true, value_names = ["WORLD", "NAME"])]
+        name: Vec<String>,
+    },
+    /// List the names and versions of a world's secrets, never their values
+    List {
+        /// The world
+        world: Option<Name>,
+    },
+    /// Remove a secret
+    Remove {
+        /// WORLD NAME, or NAME with --world
+        #[arg(num_args = 1..=2, required = true, value_names = ["WORLD", "NAME"])]
+        name: Vec<String>,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Backup {
+    /// The file to write; it must not be there yet
+    pub file: PathBuf,
+    /// With the keys too, under a passphrase that is asked for or read from standard input
+    #[arg(long)]
+    pub with_keys: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Restore {
+    /// The file that `deployd backup` wrote
+    pub file: PathBuf,
+}

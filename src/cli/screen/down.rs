@@ -1,0 +1,51 @@
+//! Taking a stack away: what is refused, with the two ways, and the proof at the end.
+
+use super::names::listed;
+use super::page::{Page, Text, Tone};
+use super::table::Table;
+use crate::diagnostic::Look;
+use crate::model::Name;
+use crate::server::api::deployment::Held;
+
+/// The refusal, with the two ways: nothing was done.
+#[must_use]
+pub fn refusal(stack: &Name, held: &[Held], look: Look) -> String {
+    let mut page = Page::new(look);
+    let names: Vec<String> = held.iter().map(one).collect();
+    let text = match held {
+        [only] => format!("{} holds data ({}). Nothing was done.", only.identity.address.short(), kind_and_size(only)),
+        _ => format!("{} hold data. Nothing was done.", listed(&names)),
+    };
+    page.folded(0, &Text::plain(text));
+    let delete: Vec<String> = held.iter().map(|one| format!(" --delete {}", one.identity.address.name)).collect();
+    let too = if held.len() == 1 { "delete it too, after a backup" } else { "delete them too, after a backup" };
+    let keep = if held.len() == 1 { "stop the rest and keep it" } else { "stop the rest and keep them" };
+    let mut table = Table::new();
+    let way = |what: &str, command: String| vec![Text::plain(format!("{what}  ")), Text::new(Tone::Accent, command)];
+    table.row(way(keep, format!("deployd down {stack} --keep-data")));
+    table.row(way(too, format!("deployd down {stack}{}", delete.concat())));
+    table.put(&mut page, 2);
+    page.text()
+}
+
+/// `users (local/postgres, 31 MB)`
+fn one(held: &Held) -> String {
+    format!("{} ({})", held.identity.address.short(), kind_and_size(held))
+}
+
+fn kind_and_size(held: &Held) -> String {
+    let size = held.size.as_ref().map(|size| format!(", {size}")).unwrap_or_default();
+    format!("{}{size}", held.kind)
+}
+
+/// The proof: said only after an independent, fresh look.
+#[must_use]
+pub fn verified(world: &Name, stack: &Name, kept: &[String], look: Look) -> String {
+    let mut page = Page::new(look);
+    let text = match kept {
+        [] => format!("nothing of {stack} is left in {world}"),
+        kept => format!("of {stack} only {} is left in {world}, kept with its data", listed(kept)),
+    };
+    page.line(0, &[Text::new(Tone::Good, "verified"), Text::plain(": "), Text::plain(text)]);
+    page.text()
+}

@@ -1,0 +1,58 @@
+//! What was found in files, and why a command did not do what was asked.
+
+use super::super::exit::Failure;
+use super::names::Files;
+use super::page::{Page, Text, Tone};
+use crate::diagnostic::{Drawn, Lines, Look, Place, draw};
+use crate::server::api::problem::Diagnostic;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// The lines that diagnostics brought along.
+struct Brought(BTreeMap<(String, u32), String>);
+
+impl Lines for Brought {
+    fn line(&self, place: &Place) -> Option<Cow<'_, str>> {
+        self.0.get(&(place.file.to_string(), place.line)).map(|line| Cow::Borrowed(line.as_str()))
+    }
+}
+
+/// Diagnostics with the lines that they are about, each once, in the order that they have.
+#[must_use]
+pub fn diagnostics(all: &[Diagnostic], files: &Files, look: Look) -> String {
+    let mut lines = BTreeMap::new();
+    for said in all {
+        if let (Some(place), Some(line)) = (&said.place, &said.line) {
+            lines.insert((files.name(&place.file), place.line), line.clone());
+        }
+    }
+    let drawn: Vec<Drawn> = all.iter().map(|said| drawn(said, files)).collect();
+    draw(&drawn, &Brought(lines), look)
+}
+
+fn drawn<'d>(said: &'d Diagnostic, files: &Files) -> Drawn<'d> {
+    Drawn {
+        place: said.place.as_ref().map(|place| files.found(place)),
+        severity: said.severity,
+        code: &said.code,
+        summary: &said.summary,
+        detail: &said.detail,
+        help: said.help.as_deref().map(|help| help.split('\n').collect()).unwrap_or_default(),
+        related: said.related.iter().map(|one| (files.found(&one.place), one.what.as_str())).collect(),
+        owner: &said.owner,
+    }
+}
+
+/// Why a command did not do what was asked.
+#[must_use]
+pub fn failure(failure: &Failure, look: Look) -> String {
+    let mut page = Page::new(look);
+    for (index, line) in failure.what.lines().enumerate() {
+        match index {
+            0 => page.beside(0, &[Text::new(Tone::Bad, "error"), Text::plain(": ")], &Text::plain(line)),
+            _ => page.folded(2, &Text::plain(line)),
+        }
+    }
+    failure.ways_out.iter().for_each(|way| page.folded(2, &Text::new(Tone::Accent, way)));
+    page.text()
+}

@@ -1,0 +1,255 @@
+//! The plan: what would be done, by what the manifest names; where asked for, field by field, with what is held and what
+//! would need leave.
+
+use super::group::{Group, Mark, groups};
+use super::names::{age, count, line_of, short};
+use super::page::{Page, Text, Tone};
+use super::table::Table;
+use crate::diagnostic::Look;
+use crate::model::Milliseconds;
+use crate::server::api::plan::{FieldChange, Line, Plan, Step, Verdict};
+use crate::state::ConsentAct;
+use serde_json::Value as Json;
+
+/// How much of a plan is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Detail {
+    /// What happens, a line for each name: before it is done.
+    Names,
+    /// Fields, reasons, what is held, and how to do it: `deployd plan`.
+    Fields,
+}
+
+/// A plan as a person reads it.
+#[must_use]
+pub fn plan(plan: &Plan, detail: Detail, look: Look) -> String {
+    let mut page = Page::new(look);
+    let groups = groups(plan);
+    if plan.steps.is_empty() && plan.report.held.is_empty() && plan.report.needs_consent.is_empty() {
+        page.line(0, &[Text::plain(nothing_to_do(plan))]);
+    } else {
+        heading(&mut page, plan);
+        match detail {
+            Detail::Names => names(&mut page, &groups),
+            Detail::Fields => fields(&mut page, &groups),
+        }
+        page.line(2, &[Text::plain(counted(&groups))]);
+    }
+    report(&mut page, plan, detail);
+    if detail == Detail::Fields {
+        leave(&mut page, plan);
+        ways_on(&mut page, plan);
+    }
+    page.text()
+}
+
+/// `nothing to do: guestbook is as asked (checked 14 things)`
+#[must_use]
+pub fn nothing_to_do(plan: &Plan) -> String {
+    let checked = count(plan.report.unchanged as usize, "thing", "things");
+    format!("nothing to do: {} is as asked (checked {checked})", plan.stack)
+}
+
+/// The tone of what happens to something.
+fn tone(mark: Mark) -> Tone {
+    match mark {
+        Mark::Create => Tone::Good,
+        Mark::Change => Tone::Warn,
+        Mark::Replace | Mark::Delete => Tone::Bad,
+        Mark::Keep => Tone::Quiet,
+    }
+}
+
+fn heading(page: &mut Page, plan: &Plan) {
+    let mut texts = vec![Text::new(Tone::Strong, &plan.stack)];
+    texts.extend(plan.revision.as_ref().map(|revision| Text::plain(format!(", revision {}", short(revision)))));
+    page.line(0, &texts);
+}
+
+/// A line for each name, but what is kept.
+fn names(page: &mut Page, groups: &[Group]) {
+    let mut table = Table::new();
+    for group in groups.iter().filter(|group| group.mark != Mark::Keep) {
+        table.row(row(group));
+    }
+    table.put(page, 2);
+}
+
+fn row(group: &Group) -> Vec<Text> {
+    let place = group.about.and_then(|about| about.place.as_ref()).map(line_of).unwrap_or_default();
+    let name = format!("{} {}", group.mark.sign(), group.name);
+    let kind = group.kind.as_ref().map(ToString::to_string).unwrap_or_default();
+    let quiet = if group.mark == Mark::Keep { Tone::Quiet } else { Tone::Plain };
+    vec![
+        Text::new(tone(group.mark), name),
+        Text::new(quiet, kind),
+        Text::new(quiet, group.note()),
+        Text::new(Tone::Quiet, place),
+    ]
+}
+
+/// All names, and under each that is changed its fields and why.
+fn fields(page: &mut Page, groups: &[Group]) {
+    let mut table = Table::new();
+    groups.iter().for_each(|group| table.row(row(group)));
+    table.put_with(page, 2, |page, index| changes(page, &groups[index]));
+}
+
+/// Why, and which fields, each with its place.
+fn changes(page: &mut Page, group: &Group) {
+    if matches!(group.mark, Mark::Create | Mark::Keep) {
+        return;
+    }
+    let mut reasons: Vec<&str> = Vec::new();
+    let mut changed: Vec<&FieldChange> = Vec::new();
+    for step in group.steps.iter().filter(|step| step.act != crate::plan::Act::Retire) {
+        if !reasons.contains(&step.because.text.as_str()) {
+            reasons.push(&step.because.text);
+        }
+        let new = step.changes.iter().filter(|change| !changed.iter().any(|known| is_same(known, change)));
+        changed.extend(new.collect::<Vec<_>>());
+    }
+    if group.mark != Mark::Delete {
+        reasons.iter().for_each(|reason| page.folded(6, &Text::new(Tone::Quiet, reason)));
+    }
+    let mut table = Table::new();
+    for change in changed {
+        let place = change.place.as_ref().map(line_of).unwrap_or_default();
+        let values = format!("{} → {}", value(change.from.as_ref()), value(change.to.as_ref()));
+        table.row(vec![Text::plain(&change.path), Text::plain(values), Text::new(Tone::Quiet, place)]);
+    }
+    table.put(page, 6);
+}
+
+/// Two replicas that are changed alike are told once.
+fn is_same(a: &FieldChange, b: &FieldChange) -> bool {
+    (&a.path, &a.from, &a.to) == (&b.path, &b.from, &b.to)
+}
+
+/// A value as a person reads it.
+#[must_use]
+pub fn value(value: Option<&Json>) -> String {
+    match value {
+        None => "(not set)".to_owned(),
+        Some(Json::String(text)) if text.is_empty() => "\"\"".to_owned(),
+        Some(Json::String(text)) => text.clone(),
+        Some(Json::Array(items)) => {
+            let items: Vec<String> = items.iter().map(|item| self::value(Some(item))).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Some(other) => other.to_string(),
+    }
+}
+
+/// `3 to create · nothing to change · nothing to delete`
+fn counted(groups: &[Group]) -> String {
+    let of = |mark: Mark| groups.iter().filter(|group| group.mark == mark).count();
+    let said = |number: usize, act: &str| match number {
+        0 => format!("nothing to {act}"),
+        number => format!("{number} to {act}"),
+    };
+    let mut parts = vec![said(of(Mark::Create), "create"), said(of(Mark::Change), "change")];
+    if of(Mark::Replace) > 0 {
+        parts.push(said(of(Mark::Replace), "replace"));
+    }
+    parts.push(said(of(Mark::Delete), "delete"));
+    parts.join(" · ")
+}
+
+/// What is waited for, held, kept and noted.
+fn report(page: &mut Page, plan: &Plan, detail: Detail) {
+    let report = &plan.report;
+    let mut lines: Vec<(&str, Tone, &Line)> = Vec::new();
+    lines.extend(report.held.iter().map(|line| ("held", Tone::Warn, line)));
+    if detail == Detail::Fields {
+        lines.extend(report.waiting.iter().map(|line| ("waiting", Tone::Plain, line)));
+        lines.extend(report.kept.iter().map(|line| ("kept", Tone::Plain, line)));
+    }
+    lines.extend(report.noted.iter().map(|line| ("note", Tone::Plain, line)));
+    if lines.is_empty() {
+        return;
+    }
+    page.gap();
+    lines.iter().for_each(|(word, tone, line)| report_line(page, 2, word, *tone, line));
+}
+
+/// `waiting  web: the load balancer needs its security group (creating, 40 s)`, and the way out below it.
+pub(super) fn report_line(page: &mut Page, indent: usize, word: &str, tone: Tone, line: &Line) {
+    let since = line.since.map(|since| format!(" ({})", age(Milliseconds(since)))).unwrap_or_default();
+    let text = format!("{}: {}{since}", line.at.short(), line.why.text);
+    page.beside(indent, &[Text::new(tone, format!("{word:<7}")), Text::plain("  ")], &Text::plain(text));
+    if let Some(way_out) = &line.why.way_out {
+        page.folded(indent + 9, &Text::new(Tone::Accent, way_out));
+    }
+}
+
+/// What would be done with a person's leave.
+fn leave(page: &mut Page, plan: &Plan) {
+    if plan.report.needs_consent.is_empty() {
+        return;
+    }
+    page.gap();
+    page.line(2, &[Text::new(Tone::Warn, "would need your consent")]);
+    let mut table = Table::new();
+    for needs in &plan.report.needs_consent {
+        let address = &needs.identity.address;
+        let step = plan.steps.iter().find(|step| step.identity == needs.identity);
+        let what = step.map(kind_of).unwrap_or_default();
+        table.row(vec![
+            Text::plain(format!("{} {}", consent(needs.act), address.short())),
+            Text::plain(what),
+            Text::new(Tone::Quiet, loses(needs.act)),
+        ]);
+    }
+    table.put(page, 4);
+}
+
+fn kind_of(step: &Step) -> String {
+    step.kind.to_string()
+}
+
+/// The verb of a consent.
+#[must_use]
+pub fn consent(act: ConsentAct) -> &'static str {
+    match act {
+        ConsentAct::Delete => "delete",
+        ConsentAct::Replace => "replace",
+        ConsentAct::Shrink => "shrink",
+        ConsentAct::Adopt => "adopt",
+        ConsentAct::Recreate => "make anew",
+    }
+}
+
+fn loses(act: ConsentAct) -> &'static str {
+    match act {
+        ConsentAct::Delete => "after a backup",
+        ConsentAct::Replace => "what it holds is lost",
+        ConsentAct::Shrink => "what does not fit is lost",
+        ConsentAct::Adopt => "it is deployd's from then on",
+        ConsentAct::Recreate => "an empty one, in place of one that is gone",
+    }
+}
+
+/// What to do with the plan.
+fn ways_on(page: &mut Page, plan: &Plan) {
+    let digest = short(&plan.digest);
+    let way = |page: &mut Page, what: &str, command: String| {
+        page.line(0, &[Text::plain(what), Text::new(Tone::Accent, command)]);
+    };
+    match &plan.verdict {
+        Verdict::AwaitApproval { why, .. } => {
+            page.gap();
+            page.folded(0, &Text::new(Tone::Warn, format!("needs approval: {}", why.text)));
+            way(page, "approve it   ", format!("deployd approve {} {digest}", plan.stack));
+        }
+        _ if !plan.report.needs_consent.is_empty() => {
+            page.gap();
+            way(page, "give leave   ", format!("deployd approve {} {digest}", plan.stack));
+        }
+        _ if !plan.steps.is_empty() => {
+            page.gap();
+            way(page, &format!("plan {digest} · deploy exactly this   "), format!("deployd apply {digest}"));
+        }
+        _ => {}
+    }
+}

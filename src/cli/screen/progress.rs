@@ -1,0 +1,356 @@
+//! `Progress`: how far each thing of a deployment is, by what the manifest names. A fold over the plan and the events:
+//! it knows no clock and no terminal.
+
+use super::group::{Group, Mark, groups};
+use super::names::{count, span};
+use super::page::{Page, Text, Tone};
+use crate::diagnostic::Look;
+use crate::model::{Identity, Milliseconds, Wall};
+use crate::plan::Act;
+use crate::server::api::deployment::{Condition, Deployment};
+use crate::server::api::plan::{Plan, Step};
+use crate::state::{EventBody, Why};
+use std::collections::BTreeMap;
+
+/// How far everything of a deployment is.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// What people call what is brought, and what served before it.
+    labels: Labels,
+    rows: Vec<Row>,
+}
+
+/// What people call what a deployment brings, and what it takes the place of.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Labels {
+    /// What is brought.
+    pub brought: Option<String>,
+    /// What served before.
+    pub before: Option<String>,
+}
+
+/// One line of the progress: what the steps of one name do.
+#[derive(Clone, Debug)]
+struct Row {
+    name: String,
+    /// What it does while it does it: `pip install -r requirements.txt`.
+    title: String,
+    mark: Mark,
+    tasks: BTreeMap<Identity, Task>,
+    /// What its end says, where no room says it.
+    ends: Ends,
+    note: Option<String>,
+    started: Option<Wall>,
+    ended: Option<Wall>,
+    failed: Option<Why>,
+    /// What it waits for now.
+    what: Option<String>,
+}
+
+/// What a step has come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Task {
+    Ahead,
+    Going,
+    Over,
+}
+
+/// What the end of a row says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Ends {
+    /// These words.
+    With(String),
+    /// So many replicas are healthy.
+    Healthy(usize),
+    /// Another revision serves.
+    Serves,
+}
+
+/// What of a row has come about with an event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Moved {
+    /// It has begun.
+    Started(usize),
+    /// It has come to its end, well or not.
+    Ended(usize),
+}
+
+impl Progress {
+    /// The progress of a plan of which nothing is done yet.
+    #[must_use]
+    pub fn of(plan: &Plan, labels: Labels) -> Progress {
+        let mut progress = Progress { labels, rows: Vec::new() };
+        progress.add(plan);
+        progress
+    }
+
+    /// Takes in the steps of a plan that was made anew.
+    pub fn add(&mut self, plan: &Plan) {
+        for group in groups(plan).iter().filter(|group| group.mark != Mark::Keep) {
+            for step in &group.steps {
+                let (name, title) = line_of(step, group);
+                let task = step.identity.clone();
+                match self.rows.iter_mut().find(|row| row.name == name) {
+                    Some(row) => drop(row.tasks.entry(task).or_insert(Task::Ahead)),
+                    None => self.rows.push(Row::new(name, title, group, step)),
+                }
+            }
+        }
+    }
+
+    /// Takes an event in.
+    pub fn happened(&mut self, event: &EventBody, at: Wall) -> Vec<Moved> {
+        match event {
+            EventBody::StepStarted { identity, .. } => self.started(identity, at),
+            EventBody::StepWaiting { identity, what } => {
+                self.row_of(identity, |row| row.what = Some(what.clone()));
+                Vec::new()
+            }
+            EventBody::StepDone { identity, note, .. } => self.over(identity, note.clone(), at),
+            EventBody::StepFailed { identity, why, again: true, .. } => {
+                self.row_of(identity, |row| row.what = Some(format!("{}; it is tried again", why.text)));
+                Vec::new()
+            }
+            EventBody::StepFailed { identity, why, again: false, .. } => self.failed(identity, why, at),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Takes in what a look at the deployment told of its steps: what each waits for now.
+    pub fn looked(&mut self, deployment: &Deployment) {
+        for step in &deployment.steps {
+            let what = match &step.condition {
+                Condition::Settling { what } => Some(what.clone()),
+                Condition::Unknown { why } => Some(format!("it cannot be read now: {}", why.text)),
+                _ => continue,
+            };
+            self.row_of(&step.identity, |row| row.what = what.clone());
+        }
+    }
+
+    /// Everything has come to its end: what was begun and not told is over too.
+    pub fn finish(&mut self, at: Wall) -> Vec<Moved> {
+        let going = |row: &Row| row.started.is_some() && row.ended.is_none();
+        let mut moved = Vec::new();
+        for (index, row) in self.rows.iter_mut().enumerate().filter(|(_, row)| going(row)) {
+            row.ended = Some(at);
+            moved.push(Moved::Ended(index));
+        }
+        moved
+    }
+
+    /// Whether anything has failed.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.rows.iter().any(|row| row.failed.is_some())
+    }
+
+    /// The rows that have begun and not ended.
+    #[must_use]
+    pub fn going(&self) -> Vec<usize> {
+        let going = |(_, row): &(usize, &Row)| row.started.is_some() && row.ended.is_none();
+        self.rows.iter().enumerate().filter(going).map(|(index, _)| index).collect()
+    }
+
+    /// A row that is under way, for a terminal: its name, and what it waits for.
+    #[must_use]
+    pub fn moving(&self, index: usize, look: Look) -> String {
+        let row = &self.rows[index];
+        let text = row.what.as_ref().map_or_else(|| row.title.clone(), |what| format!("waiting for {what}"));
+        let name = format!("{:<width$}  ", row.name, width = self.width());
+        let mut page = Page::new(look);
+        page.line(0, &[Text::plain(name), Text::new(Tone::Quiet, text)]);
+        page.text().trim_end().to_owned()
+    }
+
+    /// A row that begins, where nothing can move.
+    #[must_use]
+    pub fn begins(&self, index: usize, look: Look) -> String {
+        let row = &self.rows[index];
+        let mut page = Page::new(look);
+        page.line(2, &[Text::plain(format!("… {:<width$}  {}", row.name, row.title, width = self.width()))]);
+        page.text()
+    }
+
+    /// A row that has ended: how, and how long it took.
+    #[must_use]
+    pub fn ended(&self, index: usize, look: Look) -> String {
+        let row = &self.rows[index];
+        let took = row.started.zip(row.ended).map(|(from, to)| span(Milliseconds(to.since(from).0)));
+        let took = Text::new(Tone::Quiet, took.unwrap_or_default());
+        let name = format!("{:<width$}  ", row.name, width = self.width());
+        let mut page = Page::new(look);
+        match &row.failed {
+            None => {
+                let texts = [Text::new(Tone::Good, "✓ "), Text::plain(name), Text::plain(self.end_of(row))];
+                page.with_end(2, &texts, &took);
+            }
+            Some(why) => {
+                let front = [Text::new(Tone::Bad, "✗ "), Text::plain(name)];
+                page.beside(2, &front, &Text::plain(self.named(&why.text)));
+                why.details.iter().for_each(|detail| page.folded(6, &Text::new(Tone::Quiet, detail)));
+                why.way_out.iter().for_each(|way| page.folded(6, &Text::new(Tone::Accent, way)));
+            }
+        }
+        page.text()
+    }
+
+    /// `it was not ready ...` with what people call it.
+    fn named(&self, text: &str) -> String {
+        match (&self.labels.brought, text.strip_prefix("it ")) {
+            (Some(label), Some(rest)) => format!("{label} {rest}"),
+            _ => text.to_owned(),
+        }
+    }
+
+    fn end_of(&self, row: &Row) -> String {
+        if let Some(note) = &row.note {
+            return note.clone();
+        }
+        let brought = self.labels.brought.as_deref().unwrap_or("the new revision");
+        match (&row.ends, &self.labels.before) {
+            (Ends::With(text), _) => text.clone(),
+            (Ends::Healthy(replicas), _) => format!("{replicas} of {replicas} healthy"),
+            (Ends::Serves, Some(before)) if Some(before) != self.labels.brought.as_ref() => {
+                format!("{brought} serves; {before} stopped after its last request")
+            }
+            (Ends::Serves, _) => format!("{brought} serves"),
+        }
+    }
+
+    fn width(&self) -> usize {
+        self.rows.iter().map(|row| row.name.len()).max().unwrap_or(0)
+    }
+
+    fn index_of(&self, identity: &Identity) -> Option<usize> {
+        let of_identity = self.rows.iter().position(|row| row.tasks.contains_key(identity));
+        // A plan that was made anew may have steps that were not shown: they belong to what they are called.
+        of_identity.or_else(|| self.rows.iter().position(|row| row.name == *identity.address.name))
+    }
+
+    fn row_of(&mut self, identity: &Identity, change: impl FnOnce(&mut Row)) {
+        if let Some(index) = self.index_of(identity) {
+            change(&mut self.rows[index]);
+        }
+    }
+
+    fn started(&mut self, identity: &Identity, at: Wall) -> Vec<Moved> {
+        let Some(index) = self.index_of(identity) else { return Vec::new() };
+        let row = &mut self.rows[index];
+        row.tasks.insert(identity.clone(), Task::Going);
+        row.what = None;
+        if row.started.is_some() {
+            return Vec::new();
+        }
+        row.started = Some(at);
+        vec![Moved::Started(index)]
+    }
+
+    fn over(&mut self, identity: &Identity, note: Option<String>, at: Wall) -> Vec<Moved> {
+        let Some(index) = self.index_of(identity) else { return Vec::new() };
+        let row = &mut self.rows[index];
+        row.tasks.insert(identity.clone(), Task::Over);
+        row.note = note.or(row.note.take());
+        row.what = None;
+        if row.ended.is_some() || row.tasks.values().any(|task| *task != Task::Over) {
+            return Vec::new();
+        }
+        row.started.get_or_insert(at);
+        row.ended = Some(at);
+        vec![Moved::Ended(index)]
+    }
+
+    fn failed(&mut self, identity: &Identity, why: &Why, at: Wall) -> Vec<Moved> {
+        let Some(index) = self.index_of(identity) else { return Vec::new() };
+        let row = &mut self.rows[index];
+        if row.ended.is_some() {
+            return Vec::new();
+        }
+        row.ended = Some(at);
+        row.failed = Some(why.clone());
+        vec![Moved::Ended(index)]
+    }
+}
+
+impl Row {
+    fn new(name: String, title: String, group: &Group, step: &Step) -> Row {
+        let ends = ends(&name, group);
+        let tasks = BTreeMap::from([(step.identity.clone(), Task::Ahead)]);
+        let mark = group.mark;
+        Row { name, title, mark, tasks, ends, note: None, started: None, ended: None, failed: None, what: None }
+    }
+}
+
+/// On which line a step is told, and what is done there. Preparing, testing and migrating have lines of their own.
+fn line_of(step: &Step, group: &Group) -> (String, String) {
+    let part = step.identity.address.part.as_deref().unwrap_or_default();
+    let command = |key: &[&str]| last_command(step, key);
+    match part {
+        "copy" if command(&["prepare", "run"]).is_some() => {
+            ("prepare".to_owned(), command(&["prepare", "run"]).unwrap_or_default())
+        }
+        "test" => ("test".to_owned(), command(&["run"]).unwrap_or_default()),
+        _ if part.starts_with("migrate") => (part.to_owned(), command(&["run"]).unwrap_or_default()),
+        _ => (group.name.to_string(), title(group)),
+    }
+}
+
+fn title(group: &Group) -> String {
+    let kind = group.kind.as_ref().map(ToString::to_string).unwrap_or_default();
+    match (group.mark, group.replicas()) {
+        (Mark::Create, Some(replicas)) => count(replicas, "replica", "replicas"),
+        (Mark::Create, None) => kind,
+        (Mark::Change, _) if group.replaced() > 0 => {
+            format!("replaces {} one at a time", count(group.replaced(), "process", "processes"))
+        }
+        (Mark::Change | Mark::Keep, _) => format!("changes {kind}"),
+        (Mark::Replace, _) => format!("replaces {kind}"),
+        (Mark::Delete, _) => format!("takes {kind} away"),
+    }
+}
+
+/// The last command of a list of commands: the one that takes long.
+fn last_command(step: &Step, key: &[&str]) -> Option<String> {
+    let commands = key.iter().try_fold(step.fields.as_ref()?, |value, key| value.get(key))?.as_array()?;
+    let words = |words: &serde_json::Value| -> Option<String> {
+        let words: Vec<&str> = words.as_array()?.iter().filter_map(|word| word.as_str()).collect();
+        Some(match words.as_slice() {
+            ["sh", "-c", script] => (*script).to_owned(),
+            words => words.join(" "),
+        })
+    };
+    commands.last().and_then(words)
+}
+
+/// What the end of a line says where no room says it.
+fn ends(name: &str, group: &Group) -> Ends {
+    if *name != *group.name {
+        let command = group.steps.iter().map(|step| line_of(step, group)).find(|(line, _)| line == name);
+        let passed = if name == "test" { "passed: " } else { "" };
+        return Ends::With(format!("{passed}{}", command.map(|(_, title)| title).unwrap_or_default()));
+    }
+    match (group.mark, group.replicas()) {
+        (Mark::Create, Some(replicas)) => Ends::Healthy(replicas),
+        (Mark::Create, None) => Ends::With(open_to(group).unwrap_or_else(|| "ready".to_owned())),
+        (Mark::Change, _) if group.mains().any(|step| step.act == Act::Create) => Ends::Serves,
+        (Mark::Change | Mark::Keep, _) => Ends::With(open_to(group).unwrap_or_else(|| "changed".to_owned())),
+        (Mark::Replace, _) => Ends::With("replaced".to_owned()),
+        (Mark::Delete, _) if group.mains().any(|step| step.holds_data) => Ends::With("deleted".to_owned()),
+        (Mark::Delete, _) => Ends::With("stopped".to_owned()),
+    }
+}
+
+/// Who is let in, for ways in.
+fn open_to(group: &Group) -> Option<String> {
+    let step = group.mains().find(|step| step.fields.as_ref().is_some_and(|fields| fields.get("host").is_some()))?;
+    let gates = step.fields.as_ref()?.get("gates").and_then(|gates| gates.as_array());
+    Some(match gates {
+        None if step.kind.provider() == "local" => "open to 127.0.0.1".to_owned(),
+        None => "open to everybody".to_owned(),
+        Some(gates) if gates.is_empty() => "closed to everybody".to_owned(),
+        Some(gates) => {
+            let ranges = gates.iter().filter_map(|gate| gate.as_str());
+            format!("open to {}", ranges.map(|range| range.trim_end_matches("/32")).collect::<Vec<_>>().join(", "))
+        }
+    })
+}

@@ -1,0 +1,251 @@
+//! What `up` and its like say around plan and progress: where one is, what changed, what came of it.
+
+use super::group::{Group, Mark, groups};
+use super::names::{count, listed, short, time_of_day};
+use super::page::{Page, Text, Tone};
+use super::progress::Labels;
+use crate::diagnostic::Look;
+use crate::model::Name;
+use crate::plan::Act;
+use crate::server::api::deployment::{Condition, Deployment};
+use crate::server::api::plan::Plan;
+use crate::server::api::stack::{Resource, Stack};
+use crate::server::api::words::{Moment, Why};
+use crate::server::api::world::World;
+use crate::state::{DeploymentState, StackState};
+use jiff::tz::TimeZone;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// `world laptop: local processes · watching examples/guestbook`
+#[must_use]
+pub fn world(world: &World, folder: &str, watches: bool, look: Look) -> String {
+    let mut page = Page::new(look);
+    let makes = world.capabilities.iter().map(|capability| makes(capability));
+    let makes = makes.collect::<Vec<_>>().join(", ");
+    let watching = if watches { "watching" } else { "from" };
+    page.line(
+        0,
+        &[
+            Text::plain("world "),
+            Text::new(Tone::Strong, &world.name),
+            Text::plain(format!(": {makes} · {watching} {folder}")),
+        ],
+    );
+    page.gap();
+    page.text()
+}
+
+/// A capability as people say it.
+fn makes(capability: &str) -> &str {
+    match capability {
+        "deploy:local" => "local processes",
+        "deploy:docker" => "containers",
+        "deploy:kubernetes" => "Kubernetes",
+        "deploy:simulated" => "simulated",
+        other => other,
+    }
+}
+
+/// What was found of stacks when a server began, after it had ended without saying so.
+#[must_use]
+pub fn found_again(stacks: &[Stack], look: Look) -> String {
+    let found: Vec<String> = stacks.iter().flat_map(found_of).collect();
+    let mut page = Page::new(look);
+    if !found.is_empty() {
+        let text = format!("found again after an unclean stop: {}", found.join(", "));
+        page.folded(0, &Text::plain(text));
+    }
+    page.text()
+}
+
+fn found_of(stack: &Stack) -> Vec<String> {
+    let mut by_name: BTreeMap<&Name, Vec<&Resource>> = BTreeMap::new();
+    for resource in stack.resources.iter().filter(|resource| resource.condition == Condition::Ready) {
+        by_name.entry(&resource.identity.address.name).or_default().push(resource);
+    }
+    let mut found = Vec::new();
+    let processes = by_name.remove(&stack.name).unwrap_or_default();
+    let processes = processes.iter().filter(|one| is_numbered(one)).count();
+    if processes > 0 {
+        found.push(format!("{} ({}, still serving)", stack.name, count(processes, "process", "processes")));
+    }
+    let lasting = by_name.iter().filter(|(name, resources)| {
+        let is_asked_for = stack.about.get(name.as_str()).is_some_and(|about| about.slug.is_some());
+        is_asked_for || resources.iter().any(|one| one.holds_data || is_numbered(one))
+    });
+    found.extend(lasting.map(|(name, _)| name.to_string()));
+    found
+}
+
+fn is_numbered(resource: &Resource) -> bool {
+    let part = resource.identity.address.part.as_deref().unwrap_or_default();
+    !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `12:04:11 app.py changed`
+#[must_use]
+pub fn changed(at: Moment, because: &str, zone: &TimeZone, look: Look) -> String {
+    let mut page = Page::new(look);
+    page.gap();
+    page.line(0, &[Text::new(Tone::Quiet, time_of_day(at, zone)), Text::plain(format!(" {because}"))]);
+    page.text()
+}
+
+/// What a plan does to a stack that runs already, a line for each name.
+#[must_use]
+pub fn changes(plan: &Plan, labels: &Labels, because: &str, look: Look) -> String {
+    let mut page = Page::new(look);
+    let groups = groups(plan);
+    let shown: Vec<&Group> = groups.iter().filter(|group| group.mark != Mark::Keep && !is_upkeep(group)).collect();
+    let width = shown.iter().map(|group| group.name.len()).max().unwrap_or(0);
+    for group in shown {
+        let tone = match group.mark {
+            Mark::Create => Tone::Good,
+            Mark::Change | Mark::Keep => Tone::Warn,
+            Mark::Replace | Mark::Delete => Tone::Bad,
+        };
+        let front =
+            [Text::new(tone, format!("{} ", group.mark.sign())), Text::plain(format!("{:<width$}  ", group.name))];
+        page.beside(2, &front, &Text::plain(what(group, labels, because)));
+    }
+    page.text()
+}
+
+/// Copies that are let go, and the like: nobody asked about them.
+fn is_upkeep(group: &Group) -> bool {
+    group.steps.iter().all(|step| step.act == Act::Forget || (step.act == Act::Delete && is_kept_kind(step)))
+}
+
+fn is_kept_kind(step: &crate::server::api::plan::Step) -> bool {
+    step.identity.address.part.as_deref() == Some("copy")
+}
+
+fn what(group: &Group, labels: &Labels, because: &str) -> String {
+    let kind = group.kind.as_ref().map(ToString::to_string).unwrap_or_default();
+    let note = group.note();
+    let with_note = |text: String| if note.is_empty() { text } else { format!("{text}  {note}") };
+    match group.mark {
+        Mark::Create | Mark::Delete | Mark::Keep => with_note(kind),
+        Mark::Replace => format!("replaced: {}", reasons(group)),
+        Mark::Change if group.replaced() > 0 => {
+            let number = group.replaced();
+            let one_at_a_time = if number > 1 { " one at a time" } else { "" };
+            let label = labels.brought.as_deref().map(|label| format!("revision {label}: ")).unwrap_or_default();
+            let processes = count(number, "process", "processes");
+            format!("{label}replaces {processes}{one_at_a_time} ({})", causes(group, because))
+        }
+        Mark::Change => format!("changed: {}", reasons(group)),
+    }
+}
+
+fn reasons(group: &Group) -> String {
+    let fields: BTreeSet<&str> =
+        group.steps.iter().flat_map(|step| &step.changes).map(|change| change.path.as_str()).collect();
+    if !fields.is_empty() {
+        return fields.into_iter().collect::<Vec<_>>().join(", ");
+    }
+    group.mains().next().map(|step| step.because.text.clone()).unwrap_or_default()
+}
+
+/// Fields that follow from the files of a service.
+const OF_FILES: [&str; 2] = ["content", "folder"];
+
+/// What made a service give its processes successors: its files, or fields.
+fn causes(group: &Group, because: &str) -> String {
+    let mut fields: BTreeSet<&str> =
+        group.mains().flat_map(|step| &step.changes).map(|change| change.path.as_str()).collect();
+    fields.retain(|field| !OF_FILES.contains(field));
+    if !fields.is_empty() {
+        return fields.into_iter().collect::<Vec<_>>().join(", ");
+    }
+    match because.strip_suffix(" changed") {
+        Some(files) => format!("files changed: {files}"),
+        None => because.to_owned(),
+    }
+}
+
+/// The end of the first deployment of `up`: where everything answers, and what goes on.
+#[must_use]
+pub fn is_up(stacks: &[Stack], look: Look) -> String {
+    let mut page = Page::new(look);
+    let up = |stack: &&Stack| stack.state == Some(StackState::Available);
+    let width = stacks.iter().filter(up).map(|stack| stack.name.len() + IS_UP.len()).max().unwrap_or(0);
+    for stack in stacks.iter().filter(up) {
+        let front = format!("{:<width$}   ", format!("{}{IS_UP}", stack.name));
+        let urls = if stack.urls.is_empty() { String::new() } else { stack.urls.join("  ") };
+        page.line(0, &[Text::new(Tone::Strong, front), Text::new(Tone::Accent, urls)]);
+    }
+    page.text()
+}
+
+const IS_UP: &str = " is up";
+
+/// What goes on after it is up.
+#[must_use]
+pub fn goes_on(stacks: &[Stack], look: Look) -> String {
+    let mut page = Page::new(look);
+    let width = stacks.iter().map(|stack| stack.name.len() + IS_UP.len()).max().unwrap_or(0);
+    page.line(0, &[Text::plain(format!("{:<width$}   ", "the world")), Text::new(Tone::Accent, "deployd status")]);
+    let it = if stacks.len() == 1 { "it and keeps its data" } else { "them and keeps their data" };
+    page.line(0, &[Text::new(Tone::Quiet, format!("watching for changes · ctrl-c stops {it}"))]);
+    page.text()
+}
+
+/// What came of a deployment that did not end well, for people: what keeps serving, and what to do.
+#[must_use]
+pub fn fell(deployment: &Deployment, stack: &Stack, look: Look) -> String {
+    let mut page = Page::new(look);
+    let bad = deployment.label.clone().or_else(|| deployment.revision.as_ref().map(short));
+    match deployment.state {
+        DeploymentState::RolledBack => {
+            let bad = bad.unwrap_or_else(|| "the new revision".to_owned());
+            let retry = format!("{bad} is quarantined until the next change, or: deployd retry {}", stack.name);
+            page.folded(0, &Text::plain(format!("{} · {retry}", keeps(stack))));
+        }
+        DeploymentState::Superseded => page.line(0, &[Text::plain("a newer change takes its place")]),
+        DeploymentState::Cancelled => page.line(0, &[Text::plain(format!("{} was cancelled", stack.name))]),
+        DeploymentState::Failed if stack.state == Some(StackState::Broken) => {
+            let text =
+                format!("{} is broken: there is nothing good to return to; its data and logs are kept", stack.name);
+            page.folded(0, &Text::new(Tone::Bad, text));
+            let way = format!("mend it and save, or: deployd retry {}", stack.name);
+            page.folded(0, &Text::plain(way));
+        }
+        _ => page.folded(0, &Text::plain(keeps(stack))),
+    }
+    page.text()
+}
+
+/// `guestbook keeps serving 81d0b77`
+#[must_use]
+pub fn keeps(stack: &Stack) -> String {
+    match (&stack.label, stack.state) {
+        (Some(label), Some(StackState::Available | StackState::Migrating)) => {
+            format!("{} keeps serving {label}", stack.name)
+        }
+        (_, Some(state)) => format!("{} is {state}", stack.name),
+        (_, None) => format!("{} is set aside", stack.name),
+    }
+}
+
+/// Why something did not come about, where no step of it is shown.
+#[must_use]
+pub fn reason(name: &Name, why: &Why, look: Look) -> String {
+    let mut page = Page::new(look);
+    page.beside(2, &[Text::new(Tone::Bad, "✗ "), Text::plain(format!("{name}  "))], &Text::plain(&why.text));
+    why.details.iter().for_each(|detail| page.folded(6, &Text::new(Tone::Quiet, detail)));
+    if let Some(way) = &why.way_out {
+        page.folded(6, &Text::new(Tone::Accent, way));
+    }
+    page.text()
+}
+
+/// What ctrl-c left.
+#[must_use]
+pub fn stopped(stacks: &[Name], look: Look) -> String {
+    let mut page = Page::new(look);
+    let names: Vec<String> = stacks.iter().map(ToString::to_string).collect();
+    let (is, its) = if stacks.len() == 1 { ("is", "its") } else { ("are", "their") };
+    page.folded(0, &Text::plain(format!("{} {is} stopped; {its} data and addresses are kept", listed(&names))));
+    page.text()
+}

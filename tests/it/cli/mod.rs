@@ -1,0 +1,5 @@
+//! The command line: its screens as data (`tests/cases/cli`), its words, and the real binary.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod screens;
+mod words;
