@@ -12,6 +12,7 @@ mod proxy;
 mod repository;
 mod resolve;
 mod schemas;
+mod source;
 mod store;
 mod tidy;
 mod world;

@@ -103,6 +103,10 @@ impl Place {
     ) -> Result<File, ContentFailure> {
         let from_path = self.file_path(digest);
         let mut from = self.open_file(path, digest)?;
+        let there = from.metadata().map_err(on(&from_path))?.len();
+        if there != size {
+            return Err(self.set_aside(path, digest));
+        }
         let mut made = self.disk.create(to).map_err(on(to))?;
         let (found, length) = if size < COPIED_BY_KERNEL_MIN {
             buffer.clear();

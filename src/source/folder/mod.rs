@@ -1,7 +1,8 @@
 //! `FolderSource`: a folder of the same user, as developers edit it; folders of worlds and repositories too.
 //!
-//! What it reads is one moment of the folder, or it says that it is torn: every file is stamped, read, and stamped again
-//! after all were read; if nothing moved in between, the listing shows the moment at which the second look began. What
+//! What it reads is one moment of the folder, or it says that it is torn: every file and folder is stamped, read, and
+//! stamped again after all were read; if nothing moved in between, the listing shows the moment at which the second look
+//! began. What
 //! it read once it reads again only when its stamp changed; an unchanged folder costs one `stat` an entry.
 //!
 //! It never follows a link out of the folder (none that leads out is let in), never waits for a pipe, never opens a
@@ -36,6 +37,8 @@ use walk::{Found, Stop, Tree, unchanged, walk};
 /// How often a folder that changes while it is read is read anew before it is called torn. A `git checkout` or a build
 /// takes longer than all of them: the watcher nudges again when it is over.
 const TRIES_MAX: u32 = 6;
+/// After so many tries that found the same files in folders that changed, the files are believed: two looks each.
+const STIRRED_TRIES_MIN: u32 = 4;
 /// How long is waited before another try; it doubles.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -116,11 +119,12 @@ impl Folder {
         }
         known.last = None;
         let mut moved = String::new();
+        let mut stirred = Stirred::default();
         for tried in 0..TRIES_MAX {
             if tried > 0 {
                 std::thread::sleep(PAUSE * 2_u32.pow(tried));
             }
-            match self.try_read(&mut known) {
+            match self.try_read(&mut known, &mut stirred) {
                 Ok(snapshot) => return Ok(snapshot),
                 Err(Stop::Moved(what)) => moved = what,
                 Err(Stop::Failed(failure)) => return Err(failure),
@@ -133,19 +137,24 @@ impl Folder {
     /// One try. The moment that it shows is the one at which the second look begins: what was not fresh at the first
     /// look is the same from there to the second, and what was fresh is read after the tick, and is the same from the
     /// second look on.
-    fn try_read(&self, known: &mut Known) -> Result<Arc<Snapshot>, Stop> {
+    fn try_read(&self, known: &mut Known, stirred: &mut Stirred) -> Result<Arc<Snapshot>, Stop> {
         let (root, first) = walk(&self.path, &self.options)?;
         let (fresh, old): (Vec<_>, Vec<_>) = regular(&first).partition(|(_, stamp)| stamp.is_fresh(first.look));
         known.learn(&root, &old)?;
         let fresh_rules =
             first.rules.iter().filter_map(|(_, stamp)| stamp.as_ref()).filter(|stamp| stamp.is_fresh(first.look));
-        let fresh_stamps: Vec<_> = fresh.iter().map(|(_, stamp)| *stamp).chain(fresh_rules).collect();
+        let fresh_folders = first.folders.iter().map(|(_, stamp)| stamp).filter(|stamp| stamp.is_fresh(first.look));
+        let fresh_stamps: Vec<_> =
+            fresh.iter().map(|(_, stamp)| *stamp).chain(fresh_rules).chain(fresh_folders).collect();
         if !fresh_stamps.is_empty() {
             wait_for_a_tick(first.look, fresh_stamps.iter().any(|stamp| stamp.counts_seconds()));
         }
         let (root_again, second) = walk(&self.path, &self.options)?;
         if let Some(what) = difference(&first, &second) {
             return Err(Stop::Moved(what));
+        }
+        if first.folders != second.folders && !stirred.is_settled(&second) {
+            return Err(Stop::Moved(format!("a folder of {}", self.path.display())));
         }
         if let Some((path, _)) = fresh.iter().find(|(_, stamp)| stamp.is_fresh(second.look)) {
             return Err(Stop::Moved(path.to_string()));
@@ -234,7 +243,27 @@ fn regular(tree: &Tree) -> impl Iterator<Item = (&FilePath, &Stamp)> {
     })
 }
 
-/// What two looks do not have alike. Folders may: something that is left out was made in them.
+/// Tries in which folders changed, but none of the files that count: something that is left out comes and goes (a
+/// journal, a log), or a file was away at the one moment and at the other.
+#[derive(Default)]
+struct Stirred {
+    files: BTreeMap<FilePath, Found>,
+    tries: u32,
+}
+
+impl Stirred {
+    /// Whether so many looks in a row found the same that it is the former.
+    fn is_settled(&mut self, tree: &Tree) -> bool {
+        if self.files == tree.files {
+            self.tries += 1;
+        } else {
+            *self = Stirred { files: tree.files.clone(), tries: 1 };
+        }
+        self.tries >= STIRRED_TRIES_MIN
+    }
+}
+
+/// What two looks do not have alike, but for folders.
 fn difference(first: &Tree, second: &Tree) -> Option<String> {
     if first.rules != second.rules {
         return Some(ignored::IGNORE_FILE.to_owned());
