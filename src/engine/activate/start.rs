@@ -100,12 +100,8 @@ impl Activation {
                 let mut export: Export = there.export.clone();
                 let changed = if using { export.users.insert(self.id.clone()) } else { export.users.remove(&self.id) };
                 if changed {
-                    let encoded = encode(&(&of, &export));
-                    for blob in &encoded.blobs {
-                        self.shared.parts.store.keep(blob).await.map_err(|error| later(&error))?;
-                    }
                     let expected = Some(Expected::Version(there.version));
-                    change.push(Op::World(export_key(&of), expected, encoded.bytes));
+                    change.push(Op::World(export_key(&of), expected, encode(&(&of, &export))));
                 }
             }
             match using {

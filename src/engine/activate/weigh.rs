@@ -2,14 +2,14 @@
 
 use super::super::doors::Planned;
 use super::super::gather::keep_blob;
-use super::super::queue::move_to;
+use super::super::queue::{move_to, started};
 use super::super::record::{Change, Op};
 use super::super::rows::{DeploymentRow, PlanRow};
 use super::inputs::Planning;
 use super::{Activation, Halt, Round, later};
 use crate::model::{Digest, Identity, Value};
 use crate::plan::{Plan, Report, Verdict, plan, seal, verify};
-use crate::state::{DeploymentState, EventBody, Stack, StackState, Why, WhyCode, Wish};
+use crate::state::{DeploymentState, EventBody, Stack, Why, WhyCode};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Activation {
@@ -57,18 +57,7 @@ impl Activation {
 
     /// The stack's row as it will be when a deployment has started.
     pub(super) fn as_started(&self, row: &DeploymentRow) -> Stack {
-        let mut stack = self.stack().clone();
-        stack.target = row.deployment.release;
-        stack.state = match (&stack.wish, stack.state) {
-            (Wish::Gone, _) => StackState::Deleting,
-            (Wish::Run { .. }, StackState::Deleting | StackState::Deleted) => StackState::Creating,
-            (Wish::Run { .. }, StackState::Broken | StackState::Stopped) => match stack.good {
-                Some(_) => StackState::Available,
-                None => StackState::Creating,
-            },
-            (_, state) => state,
-        };
-        stack
+        started(self.stack(), row.deployment.release)
     }
 
     /// Plans with another row of the stack than the recorded one, and checks the plan. A plan that breaks a rule is our

@@ -8,8 +8,8 @@ mod release;
 mod revision;
 
 pub use kept::{Kept, KeptManifest};
-pub use release::{Composed, graph_of, release};
-pub use revision::{compile, keep_blob, resource, revise};
+pub use release::{Composed, Versions, graph_of, release, versions};
+pub use revision::{compile, compile_with, keep_blob, resource, revise};
 
 use super::sources::Trouble;
 use crate::contract::StoreError;

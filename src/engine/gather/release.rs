@@ -33,27 +33,52 @@ pub async fn release(
     graph: Arc<DesiredGraph>,
     before: &BTreeMap<SecretName, SecretVersion>,
 ) -> Result<Composed, NoRelease> {
-    let secrets = &shared.parts.secrets;
     for (name, length) in &graph.generate {
-        secrets.make(stack, name, *length).await.map_err(|failure| cannot_have(name, &failure))?;
+        let made = shared.parts.secrets.make(stack, name, *length).await;
+        made.map_err(|failure| cannot_have(name, &failure))?;
     }
-    let names: Vec<SecretName> = used(&graph).into_iter().collect();
+    let Versions { known: versions, missing } = versions(shared, stack, &graph, before).await?;
+    let kept = keep_blob(&*shared.parts.store, &*graph).await?;
+    Ok(Composed { release: Release { revision, graph: kept, secrets: versions }, graph, missing })
+}
+
+/// The versions of the secrets that a graph uses, and those that cannot be had.
+#[derive(Clone, Debug, Default)]
+pub struct Versions {
+    /// By name.
+    pub known: BTreeMap<SecretName, SecretVersion>,
+    /// Each with the reason.
+    pub missing: BTreeMap<SecretName, SecretFailure>,
+}
+
+/// Looks up the versions of the secrets that a graph uses. `before` are versions that were in use: one that cannot be
+/// looked up now stays what it was.
+///
+/// # Errors
+/// [`Trouble`] when one cannot be looked up now and was not in use.
+pub async fn versions(
+    shared: &Shared,
+    stack: &StackId,
+    graph: &DesiredGraph,
+    before: &BTreeMap<SecretName, SecretVersion>,
+) -> Result<Versions, Trouble> {
+    let names: Vec<SecretName> = used(graph).into_iter().collect();
+    let secrets = &shared.parts.secrets;
     let answers = if names.is_empty() { BTreeMap::new() } else { secrets.versions(stack, &names).await };
-    let (mut versions, mut missing) = (BTreeMap::new(), BTreeMap::new());
+    let mut found = Versions::default();
     for name in names {
         match answers.get(&name).cloned().unwrap_or_else(|| Err(SecretFailure::Missing("nobody answered".to_owned()))) {
-            Ok(version) => drop(versions.insert(name, version)),
+            Ok(version) => drop(found.known.insert(name, version)),
             Err(failure @ (SecretFailure::Missing(_) | SecretFailure::Refused(_))) => {
-                missing.insert(name, failure);
+                found.missing.insert(name, failure);
             }
             Err(failure) => match before.get(&name) {
-                Some(version) => drop(versions.insert(name, version.clone())),
-                None => return Err(cannot_have(&name, &failure).into()),
+                Some(version) => drop(found.known.insert(name, version.clone())),
+                None => return Err(cannot_have(&name, &failure)),
             },
         }
     }
-    let kept = keep_blob(&*shared.parts.store, &*graph).await?;
-    Ok(Composed { release: Release { revision, graph: kept, secrets: versions }, graph, missing })
+    Ok(found)
 }
 
 fn cannot_have(name: &SecretName, failure: &SecretFailure) -> Trouble {

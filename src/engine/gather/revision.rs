@@ -6,6 +6,7 @@ use super::super::sources::{Held, Trouble, Within, part, trouble};
 use super::{Kept, KeptManifest, NoRelease};
 use crate::contract::{ContentFailure, Snapshot, Store, StoreError};
 use crate::model::{Digest, Name, StackId, Value, canonical_json};
+use crate::resolve::Others;
 use crate::state::{Revision, Why, WhyCode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -85,23 +86,37 @@ pub async fn keep_blob<T: serde::Serialize>(store: &dyn Store, value: &T) -> Res
 /// # Errors
 /// [`NoRelease`]; mistakes are in what was compiled.
 pub async fn compile(shared: &Shared, stack: &StackId, revision: &Revision) -> Result<Compiled, NoRelease> {
+    let compiled = compile_with(shared, stack, revision, &shared.others(&stack.world)).await?;
+    let (_, catalogue) = shared.catalogue();
+    shared.compiled_with(stack, compiled.slugs.clone(), catalogue.inputs(&stack.world, &compiled.slugs));
+    Ok(compiled)
+}
+
+/// Compiles a revision with the catalogue of now and what is offered by others, without remembering that it was: for
+/// questions.
+///
+/// # Errors
+/// [`NoRelease`]; mistakes are in what was compiled.
+pub async fn compile_with(
+    shared: &Shared,
+    stack: &StackId,
+    revision: &Revision,
+    others: &Others,
+) -> Result<Compiled, NoRelease> {
     let (_, catalogue) = shared.catalogue();
     let bytes = shared.parts.store.blob(revision.manifest).await?;
     let kept: Kept = serde_json::from_slice(&bytes)
         .map_err(|error| StoreError::Corrupt(format!("the manifest of a revision: {error}")))?;
-    let others = shared.others(&stack.world);
-    let compiled = match kept {
-        Kept::Resource { slug, with } => catalogue.compile_resource(stack, &slug, &with, &others),
+    Ok(match kept {
+        Kept::Resource { slug, with } => catalogue.compile_resource(stack, &slug, &with, others),
         Kept::Manifest(kept) => {
             let files = read_files(shared, &kept).await?;
             let content = revision.content.unwrap_or_else(|| Digest::of(""));
             let manifest = kept.found();
-            let ask = CompileAsk { manifest: &manifest, content, files: &files, others: &others };
+            let ask = CompileAsk { manifest: &manifest, content, files: &files, others };
             catalogue.compile(&stack.world, &ask)
         }
-    };
-    shared.compiled_with(stack, compiled.slugs.clone(), catalogue.inputs(&stack.world, &compiled.slugs));
-    Ok(compiled)
+    })
 }
 
 async fn read_files(shared: &Shared, kept: &KeptManifest) -> Result<BTreeMap<String, Vec<u8>>, NoRelease> {

@@ -52,7 +52,7 @@ pub enum Op {
     /// Write what a resource is made of.
     Resource(Box<ResourceSpec>),
     /// A row of the world, and what is expected of it, if anything is.
-    World(Key, Option<Expected>, Vec<u8>),
+    World(Key, Option<Expected>, Encoded),
     /// A row of the world goes.
     NoWorld(Key, Option<Expected>),
 }
@@ -81,6 +81,13 @@ impl Change {
     /// Adds an operation.
     pub fn push(&mut self, op: Op) {
         self.ops.push(op);
+    }
+
+    /// Adds all of another change.
+    pub fn join(&mut self, other: Change) {
+        self.ops.extend(other.ops);
+        self.events.extend(other.events);
+        self.reads.extend(other.reads);
     }
 
     /// Adds an event that tells of it.
@@ -195,9 +202,7 @@ fn write(rows: &StackRows, op: &Op) -> Vec<(Written, Option<Expected>)> {
         Op::Head(head) => put(key(Table::Head, "row"), encode(head)),
         Op::Uses(uses) => put(key(Table::Uses, "row"), encode(uses)),
         Op::Resource(spec) => put(key(Table::Resource, "row"), encode(spec)),
-        Op::World(key, expected, bytes) => {
-            vec![(Written::Put(key.clone(), Encoded { bytes: bytes.clone(), blobs: Vec::new() }), *expected)]
-        }
+        Op::World(key, expected, encoded) => vec![(Written::Put(key.clone(), encoded.clone()), *expected)],
         Op::NoWorld(key, expected) => vec![(Written::Remove(key.clone()), *expected)],
     }
 }

@@ -1,0 +1,216 @@
+//! What else is asked of a stack that is there: pause, resume, rollback, retry, cancel.
+
+use super::super::queue::{New, move_to};
+use super::super::record::{Change, Op, StackRows};
+use super::super::rows::{Aim, Head, ReleaseRow};
+use super::compile::release_of;
+use super::owner::no_stack;
+use super::planning::not_kept;
+use super::plans::no_source;
+use super::run::{AS_ONE, from_source, one, refuse_gone, wished};
+use super::status::label;
+use super::write::{Needs, Once, SourceOf, Written, audit, put_stack};
+use super::{Accepted, DoorError, Engine, RollbackAsk};
+use crate::model::StackId;
+use crate::state::{
+    DeploymentId, DeploymentState, Mode, Principal, ReleaseId, SourceId, StackCondition, Why, WhyCode, Wish,
+};
+
+impl Engine {
+    /// Change nothing of a stack until [`Engine::resume`].
+    ///
+    /// # Errors
+    /// [`DoorError`].
+    pub async fn pause(&self, stack: &StackId, principal: &Principal) -> Result<(), DoorError> {
+        let why = Why::new(WhyCode::Other, format!("{principal} paused it: nothing is changed"));
+        let why = why.way_out(format!("deployd resume {}", stack.stack));
+        self.condition(stack, principal, "pause", Some(why)).await
+    }
+
+    /// Go on with a stack.
+    ///
+    /// # Errors
+    /// [`DoorError`].
+    pub async fn resume(&self, stack: &StackId, principal: &Principal) -> Result<(), DoorError> {
+        self.condition(stack, principal, "resume", None).await
+    }
+
+    async fn condition(
+        &self,
+        id: &StackId,
+        principal: &Principal,
+        act: &str,
+        paused: Option<Why>,
+    ) -> Result<(), DoorError> {
+        self.write(id, |rows, _| {
+            let before = rows.stack().ok_or_else(|| no_stack(id))?;
+            let mut change = Change::new();
+            if before.conditions.contains_key(&StackCondition::Paused) == paused.is_some() {
+                return Ok((change, ()));
+            }
+            let mut stack = before.clone();
+            match &paused {
+                Some(why) => drop(stack.conditions.insert(StackCondition::Paused, why.clone())),
+                None => drop(stack.conditions.remove(&StackCondition::Paused)),
+            }
+            put_stack(&mut change, Some(before), stack);
+            audit(&mut change, act, principal);
+            Ok((change, ()))
+        })
+        .await
+    }
+
+    /// Return to a release that is kept, as a new deployment. The source's state of now is not tried again before it
+    /// changes.
+    ///
+    /// # Errors
+    /// [`DoorError`].
+    pub async fn rollback(&self, ask: RollbackAsk) -> Result<Accepted, DoorError> {
+        let asked = ("rollback", &ask.stack, ask.to);
+        let once = Once::of(&ask.stack.world, &ask.principal, ask.once.as_deref(), &asked);
+        if let Some(answer) = self.answered(&ask.stack.world, once.as_ref()).await? {
+            return one(Written::Before(answer));
+        }
+        let rows = self.known(&ask.stack).await?;
+        let source = self.source_of(&rows).await?.ok_or_else(|| no_source(&ask.stack))?;
+        let (to, row) = release_to(&rows, ask.to)?;
+        let gathered = self.gathered_again(&rows, &row).await;
+        let needs = Needs { once: once.as_ref().map(|once| (once, AS_ONE)), source: SourceOf::None };
+        let written = self
+            .write_with(&ask.stack, needs, |reading| {
+                let rows = &reading.rows;
+                refuse_gone(rows, "deployd up runs it again")?;
+                let (_, row) = release_to(rows, Some(to))?;
+                let mut change = Change::new();
+                let wish = Wish::Run { source: source.clone() };
+                let mut stack = wished(rows, wish, None, &ask.principal, reading.now);
+                // A later wish than all that were accepted before it.
+                stack.wish_generation = rows.stack().map_or(1, |before| before.wish_generation + 1);
+                let name = label(rows, to).unwrap_or_else(|| to.short());
+                let new = New {
+                    aim: Aim::Release(to),
+                    source: None,
+                    revision: Some(row.release.revision),
+                    release: Some(to),
+                    ..from_source(&source, &ask.principal, &format!("rollback to {name}"))
+                };
+                let accepted = self.accept(rows, stack, new, reading.now, &mut change)?;
+                // What the source says is not news until it moves; what the release was made of is what is compiled again
+                // when the catalogue or a secret changes.
+                let revision = rows.head.as_ref().map_or(row.release.revision, |head| head.revision);
+                let held = Some(row.release.revision);
+                change.push(Op::Head(Head { revision, release: Some(gathered.unwrap_or(to)), held }));
+                audit(&mut change, "rollback", &ask.principal);
+                Ok((change, accepted))
+            })
+            .await?;
+        one(written)
+    }
+
+    /// The release that the revision of a kept one gives with the catalogue and the secrets of now: gathering it again is
+    /// no news, although it may differ from the one that a person wants back.
+    async fn gathered_again(&self, rows: &StackRows, row: &ReleaseRow) -> Option<ReleaseId> {
+        let revision = rows.revisions.get(&row.release.revision)?;
+        let would = self.compile_kept(&rows.id, revision).await.ok()?;
+        let graph = would.compiled.graph?;
+        let secrets = self.secrets_of(&rows.id, &graph, &row.release.secrets).await.ok()?;
+        Some(release_of(row.release.revision, &graph, secrets).id())
+    }
+
+    /// Try the newest release again: clears its quarantine. What ran once and failed runs again.
+    ///
+    /// # Errors
+    /// [`DoorError`].
+    pub async fn retry(&self, stack: &StackId, principal: &Principal) -> Result<Accepted, DoorError> {
+        let rows = self.known(stack).await?;
+        let source = self.source_of(&rows).await?.ok_or_else(|| no_source(stack))?;
+        self.write(stack, |rows, now| {
+            refuse_gone(rows, "deployd up runs it again")?;
+            let before = rows.stack().ok_or_else(|| no_stack(stack))?;
+            let mut change = Change::new();
+            let mut row = wished(rows, Wish::Run { source: source.clone() }, None, principal, now);
+            let newest = rows.head.as_ref().and_then(|head| head.release);
+            match newest.filter(|newest| before.quarantine.contains_key(newest)) {
+                Some(newest) => drop(row.quarantine.remove(&newest)),
+                None => row.quarantine.clear(),
+            }
+            let new = again(rows, &source, principal);
+            let accepted = self.accept(rows, row, new, now, &mut change)?;
+            audit(&mut change, "retry", principal);
+            Ok((change, accepted))
+        })
+        .await
+    }
+
+    /// End a deployment: one that runs ends between its steps, with orders on their way recorded first, and never inside
+    /// a migration.
+    ///
+    /// # Errors
+    /// [`DoorError`].
+    pub async fn cancel(&self, deployment: &DeploymentId, principal: &Principal) -> Result<(), DoorError> {
+        self.write(&deployment.stack, |rows, now| {
+            let stack = rows.stack().ok_or_else(|| no_stack(&deployment.stack))?;
+            let Some(row) = rows.live.get(&deployment.number) else {
+                let has_been = deployment.number > 0 && deployment.number <= stack.deployments;
+                let text = match has_been {
+                    true => format!("{deployment} has ended"),
+                    false => format!("there is no deployment {deployment}"),
+                };
+                let why = Why::new(WhyCode::Missing, text);
+                return Err(if has_been { DoorError::Refused(why) } else { DoorError::NotFound(why) });
+            };
+            let mut change = Change::new();
+            match row.deployment.state {
+                DeploymentState::Running if row.cancel.is_some() => return Ok((change, ())),
+                DeploymentState::Running => {
+                    let row = super::super::rows::DeploymentRow { cancel: Some(principal.clone()), ..row.clone() };
+                    change.push(Op::Deployment(Box::new(row)));
+                }
+                _ => {
+                    let why = Why::new(WhyCode::Other, format!("{principal} cancelled it"));
+                    move_to(row.clone(), DeploymentState::Cancelled, Some(why), now, &mut change);
+                }
+            }
+            audit(&mut change, "cancel", principal);
+            Ok((change, ()))
+        })
+        .await
+    }
+}
+
+/// The release that is meant: the named one, or the last good one that was made before the one that serves.
+fn release_to(rows: &StackRows, to: Option<ReleaseId>) -> Result<(ReleaseId, ReleaseRow), DoorError> {
+    let stack = rows.stack().ok_or_else(|| no_stack(&rows.id))?;
+    let id = match to {
+        Some(id) => id,
+        None => {
+            let serves = stack.good.and_then(|good| Some((good, rows.releases.get(&good)?.made)));
+            let earlier = rows.releases.iter().filter(|(id, row)| {
+                let is_before = serves.is_none_or(|(good, made)| **id != good && row.made <= made);
+                row.good.is_some() && is_before && !stack.quarantine.contains_key(*id)
+            });
+            let last = earlier.max_by_key(|(_, row)| (row.made, row.nth)).map(|(id, _)| *id);
+            last.ok_or_else(|| {
+                let text = format!("{} keeps no good release from before the one that serves", rows.id);
+                let way_out = format!("deployd history {} shows those that are kept", rows.id.stack);
+                DoorError::NotFound(Why::new(WhyCode::Missing, text).way_out(way_out))
+            })?
+        }
+    };
+    let row = rows.releases.get(&id).cloned().ok_or_else(|| not_kept(&rows.id, id))?;
+    if let Some(bad) = stack.quarantine.get(&id) {
+        let why = Why::new(WhyCode::Refused, format!("that release is quarantined: {}", bad.text));
+        return Err(DoorError::Refused(why.way_out(format!("deployd retry {} tries the newest again", rows.id.stack))));
+    }
+    Ok((id, row))
+}
+
+/// The newest revision again, as it is kept: its source may be gone. Where none was read yet, what the source holds.
+fn again(rows: &StackRows, source: &SourceId, principal: &Principal) -> New {
+    let newest = rows.head.as_ref().map(|head| head.revision).filter(|id| rows.revisions.contains_key(id));
+    let new = from_source(source, principal, "retry");
+    match newest {
+        Some(id) => New { aim: Aim::Revision(id), revision: Some(id), mode: Mode::Evaluated, ..new },
+        None => new,
+    }
+}

@@ -1,0 +1,94 @@
+//! What is kept and offered: releases, what a stack compiles to, exports.
+
+use super::super::catalogue::Compiled;
+use super::super::record::{LoadError, read_row};
+use super::planning::not_kept;
+use super::plans::no_source;
+use super::status::label;
+use super::{DoorError, Engine, ExportShown, KeptRelease, OutputShown};
+use crate::contract::{Scope, StoreError};
+use crate::model::{Address, Name, StackId};
+use crate::resolve::Others;
+use crate::state::{Export, Recorded, ReleaseId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+impl Engine {
+    /// A release that is kept: for `diff`, `rollback` and `history`.
+    ///
+    /// # Errors
+    /// [`DoorError`].
+    pub async fn release(&self, stack: &StackId, release: ReleaseId) -> Result<KeptRelease, DoorError> {
+        let rows = self.known(stack).await?;
+        let row = rows.releases.get(&release).ok_or_else(|| not_kept(stack, release))?;
+        let revision = rows.revisions.get(&row.release.revision).cloned().ok_or_else(|| {
+            let text = format!("{stack}: the revision of release {} is not there", release.short());
+            DoorError::Store(StoreError::Corrupt(text))
+        })?;
+        Ok(KeptRelease {
+            id: release,
+            label: label(&rows, release).unwrap_or_else(|| release.short()),
+            release: row.release.clone(),
+            revision,
+            graph: self.graph(&rows, Some(release)).await?,
+        })
+    }
+
+    /// What a stack's source compiles to now, with the origin of each value: for `explain`. Where the source cannot be
+    /// read any more, what it held last.
+    ///
+    /// # Errors
+    /// [`DoorError`].
+    pub async fn compiled(&self, stack: &StackId) -> Result<Arc<Compiled>, DoorError> {
+        let rows = self.known(stack).await?;
+        let source = self.source_of(&rows).await?.ok_or_else(|| no_source(stack))?;
+        let would = match self.compile_stack(&rows, &source).await {
+            Err(DoorError::Source(why)) => {
+                let newest = rows.head.as_ref().and_then(|head| rows.revisions.get(&head.revision));
+                match newest {
+                    Some(revision) => self.compile_kept(stack, revision).await?,
+                    None => return Err(DoorError::Source(why)),
+                }
+            }
+            other => other?,
+        };
+        Ok(Arc::new(would.compiled))
+    }
+
+    /// What the stacks of a world offer to others.
+    ///
+    /// # Errors
+    /// [`DoorError`].
+    pub async fn exports(&self, world: &Name) -> Result<BTreeMap<Address, ExportShown>, DoorError> {
+        self.facts(world)?;
+        let scope = Scope::Table { world: world.clone(), table: "export".to_owned(), beginning: String::new() };
+        let (rows, _) = self.parts().store.load(&scope).await?;
+        let mut exports = BTreeMap::new();
+        for row in &rows {
+            match read_row::<(Address, Export)>(&*self.parts().store, row).await {
+                Ok((of, export)) => drop(exports.insert(of, shown(export))),
+                Err(LoadError::Store(error)) => return Err(DoorError::Store(error)),
+                // Its own stack is set aside for it, and says so.
+                Err(LoadError::Row(..)) => {}
+            }
+        }
+        Ok(exports)
+    }
+
+    /// What the stacks of a world offer each other, as far as it is known: to compile files that nobody runs yet.
+    #[must_use]
+    pub fn others(&self, world: &Name) -> Arc<Others> {
+        self.shared.others(world)
+    }
+}
+
+fn shown(export: Export) -> ExportShown {
+    let outputs = export.outputs.into_iter().map(|(name, output)| {
+        let shown = match output.value {
+            Recorded::Plain(value) => OutputShown::Plain(value),
+            Recorded::Sealed(_) => OutputShown::Secret,
+        };
+        (name, shown)
+    });
+    ExportShown { outputs: outputs.collect(), ready: export.ready, users: export.users }
+}

@@ -1,0 +1,165 @@
+//! Wishes that nothing runs: `stop`, and `down`, which never takes what holds data without being told to.
+
+use super::super::queue::New;
+use super::super::record::{Change, StackRows};
+use super::super::rows::Aim;
+use super::consents::put_consent;
+use super::owner::no_stack;
+use super::run::wished;
+use super::write::{Needs, Once, Reading, SourceOf, Written, audit};
+use super::{Accepted, DoorError, DownAnswer, DownAsk, Engine, HeldData};
+use crate::diagnostic::did_you_mean;
+use crate::model::{Name, StackId};
+use crate::plan::NeedsConsent;
+use crate::state::{ConsentAct, Mode, Principal, Recorded, SourceId, StackState, Why, WhyCode, Wish};
+
+impl Engine {
+    /// Processes end gracefully; data, addresses and record stay. `Ctrl-C` of `up`.
+    ///
+    /// # Errors
+    /// [`DoorError`].
+    pub async fn stop(&self, stack: &StackId, principal: &Principal) -> Result<Accepted, DoorError> {
+        let needs = Needs { once: None, source: SourceOf::Wish };
+        let written = self
+            .write_with(stack, needs, |reading| {
+                let rows = &reading.rows;
+                let Some(before) = rows.stack() else { return Err(no_stack(stack)) };
+                if matches!(before.wish, Wish::Gone) {
+                    let why = Why::new(WhyCode::Refused, format!("{stack} is being taken down, or was"));
+                    return Err(DoorError::Refused(why.way_out("deployd up runs it again")));
+                }
+                let mut change = Change::new();
+                let left = leave(reading, &mut change);
+                let new = to_target(rows, principal, "stop");
+                let row = wished(rows, Wish::Stopped, None, principal, reading.now);
+                let accepted = self.accept(rows, row, new, reading.now, &mut change)?;
+                audit(&mut change, "stop", principal);
+                Ok((change, (accepted, left)))
+            })
+            .await?;
+        self.left(stack, written).map(|(accepted, _)| accepted)
+    }
+
+    /// Take a stack away, or a resource without a service. `deleted` is said only after an independent fresh look. What
+    /// holds data and is named is deleted after a backup: naming it is the consent, and where policy has deletes
+    /// approved, another person's approval is needed too.
+    ///
+    /// # Errors
+    /// [`DoorError`].
+    pub async fn down(&self, ask: DownAsk) -> Result<DownAnswer, DoorError> {
+        let asked = ("down", &ask.stack, ask.keep_data, &ask.delete);
+        let once = Once::of(&ask.stack.world, &ask.principal, ask.once.as_deref(), &asked);
+        if let Some(answer) = self.answered(&ask.stack.world, once.as_ref()).await? {
+            return Ok(answer.into_iter().next().map_or(DownAnswer::Nothing, DownAnswer::Accepted));
+        }
+        let rows = self.load(&ask.stack).await?;
+        self.check_version(&rows, ask.only_if)?;
+        if is_nothing(&rows) {
+            return Ok(DownAnswer::Nothing);
+        }
+        let plan = self.plan_of_wish(&rows, Wish::Gone).await?.planned;
+        let protected: Vec<NeedsConsent> =
+            plan.report.needs_consent.iter().filter(|one| one.act == ConsentAct::Delete).cloned().collect();
+        refuse_unknown(&ask, &rows, &protected)?;
+        let (named, other): (Vec<_>, Vec<_>) =
+            protected.into_iter().partition(|one| ask.delete.contains(&one.identity.address.name));
+        if !ask.keep_data && !other.is_empty() {
+            return Ok(DownAnswer::HoldsData(other.iter().filter_map(|one| held(&rows, one)).collect()));
+        }
+        let as_one: fn(&(Accepted, Option<SourceId>)) -> Vec<Accepted> = |(accepted, _)| vec![accepted.clone()];
+        let needs = Needs { once: once.as_ref().map(|once| (once, as_one)), source: SourceOf::Wish };
+        let good_for = self.parts().limits.consent_good_for;
+        let written = self
+            .write_with(&ask.stack, needs, |reading| {
+                let rows = &reading.rows;
+                self.check_version(rows, ask.only_if)?;
+                let mut change = Change::new();
+                let left = leave(reading, &mut change);
+                let row = wished(rows, Wish::Gone, None, &ask.principal, reading.now);
+                let new = to_target(rows, &ask.principal, "down");
+                let accepted = self.accept(rows, row, new, reading.now, &mut change)?;
+                for one in &named {
+                    put_consent(&mut change, one, plan.plan.digest, &ask.principal, reading.now.plus(good_for));
+                }
+                audit(&mut change, "down", &ask.principal);
+                Ok((change, (accepted, left)))
+            })
+            .await?;
+        self.left(&ask.stack, written).map(|(accepted, _)| DownAnswer::Accepted(accepted))
+    }
+
+    /// The world does not run the source any more, if this was the last stack that ran it.
+    fn left(
+        &self,
+        stack: &StackId,
+        written: Written<(Accepted, Option<SourceId>)>,
+    ) -> Result<(Accepted, Option<SourceId>), DoorError> {
+        match written {
+            Written::Now((accepted, left)) => {
+                if let Some(source) = &left {
+                    self.shared.runs_no_more(&stack.world, source);
+                }
+                Ok((accepted, left))
+            }
+            Written::Before(answer) => {
+                let first = answer.into_iter().next();
+                first.map(|accepted| (accepted, None)).ok_or_else(|| no_stack(stack))
+            }
+        }
+    }
+}
+
+/// Takes a stack out of those that run a source; the source, if it goes with it.
+fn leave(reading: &Reading, change: &mut Change) -> Option<SourceId> {
+    let at = reading.source.as_ref()?;
+    at.leave(change).then(|| at.id.clone())
+}
+
+/// A deployment of the stack's target as it is: the wish makes of it what is asked for.
+fn to_target(rows: &StackRows, principal: &Principal, because: &str) -> New {
+    New {
+        aim: Aim::Target,
+        source: None,
+        revision: None,
+        release: rows.stack().and_then(|stack| stack.target),
+        mode: Mode::Evaluated,
+        principal: principal.clone(),
+        because: because.to_owned(),
+    }
+}
+
+/// Whether there is nothing of a stack, and nothing on its way.
+fn is_nothing(rows: &StackRows) -> bool {
+    let Some(record) = &rows.record else { return true };
+    let is_gone = record.stack.state == StackState::Deleted && matches!(record.stack.wish, Wish::Gone);
+    is_gone && record.owned.is_empty() && rows.live.is_empty()
+}
+
+/// Names in `--delete` that hold no data are a mistake: nothing is done by half.
+fn refuse_unknown(ask: &DownAsk, rows: &StackRows, protected: &[NeedsConsent]) -> Result<(), DoorError> {
+    let holds = |name: &&Name| protected.iter().any(|one| one.identity.address.name == **name);
+    let Some(unknown) = ask.delete.iter().find(|name| !holds(name)) else { return Ok(()) };
+    let names: Vec<&str> = protected.iter().map(|one| one.identity.address.name.as_str()).collect();
+    let is_ours = rows.record.iter().flat_map(|record| record.owned.keys()).any(|one| one.address.name == *unknown);
+    let text = match is_ours {
+        true => format!("{unknown} of {} holds no data: it goes with the rest", ask.stack),
+        false => format!("{} has nothing called {unknown} that holds data", ask.stack),
+    };
+    let why = Why::new(WhyCode::Missing, text);
+    let near = did_you_mean(unknown, names.iter().copied());
+    Err(DoorError::Refused(match (near, names.is_empty()) {
+        (Some(near), _) => why.way_out(near),
+        (None, false) => why.way_out(format!("what holds data: {}", names.join(", "))),
+        (None, true) => why.way_out(format!("deployd down {} takes all of it away", ask.stack.stack)),
+    }))
+}
+
+/// What holds data, as people are told of it.
+fn held(rows: &StackRows, one: &NeedsConsent) -> Option<HeldData> {
+    let owned = rows.record.as_ref()?.owned.get(&one.identity)?;
+    let size = owned.outputs.get("size").and_then(|output| match &output.value {
+        Recorded::Plain(value) => Some(value.to_text()),
+        Recorded::Sealed(_) => None,
+    });
+    Some(HeldData { identity: one.identity.clone(), kind: owned.kind.clone(), size, act: one.act })
+}

@@ -1,0 +1,102 @@
+//! Who owns a stack: one owner, and a second one is refused by name.
+
+use super::super::record::StackRows;
+use super::super::rows::DeploymentRow;
+use super::{DoorError, Engine};
+use crate::contract::Scope;
+use crate::model::StackId;
+use crate::state::{From, SourceId, Stack, Why, WhyCode, Wish};
+
+/// The source of a resource that was made by the REST API.
+pub(super) const REST: &str = "rest";
+
+impl Engine {
+    /// Where a stack comes from: its wish says it while it runs; of one that is stopped, its last deployment from a
+    /// source does.
+    pub(super) async fn source_of(&self, rows: &StackRows) -> Result<Option<SourceId>, DoorError> {
+        let Some(stack) = rows.stack() else { return Ok(None) };
+        if let Wish::Run { source } = &stack.wish {
+            return Ok(Some(source.clone()));
+        }
+        let live = rows.live.values().rev().find_map(|row| row.deployment.source.clone());
+        if live.is_some() {
+            return Ok(live);
+        }
+        let ended = self.ended(&stack.id, None).await?;
+        Ok(ended.into_iter().rev().find_map(|row| row.deployment.source))
+    }
+
+    /// Ended deployments of a stack, by number; only that one if it is named. One whose row cannot be read is told in the
+    /// log and left out: the others are history too.
+    pub(super) async fn ended(&self, stack: &StackId, number: Option<u64>) -> Result<Vec<DeploymentRow>, DoorError> {
+        let key = super::super::rows::history_key(stack, number.unwrap_or_default());
+        let id = key.table_and_id().map(|(_, id)| id).unwrap_or_default();
+        let beginning = match number {
+            Some(_) => id.to_owned(),
+            None => format!("{}/", stack.stack),
+        };
+        let scope = Scope::Table { world: stack.world.clone(), table: "history".to_owned(), beginning };
+        let (rows, _) = self.parts().store.load(&scope).await?;
+        let mut ended = Vec::with_capacity(rows.len());
+        for row in &rows {
+            match super::super::record::read_row::<DeploymentRow>(&*self.parts().store, row).await {
+                Ok(found) => ended.push(found),
+                Err(super::super::record::LoadError::Store(error)) => return Err(DoorError::Store(error)),
+                Err(super::super::record::LoadError::Row(key, how)) => {
+                    tracing::error!(row = %key, how, "an ended deployment cannot be read: history is without it");
+                }
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Refuses a second owner. What was taken down belongs to nobody, also where its data was kept.
+    pub(super) fn check_owner(
+        &self,
+        id: &StackId,
+        owned: Option<(&Stack, Option<&SourceId>)>,
+        from: From,
+        source: &SourceId,
+    ) -> Result<(), DoorError> {
+        let is_worlds_own = source.0.starts_with("world:");
+        let (_, catalogue) = self.shared.catalogue();
+        let facts = catalogue.worlds().get(&id.world).cloned();
+        if !is_worlds_own && facts.is_some_and(|facts| facts.resources.contains_key(&id.stack)) {
+            let text = format!("{} is a resource of the world {} itself: its file owns it", id.stack, id.world);
+            return Err(DoorError::Refused(Why::new(WhyCode::Refused, text).way_out("take another name")));
+        }
+        let Some((stack, last)) = owned else { return Ok(()) };
+        let same = stack.from == from && last.is_none_or(|last| last == source);
+        if matches!(stack.wish, Wish::Gone) || same {
+            return Ok(());
+        }
+        let place = last.map(|last| format!(" ({})", last.0)).unwrap_or_default();
+        let text = format!(
+            "{} in {} is owned by {}{place}: {} may not have it too",
+            id.stack,
+            id.world,
+            owner(stack.from),
+            source.0
+        );
+        let way_out = format!(
+            "deployd down {} --keep-data lets it go, and keeps its data; or take another name for one of the two",
+            id.stack
+        );
+        Err(DoorError::Refused(Why::new(WhyCode::Refused, text).way_out(way_out)))
+    }
+}
+
+/// What owns a row, in words.
+fn owner(from: From) -> &'static str {
+    match from {
+        From::File => "a file",
+        From::Rest => "the REST API",
+        From::Project => "a project",
+    }
+}
+
+/// There is no such stack.
+pub(super) fn no_stack(id: &StackId) -> DoorError {
+    let text = format!("there is no {} in {}", id.stack, id.world);
+    DoorError::NotFound(Why::new(WhyCode::Missing, text).way_out("deployd status shows what there is"))
+}

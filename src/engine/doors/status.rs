@@ -1,0 +1,186 @@
+//! How stacks and deployments are: rows, and what the engine saw of them last. Asking changes nothing, and asks no
+//! provider.
+
+use super::super::record::{LoadError, StackRows, load_rows};
+use super::super::rows::DeploymentRow;
+use super::super::shared::Glance;
+use super::conditions::{resource, step};
+use super::owner::no_stack;
+use super::write::set_aside;
+use super::{DeploymentShown, DoorError, Engine, HistoryPage, Planned, StackShown, StepShown};
+use crate::contract::{Row, Scope, StoreError};
+use crate::model::{Digest, Name, StackId};
+use crate::state::{DeploymentId, ReleaseId, StackState, Why, WhyCode};
+use std::collections::BTreeMap;
+
+impl Engine {
+    /// How the stacks of a world are, or of all worlds. Those that are proved gone are left out.
+    ///
+    /// # Errors
+    /// [`DoorError`].
+    pub async fn status(&self, world: Option<&Name>) -> Result<Vec<StackShown>, DoorError> {
+        let scope = match world {
+            Some(world) => {
+                self.facts(world)?;
+                Scope::World(world.clone())
+            }
+            None => Scope::Everything,
+        };
+        let (rows, _) = self.parts().store.load(&scope).await?;
+        let mut by_stack: BTreeMap<StackId, Vec<Row>> = BTreeMap::new();
+        for row in rows {
+            if let Some(stack) = row.key.stack_id() {
+                by_stack.entry(stack).or_default().push(row);
+            }
+        }
+        let mut shown = Vec::with_capacity(by_stack.len());
+        for (id, rows) in by_stack {
+            if let Some(stack) = self.shown(&id, rows).await? {
+                let is_gone = stack.stack.as_ref().is_some_and(|stack| stack.state == StackState::Deleted);
+                if !is_gone || !stack.live.is_empty() || !stack.resources.is_empty() {
+                    shown.push(stack);
+                }
+            }
+        }
+        Ok(shown)
+    }
+
+    /// How one stack is; one that is gone, as long as its row is there.
+    ///
+    /// # Errors
+    /// [`DoorError`].
+    pub async fn stack(&self, stack: &StackId) -> Result<StackShown, DoorError> {
+        let (rows, _) = self.parts().store.load(&Scope::Stack(stack.clone())).await?;
+        self.shown(stack, rows).await?.ok_or_else(|| no_stack(stack))
+    }
+
+    /// A stack of its rows; nothing if these are only plans of what never ran. A row that cannot be read sets this stack
+    /// aside, and shows so.
+    async fn shown(&self, id: &StackId, rows: Vec<Row>) -> Result<Option<StackShown>, DoorError> {
+        let glance = self.shared.glance(id);
+        match load_rows(&*self.parts().store, id, rows).await {
+            Ok(rows) if rows.record.is_none() => Ok(None),
+            Ok(rows) => Ok(Some(self.shown_rows(&rows, &glance).await?)),
+            Err(LoadError::Store(error)) => Err(DoorError::Store(error)),
+            Err(LoadError::Row(key, how)) => Ok(Some(StackShown {
+                id: id.clone(),
+                stack: None,
+                version: None,
+                made_of: None,
+                set_aside: Some(set_aside(id, &key, &how)),
+                label: None,
+                live: Vec::new(),
+                resources: Vec::new(),
+                report: Default::default(),
+                looked: glance.looked,
+            })),
+        }
+    }
+
+    async fn shown_rows(&self, rows: &StackRows, glance: &Glance) -> Result<StackShown, DoorError> {
+        let record = rows.record.as_ref().expect("rows without a record are not shown");
+        let mut live = Vec::with_capacity(rows.live.len());
+        for row in rows.live.values() {
+            live.push(self.deployment_shown(rows, glance, row).await?);
+        }
+        let serves = record.stack.good.or(record.stack.target);
+        Ok(StackShown {
+            id: rows.id.clone(),
+            stack: Some(record.stack.clone()),
+            version: self.stack_version(rows),
+            made_of: rows.resource.as_ref().map(|spec| (spec.slug.clone(), spec.with.clone())),
+            set_aside: glance.set_aside.clone(),
+            label: serves.and_then(|release| label(rows, release)),
+            live,
+            resources: record.owned.values().map(|owned| resource(rows, owned, &glance.seen)).collect(),
+            report: glance.report.clone(),
+            looked: glance.looked,
+        })
+    }
+
+    /// How one deployment is, ended ones too.
+    ///
+    /// # Errors
+    /// [`DoorError`].
+    pub async fn deployment(&self, deployment: &DeploymentId) -> Result<DeploymentShown, DoorError> {
+        // An end moves its row to the history: looked for there, once more here, and it is not missed between the two.
+        for _ in 0..2 {
+            let rows = self.load(&deployment.stack).await?;
+            let ended = match rows.live.get(&deployment.number) {
+                Some(_) => None,
+                None => self.ended(&deployment.stack, Some(deployment.number)).await?.pop(),
+            };
+            if let Some(row) = rows.live.get(&deployment.number).or(ended.as_ref()) {
+                let glance = self.shared.glance(&deployment.stack);
+                return self.deployment_shown(&rows, &glance, row).await;
+            }
+        }
+        let text = format!("there is no deployment {deployment}");
+        let way_out = format!("deployd history {} shows those that were", deployment.stack.stack);
+        Err(DoorError::NotFound(Why::new(WhyCode::Missing, text).way_out(way_out)))
+    }
+
+    async fn deployment_shown(
+        &self,
+        rows: &StackRows,
+        glance: &Glance,
+        row: &DeploymentRow,
+    ) -> Result<DeploymentShown, DoorError> {
+        let deployment = row.deployment.clone();
+        let label = match (deployment.release, deployment.revision) {
+            (Some(release), revision) => label(rows, release).or(revision.map(|revision| revision.short())),
+            (None, revision) => revision.map(|revision| revision.short()),
+        };
+        let planned = match deployment.plan {
+            Some(blob) => self.plan_if_kept(blob).await?,
+            None => None,
+        };
+        let steps: Vec<StepShown> = match &planned {
+            Some(planned) => {
+                let is_newest = rows.stack().is_some_and(|stack| stack.deployments == deployment.id.number);
+                planned.plan.steps.values().map(|one| step(rows, glance, row, is_newest, planned, one)).collect()
+            }
+            None => Vec::new(),
+        };
+        Ok(DeploymentShown { deployment, label, plan: row.plan, steps })
+    }
+
+    /// A plan by its blob; nothing when it was swept: what ended long ago is shown without its steps.
+    async fn plan_if_kept(&self, blob: Digest) -> Result<Option<Planned>, DoorError> {
+        match self.planned(blob).await {
+            Ok(planned) => Ok(Some(planned)),
+            Err(DoorError::Store(StoreError::Missing(_))) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deployments of a stack, newest first: at most `limit`, those before a number.
+    ///
+    /// # Errors
+    /// [`DoorError`].
+    pub async fn history(&self, stack: &StackId, before: Option<u64>, limit: usize) -> Result<HistoryPage, DoorError> {
+        let rows = self.known(stack).await?;
+        let glance = self.shared.glance(stack);
+        let mut all = BTreeMap::new();
+        for row in self.ended(stack, None).await? {
+            all.insert(row.deployment.id.number, row);
+        }
+        all.extend(rows.live.iter().map(|(number, row)| (*number, row.clone())));
+        let mut asked = all.range(..before.unwrap_or(u64::MAX)).rev();
+        let mut page = HistoryPage::default();
+        for (_, row) in asked.by_ref().take(limit) {
+            page.deployments.push(self.deployment_shown(&rows, &glance, row).await?);
+        }
+        if asked.next().is_some() {
+            page.before = page.deployments.last().map(|last| last.deployment.id.number);
+        }
+        Ok(page)
+    }
+}
+
+/// What people call a release that is kept: its revision, and which of that revision's releases it is beyond the first.
+pub(super) fn label(rows: &StackRows, release: ReleaseId) -> Option<String> {
+    let row = rows.releases.get(&release)?;
+    let revision = row.release.revision.short();
+    Some(if row.nth > 1 { format!("{revision}.{}", row.nth) } else { revision })
+}
