@@ -111,12 +111,16 @@ pub fn lives(pid: u32) -> bool {
     stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.trim_start().starts_with('Z'))
 }
 
-/// Tests run side by side, some in other processes: each asks for another port.
+/// Tests run side by side, some in other processes: each asks for another port, and passes over those that somebody has.
 pub fn free_http_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let step = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
-    let base = 10_000 + (std::process::id() * 131 + step * 7) % 9_000;
-    u16::try_from(base).unwrap()
+    loop {
+        let step = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(10_000 + (std::process::id() * 131 + step * 7) % 9_000).unwrap();
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 pub fn route(id: &str, listen: Listen, services: &[&Service]) -> Route {
