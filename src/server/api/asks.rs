@@ -10,12 +10,10 @@ use utoipa::ToSchema;
 /// The header that makes a request safe to repeat: the same key gives the same answer, and nothing twice.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// The header that a browser that is signed in by a cookie sends with what changes something; its value is
-/// [`CSRF_VALUE`]. A foreign page cannot send it without being asked about first, and that is refused.
-pub const CSRF_HEADER: &str = "x-deployd";
-
-/// The value of [`CSRF_HEADER`].
-pub const CSRF_VALUE: &str = "1";
+/// The header that a browser which is signed in by a cookie sends with what changes something. Its value came once, in
+/// the fragment of the address that the sign-in link led to (`/#csrf=...`): what only has the cookie, since browsers
+/// send cookies to other ports of the same host, does not have it.
+pub const CSRF_HEADER: &str = "x-deployd-csrf";
 
 /// Run what a source holds, from now on.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
@@ -274,4 +272,14 @@ pub struct AskWhyNot {
 
 fn nothing_set() -> serde_json::Value {
     serde_json::Value::Object(serde_json::Map::new())
+}
+
+/// Everything that the store holds, as one file.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MakeBackup {
+    /// With the instance's keys, protected by this passphrase. Without it there are no keys in it, and what is secret in
+    /// it opens only where the keys are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passphrase: Option<super::secret::SecretValue>,
 }

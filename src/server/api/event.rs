@@ -9,6 +9,12 @@ use utoipa::ToSchema;
 /// The `event:` of a server-sent event that tells what happened; its data is an [`Event`].
 pub const HAPPENED: &str = "happened";
 
+/// The `event:` that comes first: the stream stands, and tells everything after its `id`. Its data is `{}`.
+pub const OPEN: &str = "open";
+
+/// The `event:` that says: events cannot be read now; the stream goes on by itself. Its data is a [`StreamReset`].
+pub const TROUBLE: &str = "trouble";
+
 /// The `event:` that says: some events are gone, load the state anew; the stream goes on from this `id`. Its data is a
 /// [`StreamReset`].
 pub const RESET: &str = "reset";
@@ -37,7 +43,7 @@ pub struct Event {
     pub body: EventBody,
 }
 
-/// Some events are gone.
+/// Why a stream does not go on as it did.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct StreamReset {
     /// Why, for people.

@@ -98,6 +98,9 @@ pub struct Related {
     pub place: Place,
     /// What stands there.
     pub what: String,
+    /// The line, as it stands, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
 }
 
 fn severity() -> utoipa::openapi::Schema {
@@ -133,7 +136,7 @@ impl From<&crate::diagnostic::Diagnostic> for Diagnostic {
             related: said
                 .related
                 .iter()
-                .map(|(place, what)| Related { place: place.into(), what: what.clone() })
+                .map(|(place, what)| Related { place: place.into(), what: what.clone(), line: None })
                 .collect(),
             owner: said.owner.clone(),
         }

@@ -1,0 +1,50 @@
+//! `If-Match`, `If-None-Match` and `ETag`: nobody changes what somebody else changed meanwhile.
+
+use super::extract::{Conditions, ETags, etag};
+use super::refusal::{Answer, Refusal};
+use super::serving::Serving;
+use crate::contract::RowVersion;
+use crate::model::StackId;
+use axum::Json;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// An answer with its ETag.
+#[must_use]
+pub fn with_etag<T: Serialize>(body: &T, version: Option<RowVersion>) -> Response {
+    match version {
+        Some(version) => ([(header::ETAG, etag(version))], Json(body)).into_response(),
+        None => Json(body).into_response(),
+    }
+}
+
+/// The version that the engine is to hold a change to. What is not met already is refused here; the engine compares once
+/// more in the commit, so nothing slips in between.
+///
+/// # Errors
+/// 412.
+pub async fn only_if(serving: &Serving, stack: &StackId, conditions: &Conditions) -> Answer<Option<RowVersion>> {
+    let Some(wanted) = &conditions.only_if else { return Ok(None) };
+    let version = serving.version(stack).await?;
+    if !wanted.has(version) {
+        return Err(Refusal::moved(match version {
+            Some(_) => format!("{stack} is not what was read: somebody changed it meanwhile"),
+            None => format!("{stack} is not there"),
+        }));
+    }
+    Ok(version.filter(|_| *wanted != ETags::Any))
+}
+
+/// Whether what is made must not be there yet (`If-None-Match: *`), or must be (`If-Match: *`).
+///
+/// # Errors
+/// 400 for `If-None-Match` with ETags: nobody can mean that for a change.
+pub fn must_be_new(conditions: &Conditions) -> Answer<Option<bool>> {
+    match (&conditions.only_if, &conditions.unless) {
+        (None, None) => Ok(None),
+        (Some(_), None) => Ok(Some(false)),
+        (None, Some(ETags::Any)) => Ok(Some(true)),
+        _ => Err(Refusal::bad_parameter("a change takes `If-Match`, or `If-None-Match: *`")),
+    }
+}

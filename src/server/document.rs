@@ -1,0 +1,168 @@
+//! The OpenAPI document: what the routes say, and what is true of all of them. The guard reads from it which operation
+//! needs which scope.
+
+use super::access::{Scope, Scopes};
+use super::api::problem::{PROBLEM_JSON, Problem};
+use axum::http::Method;
+use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, InfoBuilder, OpenApi, Ref, RefOr, Required, ResponseBuilder};
+use utoipa::{PartialSchema, ToSchema};
+
+/// What the API is, for who reads its document.
+const DESCRIPTION: &str = "Deploys a developer's service, and everything it needs, wherever it belongs. The command line \
+speaks this API and no other. Every answer that is no success is a problem (RFC 9457). What changes something is durable \
+when it is answered, and is not waited for: follow the events.";
+
+/// Operations that may be repeated with an Idempotency-Key.
+const REPEATABLE: &[&str] =
+    &["run", "apply", "down", "delete_stack", "rollback", "create_resource", "put_resource", "delete_resource"];
+/// Operations that compare `If-Match`.
+const CONDITIONAL: &[&str] = &["delete_stack", "put_resource", "delete_resource"];
+/// Operations that make, where `If-None-Match: *` has a meaning.
+const MAKES: &[&str] = &["put_resource"];
+/// Operations that name a plan, which may be stale.
+const NAMES_PLAN: &[&str] = &["apply", "approve", "consent"];
+
+/// Completes what the routes say.
+#[must_use]
+pub fn complete(mut document: OpenApi) -> OpenApi {
+    document.info = InfoBuilder::new().title("deployd").version("v1").description(Some(DESCRIPTION)).build();
+    document.servers = None;
+    let components = document.components.get_or_insert_default();
+    let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
+        "A token: of this user's own server it lies in the state folder, in the file `token`. Operations name the scope that \
+         they need: `read`, `deploy`, `approve` or `admin`.",
+    ));
+    components.add_security_scheme("token", SecurityScheme::Http(token.build()));
+    let mut schemas = vec![(Problem::name().into_owned(), Problem::schema())];
+    Problem::schemas(&mut schemas);
+    components.schemas.extend(schemas);
+    for item in document.paths.paths.values_mut() {
+        let operations = [
+            (HttpMethod::Get, &mut item.get),
+            (HttpMethod::Put, &mut item.put),
+            (HttpMethod::Post, &mut item.post),
+            (HttpMethod::Delete, &mut item.delete),
+        ];
+        for (method, operation) in operations {
+            if let Some(operation) = operation {
+                complete_operation(&method, operation);
+            }
+        }
+    }
+    document
+}
+
+fn complete_operation(method: &HttpMethod, operation: &mut Operation) {
+    let id = operation.operation_id.clone().unwrap_or_default();
+    if REPEATABLE.contains(&id.as_str()) {
+        header(
+            operation,
+            super::api::asks::IDEMPOTENCY_KEY,
+            "Makes the request safe to repeat: the same key gives the same answer, and nothing twice.",
+        );
+    }
+    if CONDITIONAL.contains(&id.as_str()) {
+        header(operation, "if-match", "Only if it is what was read: the ETag of that answer.");
+    }
+    if MAKES.contains(&id.as_str()) {
+        header(operation, "if-none-match", "`*`: only if it is not there yet.");
+    }
+    let is_open = scope(operation).is_none();
+    let of_path =
+        |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(it) if it.parameter_in == ParameterIn::Path);
+    let of_path = operation.parameters.as_ref().is_some_and(|parameters| parameters.iter().any(of_path));
+    let changes = !matches!(method, HttpMethod::Get);
+    let shape = Shape {
+        is_open,
+        of_path: of_path || id == "check",
+        has_body: operation.request_body.is_some(),
+        changes: changes && !is_open,
+        compares: CONDITIONAL.contains(&id.as_str()) || NAMES_PLAN.contains(&id.as_str()),
+    };
+    for (status, description) in statuses(&shape) {
+        let content = Content::builder().schema(Some(Ref::from_schema_name(Problem::name()))).build();
+        let response = ResponseBuilder::new().description(description).content(PROBLEM_JSON, content).build();
+        operation.responses.responses.entry(status.to_string()).or_insert(RefOr::T(response));
+    }
+}
+
+/// What an operation is like, as far as what may go wrong follows from it.
+struct Shape {
+    is_open: bool,
+    of_path: bool,
+    has_body: bool,
+    changes: bool,
+    compares: bool,
+}
+
+/// What may go wrong with an operation of that shape.
+fn statuses(shape: &Shape) -> Vec<(u16, &'static str)> {
+    let mut all = vec![
+        (400, "A parameter or a header is not what it should be, or the body is no JSON."),
+        (403, "The host or the origin is foreign, or a scope, an approval or a consent is missing."),
+        (500, "A mistake of deployd's own."),
+        (503, "It cannot be done now: ask again."),
+    ];
+    if !shape.is_open {
+        all.push((401, "Nobody says who asks, or nobody has that token."));
+    }
+    if shape.of_path {
+        all.push((404, "There is nothing of that name."));
+    }
+    if shape.has_body {
+        all.push((408, "The body did not come in time."));
+        all.push((413, "The body is too large."));
+        all.push((415, "The body does not say that it is JSON."));
+        all.push((422, "The body is not what is asked for, or the files have mistakes."));
+    }
+    if shape.changes {
+        all.push((409, "It contradicts what is: a second owner, a queue that is full, a rule."));
+        all.push((507, "There is no room in the state folder."));
+    }
+    if shape.compares {
+        all.push((412, "What was read or shown has changed since."));
+    }
+    all
+}
+
+/// Which operation needs which scope.
+///
+/// # Panics
+/// When an operation says none, or one that there is not: our own mistake, and the server does not start with it.
+#[must_use]
+pub fn scopes(document: &OpenApi) -> Scopes {
+    let operations = document.paths.paths.iter().flat_map(|(path, item)| {
+        let methods = [
+            (Method::GET, &item.get),
+            (Method::PUT, &item.put),
+            (Method::POST, &item.post),
+            (Method::DELETE, &item.delete),
+        ];
+        let present = methods.into_iter().filter_map(|(method, operation)| Some((method, operation.as_ref()?)));
+        present.map(|(method, operation)| ((path.clone(), method), scope(operation))).collect::<Vec<_>>()
+    });
+    Scopes::new(operations)
+}
+
+/// The scope that an operation needs; nothing where it is open to everybody.
+fn scope(operation: &Operation) -> Option<Scope> {
+    let security = serde_json::to_value(&operation.security).expect("security is JSON");
+    let named = security.get(0).expect("every operation says what it needs");
+    let token = named.get("token")?;
+    let scope = token.get(0).and_then(|scope| Scope::of(scope.as_str()?));
+    Some(scope.expect("an operation needs a scope that there is"))
+}
+
+fn header(operation: &mut Operation, name: &str, description: &str) {
+    let text = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).max_length(Some(128)).build();
+    let parameter = ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(description))
+        .schema(Some(text));
+    operation.parameters.get_or_insert_default().push(RefOr::T(parameter.build()));
+}

@@ -1,0 +1,216 @@
+//! Files that a question is asked about, read once: a folder of the server's machine, or what the body holds. What is
+//! compiled here is for answers alone; nothing of it is kept.
+
+use super::api::asks::Files;
+use super::api::problem::Diagnostic;
+use super::refusal::{Answer, Refusal};
+use super::show;
+use crate::contract::{At, ContentListing, File, FilePath, Snapshot, Source, SourceFailure, Whole, content_digest};
+use crate::diagnostic::{Diagnostics, did_you_mean};
+use crate::engine::{Catalogue, CompileAsk, Compiled, DoorError, Engine, ManifestFound, Manifests};
+use crate::model::{Digest, Name};
+use crate::state::{SourceId, Why, WhyCode};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path};
+use std::sync::Arc;
+
+/// The largest file that is read for an answer: a manifest, or what `files:` takes in.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Files that one body may hold.
+const FILES_MAX: usize = 1000;
+
+/// Files, and the services that their manifests speak of.
+pub struct Gathered {
+    /// The worlds and repositories of the moment.
+    pub catalogue: Arc<dyn Catalogue>,
+    /// The services.
+    pub manifests: Manifests,
+    listing: ContentListing,
+    source: Option<Arc<dyn Source>>,
+    texts: BTreeMap<FilePath, Vec<u8>>,
+}
+
+/// The source that a folder is.
+///
+/// # Errors
+/// 400 when it is not a whole path without `.` and `..`.
+pub fn folder_source(folder: &str) -> Answer<SourceId> {
+    let path = Path::new(folder);
+    let plain = |part: Component<'_>| matches!(part, Component::RootDir | Component::Normal(_));
+    if !path.is_absolute() || !path.components().all(plain) || folder.chars().any(char::is_control) {
+        let detail = format!("{folder:?} is no whole path: it begins with `/` and has no `..`");
+        return Err(Refusal::bad_parameter(detail));
+    }
+    // One spelling of a folder is one source: without `//`, `/./` and `/` at the end.
+    let one = path.components().collect::<std::path::PathBuf>();
+    Ok(SourceId(format!("folder:{}", one.display())))
+}
+
+/// Reads files, and the manifests among them.
+///
+/// # Errors
+/// They cannot be read, or not whole.
+pub async fn gather(engine: &Engine, of: &Files) -> Answer<Gathered> {
+    let catalogue = engine.catalogue();
+    let mut gathered = match of {
+        Files::Folder(folder) => {
+            let id = folder_source(folder)?;
+            let source = engine.parts().rooms.source(&id).map_err(|why| Refusal::unavailable("source", TITLE, why))?;
+            let snapshot = source.read(&At::Now).await.map_err(|failure| unread(folder, failure))?;
+            let listing = whole(folder, snapshot)?;
+            Gathered::new(catalogue, listing, Some(source), BTreeMap::new())
+        }
+        Files::Files(files) => {
+            let texts = sent(files)?;
+            let listing = texts.iter().map(|(path, bytes)| {
+                let (digest, size) = (Digest::of(bytes), bytes.len() as u64);
+                (path.clone(), File::Regular { digest, size, executable: false })
+            });
+            Gathered::new(catalogue, listing.collect(), None, texts)
+        }
+    };
+    let manifests: Vec<FilePath> =
+        gathered.listing.keys().filter(|path| gathered.catalogue.is_manifest(path)).cloned().collect();
+    gathered.load(&manifests).await?;
+    let bytes = manifests.into_iter().filter_map(|path| gathered.texts.get_key_value(&path));
+    gathered.manifests =
+        gathered.catalogue.manifests(&bytes.map(|(path, bytes)| (path.clone(), bytes.clone())).collect());
+    Ok(gathered)
+}
+
+const TITLE: &str = "the files cannot be read";
+
+impl Gathered {
+    fn new(
+        catalogue: Arc<dyn Catalogue>,
+        listing: ContentListing,
+        source: Option<Arc<dyn Source>>,
+        texts: BTreeMap<FilePath, Vec<u8>>,
+    ) -> Gathered {
+        Gathered { catalogue, manifests: Manifests::default(), listing, source, texts }
+    }
+
+    /// How many files there are.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        u32::try_from(self.listing.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The only service, or the one that is named.
+    ///
+    /// # Errors
+    /// 404 when there is none of that name, 400 when there are several and none is named, 422 with the mistakes when none
+    /// could be read.
+    pub fn one(&self, service: Option<&Name>) -> Answer<&ManifestFound> {
+        let found = &self.manifests.found;
+        let names = || found.keys().map(Name::as_str).collect::<Vec<_>>();
+        match service {
+            Some(name) => found.get(name).ok_or_else(|| match self.manifests.mistakes.has_errors() {
+                true => Refusal::mistakes(self.shown(&self.manifests.mistakes)),
+                false => Refusal::not_found(format!("no manifest says `service: {name}`"))
+                    .did_you_mean(did_you_mean(name, names())),
+            }),
+            None if found.len() > 1 => {
+                Err(Refusal::bad_parameter(format!("there are several services, say which: {}", names().join(", "))))
+            }
+            None => found.values().next().ok_or_else(|| match self.manifests.mistakes.is_empty() {
+                true => Refusal::not_found("there is no deployd.yaml among the files"),
+                false => Refusal::mistakes(self.shown(&self.manifests.mistakes)),
+            }),
+        }
+    }
+
+    /// Compiles a service for a world, for an answer.
+    ///
+    /// # Errors
+    /// A file that it is made of cannot be read.
+    pub async fn compile(&mut self, engine: &Engine, world: &Name, service: &Name) -> Answer<Compiled> {
+        let Some(manifest) = self.manifests.found.get(service).cloned() else { return Ok(Compiled::default()) };
+        let all: BTreeSet<String> = self.listing.keys().map(ToString::to_string).collect();
+        let reads = self.catalogue.reads(&manifest, &all);
+        let paths: Vec<FilePath> = self.listing.keys().filter(|path| reads.contains(path.as_str())).cloned().collect();
+        self.load(&paths).await?;
+        let read = paths.iter().filter_map(|path| Some((path.to_string(), self.texts.get(path)?.clone())));
+        let files = read.collect();
+        let others = engine.others(world);
+        let ask = CompileAsk { manifest: &manifest, content: self.content(&manifest), files: &files, others: &others };
+        Ok(self.catalogue.compile(world, &ask))
+    }
+
+    /// Diagnostics with the lines that they are about.
+    #[must_use]
+    pub fn shown(&self, found: &Diagnostics) -> Vec<Diagnostic> {
+        show::diagnostics_with(found, &|file| self.text(file))
+    }
+
+    fn text(&self, file: &str) -> Option<Arc<str>> {
+        let of_files = self.texts.get(file).map(|bytes| Arc::from(String::from_utf8_lossy(bytes)));
+        of_files.or_else(|| self.catalogue.text(file))
+    }
+
+    /// What names a service's files. It stands for itself in an answer: nothing is compared by it.
+    fn content(&self, manifest: &ManifestFound) -> Digest {
+        let beneath =
+            |path: &FilePath| manifest.folder.is_empty() || path.as_str().starts_with(&format!("{}/", manifest.folder));
+        let files = self.listing.iter().filter(|(path, _)| beneath(path) && !self.catalogue.is_manifest(path));
+        content_digest(&files.map(|(path, file)| (path.clone(), file.clone())).collect(), &manifest.adds)
+    }
+
+    async fn load(&mut self, paths: &[FilePath]) -> Answer<()> {
+        for path in paths {
+            let (Some(file), Some(source)) = (self.listing.get(path), &self.source) else { continue };
+            if self.texts.contains_key(path) {
+                continue;
+            }
+            if let File::Regular { size, .. } = file
+                && *size > FILE_BYTES_MAX
+            {
+                let detail = format!("{path} has {size} bytes; what a manifest reads has at most {FILE_BYTES_MAX}");
+                return Err(Refusal::conflict(detail));
+            }
+            let bytes = source.bytes(path, file).await.map_err(|failure| unread(path.as_str(), failure))?;
+            self.texts.insert(path.clone(), bytes);
+        }
+        Ok(())
+    }
+}
+
+fn sent(files: &BTreeMap<String, String>) -> Answer<BTreeMap<FilePath, Vec<u8>>> {
+    if files.len() > FILES_MAX {
+        return Err(Refusal::bad_body(format!("a body has at most {FILES_MAX} files")));
+    }
+    let read = |(path, text): (&String, &String)| match FilePath::new(path) {
+        Ok(path) => Ok((path, text.clone().into_bytes())),
+        Err(error) => Err(Refusal::bad_body(error.to_string())),
+    };
+    files.iter().map(read).collect()
+}
+
+fn whole(folder: &str, snapshot: Snapshot) -> Answer<ContentListing> {
+    match snapshot.whole {
+        Whole::Whole => Ok(snapshot.files),
+        Whole::Torn(how) => {
+            let text = format!("{folder} changed while it was read: {how}");
+            Err(Refusal::unavailable("source", TITLE, Why::new(WhyCode::NotReadable, text)))
+        }
+    }
+}
+
+fn unread(what: &str, failure: SourceFailure) -> Refusal {
+    let text = format!("{what}: {failure}");
+    match failure {
+        SourceFailure::Missing(_) => Refusal::not_found(text),
+        SourceFailure::Refused(_) => Refusal::conflict(text),
+        SourceFailure::Unreachable(_) => Refusal::unavailable("source", TITLE, Why::new(WhyCode::NotReadable, text)),
+    }
+}
+
+/// What a door refused, with the lines of a folder's files that its diagnostics are about.
+pub async fn with_lines(engine: &Engine, folder: &str, error: DoorError) -> Refusal {
+    let DoorError::Mistakes(found) = error else { return error.into() };
+    match gather(engine, &Files::Folder(folder.to_owned())).await {
+        Ok(files) => Refusal::mistakes(files.shown(&found)),
+        // They are told without lines then.
+        Err(_) => DoorError::Mistakes(found).into(),
+    }
+}

@@ -1,0 +1,318 @@
+//! `Refusal`: every answer that is no success, as a problem. One place for all statuses, so that they stay what the
+//! document says.
+
+use super::access::Scope;
+use super::api::deployment::Held;
+use super::api::problem::{Changed, Diagnostic, Moved, PROBLEM_JSON, Problem};
+use super::api::words::Why;
+use crate::contract::{EventsError, SecretFailure, StoreError};
+use crate::diagnostic::{Diagnostics, Severity};
+use crate::engine::{self, DoorError, HeldData};
+use crate::state;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+/// Why a request was not done: nothing was changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    problem: Box<Problem>,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+/// What a handler answers.
+pub type Answer<T> = Result<T, Refusal>;
+
+impl Refusal {
+    fn new(status: StatusCode, code: &str, title: &str, detail: impl Into<String>) -> Refusal {
+        Refusal { problem: Box::new(Problem::new(status.as_u16(), code, title).detail(detail)), header: None }
+    }
+
+    fn way_out(mut self, way_out: impl Into<String>) -> Refusal {
+        self.problem.way_out = Some(way_out.into());
+        self
+    }
+
+    fn with_header(mut self, name: HeaderName, value: &'static str) -> Refusal {
+        self.header = Some((name, HeaderValue::from_static(value)));
+        self
+    }
+
+    // -- who asks -----------------------------------------------------------------------------------------------------
+
+    /// 400: it does not say to whom it speaks.
+    pub fn no_host() -> Refusal {
+        Refusal::new(StatusCode::BAD_REQUEST, "no-host", "no host", "a request names one host")
+    }
+
+    /// 403: it speaks to somebody else.
+    pub fn foreign_host() -> Refusal {
+        let detail = "this server is not spoken to by that name";
+        let refusal = Refusal::new(StatusCode::FORBIDDEN, "foreign-host", "foreign host", detail);
+        refusal.way_out("use the address that `deployd status` shows")
+    }
+
+    /// 403: a page of somebody else asks.
+    pub fn foreign_origin() -> Refusal {
+        let detail = "pages of other sites and ports may not ask this server anything";
+        Refusal::new(StatusCode::FORBIDDEN, "foreign-origin", "foreign origin", detail)
+    }
+
+    /// 401: nobody says who asks.
+    pub fn no_token() -> Refusal {
+        Refusal::unauthorized("token-missing", "token missing", "a token is needed, on this machine too")
+            .way_out("send `Authorization: Bearer` with what the file `token` in the state folder holds")
+    }
+
+    /// 401: nobody has that token.
+    pub fn bad_token() -> Refusal {
+        Refusal::unauthorized("bad-token", "bad token", "nobody has that token, or it has expired")
+    }
+
+    /// 401: the browser is not signed in any more.
+    pub fn signed_out() -> Refusal {
+        Refusal::unauthorized("signed-out", "signed out", "this browser is not signed in any more")
+            .way_out("open the link that `deployd up` prints")
+    }
+
+    /// 403: the link was used, or is too old.
+    pub fn bad_link() -> Refusal {
+        let detail = "that link was used already, or is too old";
+        Refusal::new(StatusCode::FORBIDDEN, "bad-link", "bad link", detail).way_out("`deployd up` prints a new one")
+    }
+
+    /// 403: a browser that is signed in does not show that its page means it.
+    pub fn no_csrf() -> Refusal {
+        let detail = format!("what changes something needs the header {}", super::api::asks::CSRF_HEADER);
+        Refusal::new(StatusCode::FORBIDDEN, "csrf", "not from our page", detail)
+    }
+
+    /// 403: whoever asks may not do that.
+    pub fn scope_missing(scope: Scope) -> Refusal {
+        let detail = format!("this needs the scope `{scope}`");
+        Refusal::new(StatusCode::FORBIDDEN, "scope-missing", "scope missing", detail)
+    }
+
+    fn unauthorized(code: &str, title: &str, detail: &str) -> Refusal {
+        let refusal = Refusal::new(StatusCode::UNAUTHORIZED, code, title, detail);
+        refusal.with_header(header::WWW_AUTHENTICATE, "Bearer")
+    }
+
+    // -- how it is asked ----------------------------------------------------------------------------------------------
+
+    /// 415: a body that does not say that it is JSON.
+    pub fn not_json() -> Refusal {
+        let detail = "a body is JSON, and says so: `Content-Type: application/json`";
+        Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", "not JSON", detail)
+    }
+
+    /// 415: a body that is compressed.
+    pub fn content_encoding() -> Refusal {
+        let detail = "a body is sent as it is, without `Content-Encoding`";
+        Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-encoding", "content encoding", detail)
+    }
+
+    /// 404: there is no such path.
+    pub fn no_such_path() -> Refusal {
+        Refusal::new(StatusCode::NOT_FOUND, "no-such-path", "no such path", "the API has no such path")
+            .way_out(format!("{} lists them", super::api::paths::OPENAPI))
+    }
+
+    /// 405: the path does not know that method.
+    pub fn no_such_method() -> Refusal {
+        let detail = "the path is not asked by that method";
+        Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", "no such method", detail)
+    }
+
+    /// 400: a parameter of the path, the query or a header is not what it should be.
+    pub fn bad_parameter(detail: impl Into<String>) -> Refusal {
+        Refusal::new(StatusCode::BAD_REQUEST, "bad-parameter", "bad parameter", detail)
+    }
+
+    /// 400: the body is no JSON.
+    pub fn bad_json(detail: impl Into<String>) -> Refusal {
+        Refusal::new(StatusCode::BAD_REQUEST, "bad-json", "bad JSON", detail)
+    }
+
+    /// 422: the body is JSON, and not what is asked for.
+    pub fn bad_body(detail: impl Into<String>) -> Refusal {
+        Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "bad-body", "bad body", detail)
+    }
+
+    /// 413: the body is too large.
+    pub fn too_large(limit: usize) -> Refusal {
+        let detail = format!("a body has at most {limit} bytes");
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "too large", detail)
+    }
+
+    /// 408: the body did not come in time.
+    pub fn too_slow() -> Refusal {
+        let detail = "the body did not come in time";
+        Refusal::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "too slow", detail)
+    }
+
+    // -- what was asked for -------------------------------------------------------------------------------------------
+
+    /// 404: there is nothing of that name.
+    pub fn not_found(detail: impl Into<String>) -> Refusal {
+        Refusal::new(StatusCode::NOT_FOUND, "not-found", "not found", detail)
+    }
+
+    /// The same with what was probably meant.
+    #[must_use]
+    pub fn did_you_mean(mut self, near: Option<String>) -> Refusal {
+        self.problem.way_out = near.or(self.problem.way_out);
+        self
+    }
+
+    /// 409: it contradicts what is.
+    pub fn conflict(detail: impl Into<String>) -> Refusal {
+        Refusal::new(StatusCode::CONFLICT, "refused", "refused", detail)
+    }
+
+    /// 412: what was read has changed since.
+    pub fn moved(detail: impl Into<String>) -> Refusal {
+        Refusal::new(StatusCode::PRECONDITION_FAILED, "moved", "changed meanwhile", detail)
+    }
+
+    /// 403: it holds data, and it was not said what is to become of that.
+    pub fn holds_data(held: Vec<HeldData>) -> Refusal {
+        let names: Vec<String> = held.iter().map(|held| held.identity.address.short()).collect();
+        let detail = format!("{} would be lost: nothing was done", names.join(", "));
+        let mut refusal = Refusal::new(StatusCode::FORBIDDEN, "holds-data", "holds data", detail);
+        refusal.problem.held = held.into_iter().map(Held::from).collect();
+        refusal.way_out("say `keep_data`, or name in `delete` what is to be deleted after a backup")
+    }
+
+    /// 422: the files have mistakes.
+    pub fn mistakes(diagnostics: Vec<Diagnostic>) -> Refusal {
+        let is_error = |diagnostic: &&Diagnostic| diagnostic.severity == Severity::Error;
+        let errors = diagnostics.iter().filter(is_error).count();
+        let first = diagnostics.iter().find(is_error).or(diagnostics.first());
+        let (code, title, detail) = match first {
+            Some(first) => (first.code.clone(), first.summary.clone(), first.detail.clone()),
+            None => ("mistakes".to_owned(), "mistakes".to_owned(), "the files have mistakes".to_owned()),
+        };
+        let detail = match errors {
+            0 | 1 => detail,
+            2 => format!("{detail}; and another mistake"),
+            _ => format!("{detail}; and {} other mistakes", errors - 1),
+        };
+        let mut refusal = Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, &code, &title, detail);
+        refusal.problem.diagnostics = diagnostics;
+        refusal
+    }
+
+    // -- how the server is --------------------------------------------------------------------------------------------
+
+    /// 503: more is asked at once than the server answers.
+    pub fn busy() -> Refusal {
+        let detail = "more is asked at once than is answered: ask again";
+        let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "busy", detail);
+        refusal.with_header(header::RETRY_AFTER, "1")
+    }
+
+    /// 503: the answer took too long.
+    pub fn too_long() -> Refusal {
+        let detail =
+            "the answer took longer than its limit; what was asked for may have been done: look before you ask again";
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too-long", "took too long", detail)
+    }
+
+    /// 503: it cannot be done now.
+    pub fn unavailable(code: &str, title: &str, why: state::Why) -> Refusal {
+        Refusal::because(StatusCode::SERVICE_UNAVAILABLE, code, title, why)
+    }
+
+    /// 500: our own mistake.
+    pub fn bug() -> Refusal {
+        let detail = "this is a mistake of deployd's own; its log says more";
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "bug", "a mistake of our own", detail)
+    }
+
+    fn because(status: StatusCode, code: &str, title: &str, why: state::Why) -> Refusal {
+        let problem = Problem::new(status.as_u16(), code, title).because(Why::from(why));
+        Refusal { problem: Box::new(problem), header: None }
+    }
+}
+
+impl From<DoorError> for Refusal {
+    fn from(error: DoorError) -> Refusal {
+        match error {
+            DoorError::NotFound(why) => Refusal::because(StatusCode::NOT_FOUND, "not-found", "not found", why),
+            DoorError::Refused(why) => Refusal::because(StatusCode::CONFLICT, "refused", "refused", why),
+            DoorError::Forbidden(why) => Refusal::because(StatusCode::FORBIDDEN, "leave-missing", "leave missing", why),
+            DoorError::Mistakes(found) => Refusal::mistakes(shown(&found)),
+            DoorError::Stale(changed) => stale(changed),
+            DoorError::Moved(why) => {
+                Refusal::because(StatusCode::PRECONDITION_FAILED, "moved", "changed meanwhile", why)
+            }
+            DoorError::Source(why) => Refusal::unavailable("source", "the files cannot be read", why),
+            DoorError::Store(error) => error.into(),
+            DoorError::Stopped(why) => Refusal::unavailable("stopped", "the engine does not run", why),
+        }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Refusal {
+        let status = match error {
+            StoreError::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let code = if status == StatusCode::INSUFFICIENT_STORAGE { "store-full" } else { "store" };
+        Refusal::new(status, code, "it could not be recorded", error.to_string())
+    }
+}
+
+impl From<EventsError> for Refusal {
+    fn from(error: EventsError) -> Refusal {
+        match error {
+            EventsError::Store(error) => error.into(),
+            EventsError::Reset(_) => Refusal::conflict(error.to_string()),
+        }
+    }
+}
+
+impl From<SecretFailure> for Refusal {
+    fn from(failure: SecretFailure) -> Refusal {
+        let detail = failure.to_string();
+        match failure {
+            SecretFailure::Missing(_) => Refusal::not_found(detail),
+            SecretFailure::Changed => Refusal::moved(detail),
+            SecretFailure::Refused(_) => Refusal::conflict(detail),
+            SecretFailure::Unreachable(_) | SecretFailure::Sealed(_) => {
+                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "secret", "the secret cannot be had", detail)
+            }
+        }
+    }
+}
+
+impl From<HeldData> for Held {
+    fn from(held: HeldData) -> Held {
+        Held { identity: held.identity, kind: held.kind, size: held.size, act: held.act }
+    }
+}
+
+fn shown(found: &Diagnostics) -> Vec<Diagnostic> {
+    found.iter().map(Diagnostic::from).collect()
+}
+
+fn stale(changed: engine::Changed) -> Refusal {
+    let detail = format!("plan {} is not the plan of now, {}", changed.named.short(), changed.now.short());
+    let mut refusal = Refusal::new(StatusCode::PRECONDITION_FAILED, "stale-plan", "stale plan", detail);
+    let moved = changed.moved.into_iter().map(|(address, how)| Moved { address, how });
+    refusal.problem.changed = Some(Changed { named: changed.named, now: changed.now, moved: moved.collect() });
+    refusal.way_out("look at the plan of now, then ask again")
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self.problem).expect("a problem is JSON");
+        let mut response = (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}

@@ -1,0 +1,89 @@
+//! Plans: made without running, and looked at again.
+
+use super::Shared;
+use super::paths::{OfPlan, OfWorld};
+use crate::engine::{self, PlanAsk};
+use crate::model::Value;
+use crate::server::api::answers::Plans;
+use crate::server::api::asks::{Files, MakePlan, PlanOf};
+use crate::server::api::paths;
+use crate::server::api::plan::Plan;
+use crate::server::extract::{Named, Sent};
+use crate::server::files::{folder_source, gather, with_lines};
+use crate::server::refusal::{Answer, Refusal};
+use crate::server::show;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+/// Makes plans without running them
+///
+/// One for each stack concerned; each is kept by its digest for a while, to be applied and approved by that.
+#[utoipa::path(post, path = paths::PLANS, operation_id = "plan", tag = "plans", params(OfWorld), request_body = MakePlan, security(("token" = ["read"])), responses(
+    (status = 201, description = "The plans.", body = Plans),
+))]
+pub async fn make(State(serving): Shared, Named(of): Named<OfWorld>, Sent(sent): Sent<MakePlan>) -> Answer<Response> {
+    serving.world(&of.world)?;
+    let folder = match &sent.of {
+        PlanOf::Folder { folder, .. } => Some(folder.clone()),
+        _ => None,
+    };
+    let ask = PlanAsk { world: of.world.clone(), of: asked(sent.of)?, mode: sent.mode };
+    let engine = serving.engine();
+    let planned = match (engine.plan_now(ask).await, &folder) {
+        (Ok(planned), _) => planned,
+        (Err(error), Some(folder)) => return Err(with_lines(engine, folder, error).await),
+        (Err(error), None) => return Err(error.into()),
+    };
+    // Places and slugs stand beside a plan; of a folder that nobody runs yet, they are read here.
+    let mut files = match folder {
+        Some(folder) => gather(engine, &Files::Folder(folder)).await.ok(),
+        None => None,
+    };
+    let mut plans = Vec::with_capacity(planned.len());
+    for one in &planned {
+        let resolved = match &mut files {
+            Some(files) => files.compile(engine, &of.world, &one.stack.stack).await.ok().and_then(|of| of.resolved),
+            None => serving.resolved(&one.stack).await,
+        };
+        plans.push(show::plan(one, resolved.as_deref(), &engine.parts().kinds));
+    }
+    Ok((StatusCode::CREATED, Json(Plans { plans })).into_response())
+}
+
+fn asked(of: PlanOf) -> Answer<engine::PlanOf> {
+    Ok(match of {
+        PlanOf::Folder { folder, services } => engine::PlanOf::Source(folder_source(&folder)?, services),
+        PlanOf::Stack { stack } => engine::PlanOf::Stack(stack),
+        PlanOf::Release { stack, release } => engine::PlanOf::Release(stack, release),
+        PlanOf::Gone { stack } => engine::PlanOf::Gone(stack),
+        PlanOf::Stopped { stack } => engine::PlanOf::Stopped(stack),
+        PlanOf::Resource { name, slug, with } => engine::PlanOf::Resource(name, slug, with_value(with)?),
+    })
+}
+
+/// What a body sets of a slug: a map, of what this system's values can be.
+pub(super) fn with_value(with: serde_json::Value) -> Answer<Value> {
+    if with.is_null() {
+        return Ok(Value::map());
+    }
+    let is_map = with.is_object();
+    let value: Value = serde_json::from_value(with).map_err(|error| Refusal::bad_body(format!("with: {error}")))?;
+    // References have no meaning here: there is no manifest whose names they could be.
+    if !is_map || !value.pieces().is_empty() {
+        return Err(Refusal::bad_body("with: a map of values, without references"));
+    }
+    Ok(value)
+}
+
+/// A plan that is kept
+#[utoipa::path(get, path = paths::PLAN, operation_id = "get_plan", tag = "plans", params(OfPlan), security(("token" = ["read"])), responses(
+    (status = 200, description = "The plan.", body = Plan),
+))]
+pub async fn get(State(serving): Shared, Named(of): Named<OfPlan>) -> Answer<Json<Plan>> {
+    let stack = of.stack();
+    let planned = serving.engine().plan_kept(&stack, of.plan).await?;
+    let resolved = serving.resolved(&stack).await;
+    Ok(Json(show::plan(&planned, resolved.as_deref(), &serving.engine().parts().kinds)))
+}

@@ -1,0 +1,41 @@
+//! Repositories: the folders of definitions that worlds use.
+
+use super::Shared;
+use super::paths::OfRepository;
+use crate::diagnostic::did_you_mean;
+use crate::model::Name;
+use crate::server::api::answers::Repositories;
+use crate::server::api::paths;
+use crate::server::api::world::Repository;
+use crate::server::extract::Named;
+use crate::server::refusal::{Answer, Refusal};
+use crate::server::show;
+use axum::Json;
+use axum::extract::State;
+
+/// The repositories
+#[utoipa::path(get, path = paths::REPOSITORIES, operation_id = "repositories", tag = "repositories", security(("token" = ["read"])), responses(
+    (status = 200, description = "The repositories, sorted by name.", body = Repositories),
+))]
+pub async fn list(State(serving): Shared) -> Json<Repositories> {
+    let catalogue = serving.engine().catalogue();
+    let all = catalogue.repositories();
+    let shown = all.values().map(|repository| show::repository(repository, &|file| catalogue.text(file)));
+    Json(Repositories { repositories: shown.collect() })
+}
+
+/// One repository
+#[utoipa::path(get, path = paths::REPOSITORY, operation_id = "repository", tag = "repositories", params(OfRepository), security(("token" = ["read"])), responses(
+    (status = 200, description = "The repository.", body = Repository),
+))]
+pub async fn get(State(serving): Shared, Named(of): Named<OfRepository>) -> Answer<Json<Repository>> {
+    let catalogue = serving.engine().catalogue();
+    let all = catalogue.repositories();
+    match all.get(&of.repository) {
+        Some(repository) => Ok(Json(show::repository(repository, &|file| catalogue.text(file)))),
+        None => {
+            let near = did_you_mean(&of.repository, all.keys().map(Name::as_str));
+            Err(Refusal::not_found(format!("there is no repository `{}`", of.repository)).did_you_mean(near))
+        }
+    }
+}

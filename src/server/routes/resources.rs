@@ -1,0 +1,138 @@
+//! Resources of a world that are made of a slug, without any service: made, read, changed, deleted, through the same
+//! engine as services.
+
+use super::Shared;
+use super::paths::{OfResource, OfWorld};
+use super::plans::with_value;
+use super::stacks::Data;
+use super::wishes::{accepted, take_down};
+use crate::engine::{ResourceAsk, StackShown};
+use crate::model::Name;
+use crate::server::access::Caller;
+use crate::server::api::answers::WorldResources;
+use crate::server::api::asks::{NewResource, PutResource};
+use crate::server::api::deployment::{Accepted, Down};
+use crate::server::api::paths;
+use crate::server::api::stack::WorldResource;
+use crate::server::extract::{Asked, Conditions, Named, Once, Sent};
+use crate::server::refusal::{Answer, Refusal};
+use crate::server::{conditional, show};
+use crate::state::From;
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+
+/// The resources of a world
+#[utoipa::path(get, path = paths::RESOURCES, operation_id = "resources", tag = "resources", params(OfWorld), security(("token" = ["read"])), responses(
+    (status = 200, description = "The resources that are made of a slug, without a service, sorted by name.", body = WorldResources),
+))]
+pub async fn list(State(serving): Shared, Named(of): Named<OfWorld>) -> Answer<Json<WorldResources>> {
+    serving.world(&of.world)?;
+    let mut all = serving.engine().status(Some(&of.world)).await?;
+    all.retain(is_resource);
+    all.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut resources = Vec::with_capacity(all.len());
+    for shown in all {
+        let resolved = serving.resolved(&shown.id).await;
+        resources.push(show::world_resource(shown, resolved.as_deref()));
+    }
+    Ok(Json(WorldResources { resources }))
+}
+
+fn is_resource(shown: &StackShown) -> bool {
+    shown.made_of.is_some()
+}
+
+/// Makes a resource
+#[utoipa::path(post, path = paths::RESOURCES, operation_id = "create_resource", tag = "resources", params(OfWorld), request_body = NewResource, security(("token" = ["deploy"])), responses(
+    (status = 202, description = "Accepted, durably: follow the deployment's events.", body = Accepted),
+))]
+pub async fn create(
+    State(serving): Shared,
+    Named(of): Named<OfWorld>,
+    caller: Caller,
+    once: Once,
+    Sent(sent): Sent<NewResource>,
+) -> Answer<Response> {
+    serving.world(&of.world)?;
+    let NewResource { name, slug, with } = sent;
+    let made = PutResource { slug, with };
+    let mut ask = asked(of.world, name, made, caller, once)?;
+    ask.must_be_new = Some(true);
+    Ok(accepted(serving.engine().put_resource(ask).await?))
+}
+
+/// One resource
+#[utoipa::path(get, path = paths::RESOURCE, operation_id = "resource", tag = "resources", params(OfResource), security(("token" = ["read"])), responses(
+    (status = 200, description = "The resource.", body = WorldResource, headers(("etag" = String, description = "For `If-Match`."))),
+))]
+pub async fn get(State(serving): Shared, Named(of): Named<OfResource>) -> Answer<Response> {
+    let stack = of.stack();
+    let shown = serving.engine().stack(&stack).await?;
+    if !is_resource(&shown) {
+        let way_out = format!("it is at {}", paths::fill(paths::STACK, &[stack.world.as_str(), stack.stack.as_str()]));
+        let detail = format!("{stack} is a service, and no resource without one");
+        return Err(Refusal::not_found(detail).did_you_mean(Some(way_out)));
+    }
+    let resolved = serving.resolved(&stack).await;
+    let version = shown.version;
+    Ok(conditional::with_etag(&show::world_resource(shown, resolved.as_deref()), version))
+}
+
+/// Makes a resource, or changes it
+///
+/// `If-None-Match: *` makes it only; `If-Match` changes it only if it is what was read.
+#[utoipa::path(put, path = paths::RESOURCE, operation_id = "put_resource", tag = "resources", params(OfResource), request_body = PutResource, security(("token" = ["deploy"])), responses(
+    (status = 202, description = "Accepted, durably: follow the deployment's events.", body = Accepted),
+))]
+pub async fn put(
+    State(serving): Shared,
+    Named(of): Named<OfResource>,
+    caller: Caller,
+    once: Once,
+    conditions: Conditions,
+    Sent(sent): Sent<PutResource>,
+) -> Answer<Response> {
+    serving.world(&of.world)?;
+    let must_be_new = conditional::must_be_new(&conditions)?;
+    let only_if = conditional::only_if(&serving, &of.stack(), &conditions).await?;
+    let ask = asked(of.world, of.resource, sent, caller, once)?;
+    let ask = ResourceAsk { must_be_new, only_if, ..ask };
+    Ok(accepted(serving.engine().put_resource(ask).await?))
+}
+
+/// Deletes a resource
+///
+/// What holds data is kept or deleted only when that is said. `deleted` is said only after an independent look finds
+/// nothing of it.
+#[utoipa::path(delete, path = paths::RESOURCE, operation_id = "delete_resource", tag = "resources", params(OfResource, Data), security(("token" = ["deploy"])), responses(
+    (status = 202, description = "It is going: follow the deployment's events.", body = Down),
+    (status = 200, description = "There was nothing of it.", body = Down),
+))]
+pub async fn delete(
+    State(serving): Shared,
+    Named(of): Named<OfResource>,
+    Asked(data): Asked<Data>,
+    caller: Caller,
+    once: Once,
+    conditions: Conditions,
+) -> Answer<Response> {
+    let stack = of.stack();
+    let mut ask = data.down(stack.clone(), caller, once)?;
+    ask.only_if = conditional::only_if(&serving, &stack, &conditions).await?;
+    take_down(&serving, ask).await
+}
+
+fn asked(world: Name, name: Name, sent: PutResource, caller: Caller, once: Once) -> Answer<ResourceAsk> {
+    Ok(ResourceAsk {
+        world,
+        name,
+        slug: sent.slug,
+        with: with_value(sent.with)?,
+        from: From::Rest,
+        principal: caller.principal,
+        once: once.0,
+        must_be_new: None,
+        only_if: None,
+    })
+}

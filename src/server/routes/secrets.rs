@@ -1,0 +1,66 @@
+//! The secrets of a world: set, listed and removed. Nothing answers a value.
+
+use super::Shared;
+use super::paths::{OfSecret, OfWorld};
+use crate::contract::Plain;
+use crate::model::SecretName;
+use crate::server::access::Caller;
+use crate::server::api::paths;
+use crate::server::api::secret::{Secret, SecretSet, Secrets, SetSecret};
+use crate::server::doors::SecretShown;
+use crate::server::extract::{Named, Sent};
+use crate::server::refusal::Answer;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+
+/// The secrets of a world, without their values
+#[utoipa::path(get, path = paths::SECRETS, operation_id = "secrets", tag = "secrets", params(OfWorld), security(("token" = ["read"])), responses(
+    (status = 200, description = "The secrets, sorted by name: where they are, their versions, when they were set and by whom.", body = Secrets),
+))]
+pub async fn list(State(serving): Shared, Named(of): Named<OfWorld>) -> Answer<Json<Secrets>> {
+    serving.world(&of.world)?;
+    let secrets = serving.doors.secrets.list(&of.world).await?;
+    Ok(Json(Secrets { secrets: secrets.into_iter().map(shown).collect() }))
+}
+
+/// Sets a secret
+///
+/// Stacks that use it get it: that is another release of each.
+#[utoipa::path(put, path = paths::SECRET, operation_id = "set_secret", tag = "secrets", params(OfSecret), request_body = SetSecret, security(("token" = ["admin"])), responses(
+    (status = 200, description = "It is set.", body = SecretSet),
+))]
+pub async fn set(
+    State(serving): Shared,
+    Named(of): Named<OfSecret>,
+    caller: Caller,
+    Sent(sent): Sent<SetSecret>,
+) -> Answer<Json<SecretSet>> {
+    serving.world(&of.world)?;
+    let name = SecretName(of.secret);
+    let value = Plain::new(sent.value.expose().to_owned());
+    let version = serving.doors.secrets.set(&of.world, &name, &value, &caller.principal).await?;
+    serving.engine().nudge_secret(&of.world, &name);
+    Ok(Json(SecretSet { name: name.0, version: version.0 }))
+}
+
+/// Removes a secret with all its versions
+#[utoipa::path(delete, path = paths::SECRET, operation_id = "remove_secret", tag = "secrets", params(OfSecret), security(("token" = ["admin"])), responses(
+    (status = 204, description = "It is gone."),
+))]
+pub async fn remove(State(serving): Shared, Named(of): Named<OfSecret>, caller: Caller) -> Answer<StatusCode> {
+    serving.world(&of.world)?;
+    let name = SecretName(of.secret);
+    serving.doors.secrets.remove(&of.world, &name, &caller.principal).await?;
+    serving.engine().nudge_secret(&of.world, &name);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn shown(secret: SecretShown) -> Secret {
+    let (version, trouble) = match secret.version {
+        Ok(version) => (Some(version.0), None),
+        Err(failure) => (None, Some(failure.to_string())),
+    };
+    let (set, by) = secret.set.map(|(at, by)| (at.into(), by.0)).unzip();
+    Secret { name: secret.name.0, place: secret.place, version, set, by, trouble }
+}

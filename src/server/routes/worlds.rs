@@ -1,0 +1,85 @@
+//! Worlds: what they are, can do, can be asked for, and offer.
+
+use super::Shared;
+use super::paths::{OfSlug, OfWorld};
+use crate::diagnostic::did_you_mean;
+use crate::model::Name;
+use crate::resolve::slugs as lines;
+use crate::server::api::answers::{Capabilities, Exports, Slugs, Worlds};
+use crate::server::api::paths;
+use crate::server::api::world::{Slug, World};
+use crate::server::extract::Named;
+use crate::server::refusal::{Answer, Refusal};
+use crate::server::serving::Serving;
+use crate::server::show;
+use axum::Json;
+use axum::extract::State;
+
+/// The worlds
+#[utoipa::path(get, path = paths::WORLDS, operation_id = "worlds", tag = "worlds", security(("token" = ["read"])), responses(
+    (status = 200, description = "The worlds, sorted by name.", body = Worlds),
+))]
+pub async fn list(State(serving): Shared) -> Answer<Json<Worlds>> {
+    let names = serving.engine().catalogue().worlds().into_keys();
+    let worlds = names.map(|name| shown(&serving, &name)).collect::<Answer<_>>()?;
+    Ok(Json(Worlds { worlds }))
+}
+
+/// One world
+#[utoipa::path(get, path = paths::WORLD, operation_id = "world", tag = "worlds", params(OfWorld), security(("token" = ["read"])), responses(
+    (status = 200, description = "The world.", body = World),
+))]
+pub async fn get(State(serving): Shared, Named(of): Named<OfWorld>) -> Answer<Json<World>> {
+    shown(&serving, &of.world).map(Json)
+}
+
+fn shown(serving: &Serving, name: &Name) -> Answer<World> {
+    let catalogue = serving.engine().catalogue();
+    let facts = serving.world(name)?;
+    let offers = catalogue.offers(name);
+    Ok(show::world(&facts, offers.as_deref(), &catalogue.mistakes(), &|file| catalogue.text(file)))
+}
+
+/// What a world can do, with the kinds that it can make
+#[utoipa::path(get, path = paths::CAPABILITIES, operation_id = "capabilities", tag = "worlds", params(OfWorld), security(("token" = ["read"])), responses(
+    (status = 200, description = "What it can do, sorted by name.", body = Capabilities),
+))]
+pub async fn capabilities(State(serving): Shared, Named(of): Named<OfWorld>) -> Answer<Json<Capabilities>> {
+    let facts = serving.world(&of.world)?;
+    Ok(Json(Capabilities { capabilities: show::capabilities(&facts, &serving.engine().parts().kinds) }))
+}
+
+/// What can be required in a world
+#[utoipa::path(get, path = paths::SLUGS, operation_id = "slugs", tag = "worlds", params(OfWorld), security(("token" = ["read"])), responses(
+    (status = 200, description = "The slugs, sorted by name, each with its parameters.", body = Slugs),
+))]
+pub async fn slugs(State(serving): Shared, Named(of): Named<OfWorld>) -> Answer<Json<Slugs>> {
+    let offers = serving.offers(&of.world)?;
+    Ok(Json(Slugs { slugs: lines(&offers).into_iter().map(|line| show::slug(line, &offers)).collect() }))
+}
+
+/// One slug of a world
+#[utoipa::path(get, path = paths::SLUG, operation_id = "slug", tag = "worlds", params(OfSlug), security(("token" = ["read"])), responses(
+    (status = 200, description = "The slug, with its parameters.", body = Slug),
+))]
+pub async fn slug(State(serving): Shared, Named(of): Named<OfSlug>) -> Answer<Json<Slug>> {
+    let offers = serving.offers(&of.world)?;
+    let mut all = lines(&offers);
+    let Some(at) = all.iter().position(|line| line.slug == of.slug) else {
+        let near = did_you_mean(&of.slug, all.iter().map(|line| line.slug.as_str()));
+        let detail = format!("no repository of world {} offers `{}`", of.world, of.slug);
+        return Err(Refusal::not_found(detail).did_you_mean(near));
+    };
+    Ok(Json(show::slug(all.swap_remove(at), &offers)))
+}
+
+/// What the stacks of a world offer to others
+#[utoipa::path(get, path = paths::EXPORTS, operation_id = "exports", tag = "worlds", params(OfWorld), security(("token" = ["read"])), responses(
+    (status = 200, description = "What is offered, sorted by address.", body = Exports),
+))]
+pub async fn exports(State(serving): Shared, Named(of): Named<OfWorld>) -> Answer<Json<Exports>> {
+    serving.world(&of.world)?;
+    let exports = serving.engine().exports(&of.world).await?;
+    let exports = exports.into_iter().map(|(address, export)| show::export(address, &export)).collect();
+    Ok(Json(Exports { exports }))
+}

@@ -1,0 +1,17 @@
+//! How what the engine shows becomes the API's bodies. Pure; it decides nothing and hides nothing but secrets, which
+//! never come this far.
+
+mod deployment;
+mod diagnostic;
+mod plan;
+mod question;
+mod stack;
+mod value;
+mod world;
+
+pub use deployment::{accepted, deployment, deployments, diff, release};
+pub use diagnostic::{diagnostics, diagnostics_with};
+pub use plan::plan;
+pub use question::{explanation, misfit};
+pub use stack::{export, stack, world_resource};
+pub use world::{capabilities, repository, slug, world};
