@@ -1,4 +1,2 @@
 //! What comes in from outside by itself: files of worlds and repositories become the catalogue, and folders that are
 //! watched nudge. It decides nothing, and never says what changed.
-
-pub mod catalogue;

@@ -62,8 +62,6 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "world",
             "repository",
             "resolve",
-            // The rules of all kinds, as data: a catalogue fits definitions to them.
-            "graph",
             "state",
             "contract",
             "engine",

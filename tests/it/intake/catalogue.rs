@@ -2,8 +2,9 @@
 
 use deployd::contract::{FilePath, Whole};
 use deployd::diagnostic::{Diagnostics, Severity};
-use deployd::engine::{Catalogue, Compiled, ManifestFound, ReadFiles};
-use deployd::intake::catalogue::{CatalogueReader, ConfigFiles, FileCatalogue, FolderRead};
+use deployd::engine::{
+    Catalogue, CatalogueReader, CompileAsk, Compiled, ConfigFiles, FileCatalogue, FolderRead, ManifestFound,
+};
 use deployd::model::{Digest, Name, Value};
 use deployd::resolve::Others;
 use deployd::wiring;
@@ -63,7 +64,13 @@ fn manifests(catalogue: &FileCatalogue, at: &str, text: &str) -> BTreeMap<Name, 
 
 fn compile(catalogue: &FileCatalogue, world: &str, text: &str) -> Compiled {
     let found = manifests(catalogue, "deployd.yaml", text).into_values().next().unwrap();
-    catalogue.compile(&name(world), &found, Digest::of("content"), &ReadFiles::default(), &Others::default())
+    compile_found(catalogue, world, &found)
+}
+
+fn compile_found(catalogue: &FileCatalogue, world: &str, found: &ManifestFound) -> Compiled {
+    let (files, others) = (BTreeMap::new(), Others::default());
+    let ask = CompileAsk { manifest: found, content: Digest::of("content"), files: &files, others: &others };
+    catalogue.compile(&name(world), &ask)
 }
 
 const EDGE: &str = "world: edge\ncapabilities: { deploy:local: {} }\nrepositories: [team]\n";
@@ -219,10 +226,7 @@ fn every_service_of_every_file_is_found_once() {
         ["api api/deployd.yaml#0 in \"api\"", "mail deployd.yaml#1 in \"post\"", "web web/deployd.yml#0 in \"web\"",]
     );
     // One service's mistake stops that service alone.
-    let compile = |service: &str| {
-        let one = &found.found[&name(service)];
-        catalogue.compile(&name("laptop"), one, Digest::of(""), &ReadFiles::default(), &Others::default())
-    };
+    let compile = |service: &str| compile_found(&catalogue, "laptop", &found.found[&name(service)]);
     assert!(compile("mail").graph.is_some(), "{:?}", compile("mail").said);
     assert_eq!(codes(&compile("api").said), ["out-of-range"]);
     assert_eq!(codes(&compile("web").said), ["other-name"]);
@@ -233,10 +237,9 @@ fn what_a_graph_is_made_of_beyond_its_manifest_is_named() {
     let catalogue = read(&mut reader(), FolderRead::Nothing, FolderRead::Nothing);
     let text = "service: api\nrun: ./api\nfiles: { settings: { from: settings.yml } }\n";
     let found = manifests(&catalogue, "api/deployd.yaml", text).into_values().next().unwrap();
-    let file = |text: &str| deployd::contract::File::Regular { digest: Digest::of(text), size: 1, executable: false };
-    let listing = ["api/settings.yml", "settings.yml", "api/Dockerfile", "api/app.py"].map(|at| (path(at), file(at)));
-    let reads = catalogue.reads(&found, &listing.into());
-    assert_eq!(reads.texts, [path("api/settings.yml"), path("api/Dockerfile")].into());
+    let all = ["api/settings.yml", "settings.yml", "api/Dockerfile", "api/app.py"].map(str::to_owned);
+    let reads = catalogue.reads(&found, &all.into());
+    assert_eq!(reads, ["api/Dockerfile", "api/settings.yml"].map(str::to_owned).into());
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! The manifests of a source: each parsed once for its bytes, however often it is asked for.
 
 use super::memo::Memo;
+use super::{ManifestFound, Manifests};
 use crate::contract::FilePath;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::document::{self, Budget};
-use crate::engine::{ManifestFound, Manifests};
 use crate::manifest::{self, Manifest};
 use crate::model::{Digest, Name};
 use crate::resolve::adds;
@@ -33,9 +33,16 @@ pub(super) struct ParsedFile {
 /// One service of a file.
 pub(super) struct ParsedService {
     /// What was read of it.
-    pub manifest: Manifest,
+    pub manifest: Arc<Manifest>,
     /// What is wrong with it.
     pub found: Diagnostics,
+}
+
+impl ParsedFile {
+    /// One service of it; of two with one name, the first.
+    pub(super) fn service(&self, name: &Name) -> Option<&ParsedService> {
+        self.services.iter().find(|service| service.manifest.service.value == *name)
+    }
 }
 
 impl Parsed {
@@ -76,7 +83,7 @@ fn parse(path: &FilePath, bytes: &[u8]) -> ParsedFile {
     let mut services: Vec<ParsedService> = Vec::with_capacity(documents.len());
     for document in documents {
         match manifest::read_document(document, depth) {
-            (Some(manifest), of_this) => services.push(ParsedService { manifest, found: of_this }),
+            (Some(manifest), of_this) => services.push(ParsedService { manifest: Arc::new(manifest), found: of_this }),
             // Which service it would be is not known: whoever asks for any is told.
             (None, of_this) => found.extend(of_this),
         }
@@ -119,7 +126,7 @@ pub(super) fn manifests(
     all
 }
 
-fn found(path: &FilePath, document: u32, bytes: Arc<[u8]>, manifest: &Manifest) -> ManifestFound {
+fn found(path: &FilePath, document: u32, bytes: Arc<[u8]>, manifest: &Arc<Manifest>) -> ManifestFound {
     let beside: Vec<String> = folder_of(path).split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
     let folder = match &manifest.folder {
         Some(folder) => folder.value.from_root(&beside),
@@ -130,8 +137,10 @@ fn found(path: &FilePath, document: u32, bytes: Arc<[u8]>, manifest: &Manifest) 
         path: path.clone(),
         document,
         bytes,
+        written: Digest::of_json("manifest", &manifest.written()),
         folder: folder.join("/"),
         adds: adds(manifest),
+        read: Some(Arc::clone(manifest)),
         worlds: manifest.worlds.as_ref().map(|worlds| worlds.iter().map(|world| world.value.clone()).collect()),
     }
 }

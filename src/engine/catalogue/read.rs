@@ -1,11 +1,12 @@
 //! `CatalogueReader`: from files to a catalogue, again and again: what did not change is not read again, and where what
 //! is there now is broken, the last good one stands.
 
+use super::WorldFacts;
 use super::files::{ConfigFiles, FolderRead, Known, sort};
-use super::{FileCatalogue, WorldEntry, manifests::Parsed};
+use super::manifests::Parsed;
+use super::of_files::{FileCatalogue, WorldEntry};
 use crate::diagnostic::{Diagnostics, Owner, Sources};
 use crate::document::{self, Budget, as_written};
-use crate::engine::WorldFacts;
 use crate::graph::KindSet;
 use crate::model::{Digest, Name, Value};
 use crate::repository::{self, Library, Repositories, Repository, RepositoryFile};
@@ -40,7 +41,7 @@ pub struct CatalogueRead {
     pub changed: bool,
     /// Why files could not be read: what they said last stands. With [`Catalogue::mistakes`], everything that is wrong.
     ///
-    /// [`Catalogue::mistakes`]: crate::engine::Catalogue::mistakes
+    /// [`Catalogue::mistakes`]: super::Catalogue::mistakes
     pub trouble: Vec<String>,
 }
 

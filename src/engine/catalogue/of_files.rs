@@ -1,51 +1,50 @@
 //! The catalogue that is made of files: `worlds/*.yaml` and `repositories/*/`, with what is in the binary.
 //!
-//! [`CatalogueReader`] reads them whenever they may have changed; each [`FileCatalogue`] is immutable, and compiles
-//! manifests by the pure stages. It must never read a file itself: bytes are handed in.
+//! [`CatalogueReader`] makes one whenever they may have changed. Pure: somebody else reads the files.
 
-mod files;
-mod manifests;
-mod memo;
-mod read;
-
-pub use files::{ConfigFiles, FolderRead};
-pub use read::{CatalogueRead, CatalogueReader};
-
-use crate::contract::{ContentListing, FilePath};
+use super::files::{ConfigFile, ConfigFiles};
+use super::manifests::{self, Parsed, ParsedService};
+use super::{Catalogue, CatalogueReader, CompileAsk, Compiled, ManifestFound, Manifests, WorldFacts};
+use crate::contract::FilePath;
 use crate::diagnostic::{Diagnostic, Diagnostics, Sources, did_you_mean};
 use crate::document::as_written;
-use crate::engine::{Catalogue, Compiled, ManifestFound, Manifests, ReadFiles, Reads, WorldFacts};
 use crate::graph::KindSet;
 use crate::manifest::Manifest;
 use crate::model::{Digest, Name, StackId, Value};
 use crate::repository::{Repositories, Repository};
 use crate::resolve::{self, Files, Offers, Others, Resolved, Resource, Service};
 use crate::world::World;
-use manifests::Parsed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Worlds and repositories, as their files said it.
 pub struct FileCatalogue {
-    worlds: BTreeMap<Name, WorldEntry>,
-    repositories: Repositories,
-    kinds: Arc<KindSet>,
-    parsed: Arc<Parsed>,
-    texts: Arc<Sources>,
-    mistakes: Diagnostics,
-    trouble: Vec<String>,
+    pub(super) worlds: BTreeMap<Name, WorldEntry>,
+    pub(super) repositories: Repositories,
+    pub(super) kinds: Arc<KindSet>,
+    pub(super) parsed: Arc<Parsed>,
+    pub(super) texts: Arc<Sources>,
+    pub(super) mistakes: Diagnostics,
+    pub(super) trouble: Vec<String>,
 }
 
 /// One world, fitted to its repositories.
 #[derive(Clone)]
-struct WorldEntry {
-    facts: Arc<WorldFacts>,
-    offers: Arc<Offers>,
+pub(super) struct WorldEntry {
+    pub facts: Arc<WorldFacts>,
+    pub offers: Arc<Offers>,
     /// Digest of its repositories' files.
-    library: Digest,
+    pub library: Digest,
 }
 
 impl FileCatalogue {
+    /// Of files that were read whole, all at once.
+    #[must_use]
+    pub fn new(files: &[ConfigFile], kinds: &Arc<KindSet>) -> FileCatalogue {
+        let read = CatalogueReader::new(Arc::clone(kinds)).read(ConfigFiles::of(files));
+        read.catalogue.copy()
+    }
+
     /// The worlds with everything that their files say: for whoever gives providers and secrets to them.
     pub fn world_files(&self) -> impl Iterator<Item = &Arc<World>> {
         self.worlds.values().map(|entry| &entry.offers.world)
@@ -57,7 +56,7 @@ impl FileCatalogue {
         &self.trouble
     }
 
-    fn copy(&self) -> FileCatalogue {
+    pub(super) fn copy(&self) -> FileCatalogue {
         FileCatalogue {
             worlds: self.worlds.clone(),
             repositories: self.repositories.clone(),
@@ -79,7 +78,7 @@ impl FileCatalogue {
     fn no_world(&self, world: &Name) -> Compiled {
         let mut mistake = Diagnostic::error("no-such-world", "no such world", format!("there is no world `{world}`"));
         mistake.help.extend(did_you_mean(world, self.worlds.keys().map(Name::as_str)));
-        Compiled { graph: None, slugs: BTreeSet::new(), said: mistake.into(), resolved: None }
+        Compiled { said: mistake.into(), ..Compiled::default() }
     }
 }
 
@@ -96,38 +95,26 @@ impl Catalogue for FileCatalogue {
         manifests::manifests(&self.parsed, files, |manifest| self.unknown_worlds(manifest))
     }
 
-    fn reads(&self, manifest: &ManifestFound, files: &ContentListing) -> Reads {
+    fn reads(&self, manifest: &ManifestFound, all: &BTreeSet<String>) -> BTreeSet<String> {
         let file = self.parsed.file(&manifest.path, &manifest.bytes);
-        let Some(service) = file.services.get(manifest.document as usize) else { return Reads::default() };
-        let all: BTreeSet<String> = files.keys().map(ToString::to_string).collect();
-        let read = resolve::reads(&service.manifest, manifests::folder_of(&manifest.path), &all);
-        let texts = files.keys().filter(|path| read.contains(path.as_str()));
-        Reads { texts: texts.cloned().collect(), listed: BTreeSet::new() }
+        let read =
+            |service: &ParsedService| resolve::reads(&service.manifest, manifests::folder_of(&manifest.path), all);
+        file.service(&manifest.service).map(read).unwrap_or_default()
     }
 
-    fn compile(
-        &self,
-        world: &Name,
-        manifest: &ManifestFound,
-        content: Digest,
-        files: &ReadFiles,
-        others: &Others,
-    ) -> Compiled {
+    fn compile(&self, world: &Name, ask: &CompileAsk<'_>) -> Compiled {
         let Some(entry) = self.worlds.get(world) else { return self.no_world(world) };
-        let file = self.parsed.file(&manifest.path, &manifest.bytes);
+        let path = &ask.manifest.path;
+        let file = self.parsed.file(path, &ask.manifest.bytes);
         let mut said = file.found.clone();
-        let Some(service) = file.services.get(manifest.document as usize) else {
-            return Compiled { graph: None, slugs: BTreeSet::new(), said, resolved: None };
+        let Some(service) = file.service(&ask.manifest.service) else {
+            // What was a manifest once may be none by the rules of a newer deployd.
+            return Compiled { said, ..Compiled::default() };
         };
         said.extend(service.found.clone());
-        let bytes: BTreeMap<String, Vec<u8>> =
-            files.texts.iter().map(|(path, bytes)| (path.to_string(), bytes.clone())).collect();
-        let asked = Service {
-            manifest: &service.manifest,
-            content: Some(content),
-            files: Files { folder: manifests::folder_of(&manifest.path), bytes: &bytes },
-        };
-        let (resolved, found) = resolve::resolve(&asked, &entry.offers, others);
+        let files = Files { folder: manifests::folder_of(path), bytes: ask.files };
+        let asked = Service { manifest: &service.manifest, content: Some(ask.content), files };
+        let (resolved, found) = resolve::resolve(&asked, &entry.offers, ask.others);
         said.extend(found);
         compiled(resolved, &entry.offers, said)
     }
@@ -175,6 +162,7 @@ fn compiled(resolved: Resolved, offers: &Offers, mut said: Diagnostics) -> Compi
     Compiled {
         graph: (!said.has_errors()).then(|| Arc::new(graph)),
         slugs: resolved.slugs.clone(),
+        not_offered: resolved.not_offered.clone(),
         said,
         resolved: Some(Arc::new(resolved)),
     }
