@@ -13,6 +13,7 @@ mod proxy;
 mod repository;
 mod resolve;
 mod schemas;
+mod secrets;
 mod source;
 mod store;
 mod tidy;
