@@ -237,9 +237,9 @@ pub(super) struct History {
 pub(super) struct Diff {
     #[command(flatten)]
     pub of: Stack,
-    /// From this release [default: the one that serves]
+    /// From this release: 81d0b77, or 81d0b77.2 [default: the last good one before the other]
     pub from: Option<String>,
-    /// To this release [default: what the files say now]
+    /// To this release [default: the one that the stack is brought to]
     pub to: Option<String>,
 }
 

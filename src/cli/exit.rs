@@ -1,5 +1,7 @@
 //! `Exit` and `Failure`: how a command ended, by its exit code, and what is said of it.
 
+use super::screen::names::Files;
+use crate::server::api::problem::Problem;
 use serde::Serialize;
 use std::process::ExitCode;
 
@@ -36,6 +38,10 @@ pub struct Failure {
     pub what: String,
     /// What to do, one line each.
     pub ways_out: Vec<String>,
+    /// What the server said, if it refused.
+    pub problem: Option<Box<Problem>>,
+    /// Where the files are that it speaks of.
+    pub files: Files,
 }
 
 impl Exit {
@@ -66,7 +72,7 @@ impl Failure {
     /// With a sentence.
     #[must_use]
     pub fn new(exit: Exit, what: impl Into<String>) -> Failure {
-        Failure { exit, what: what.into(), ways_out: Vec::new() }
+        Failure { exit, what: what.into(), ways_out: Vec::new(), problem: None, files: Files::default() }
     }
 
     /// All was said already.
@@ -80,5 +86,18 @@ impl Failure {
     pub fn way_out(mut self, way: impl Into<String>) -> Failure {
         self.ways_out.push(way.into());
         self
+    }
+
+    /// With where the files are that it speaks of.
+    #[must_use]
+    pub fn in_files(mut self, files: &Files) -> Failure {
+        self.files = files.clone();
+        self
+    }
+
+    /// Whether the server knows no such thing.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.problem.as_ref().is_some_and(|problem| problem.status == 404)
     }
 }

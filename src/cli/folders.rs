@@ -2,10 +2,9 @@
 
 use super::arguments::Common;
 use super::exit::{Exit, Failure};
+use crate::wiring::{NoPlace, default_state, nearest_config};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-
-/// The folder in which worlds are: what marks a folder of worlds and repositories.
-const WORLDS: &str = "worlds";
 
 /// Where the server keeps its state: `--state`, else below `$XDG_STATE_HOME`.
 ///
@@ -14,24 +13,25 @@ const WORLDS: &str = "worlds";
 pub(super) fn state(common: &Common) -> Result<PathBuf, Failure> {
     match &common.state {
         Some(folder) => absolute(folder),
-        None => below("XDG_STATE_HOME", ".local/state", "--state FOLDER"),
+        None => default_state(&variable).ok_or_else(|| Failure::new(Exit::Usage, NoPlace::State.to_string())),
     }
 }
 
 /// Where worlds and repositories are: `--config`, else the nearest folder from `from` upwards that holds `worlds/`, else
-/// below `$XDG_CONFIG_HOME`.
+/// below `$XDG_CONFIG_HOME`; nothing where there is none.
 ///
 /// # Errors
-/// `--config` names no folder, or there is no home.
-pub(super) fn config(common: &Common, from: &Path) -> Result<PathBuf, Failure> {
-    if let Some(folder) = &common.config {
-        return existing(folder);
+/// `--config` names no folder.
+pub(super) fn config(common: &Common, from: &Path) -> Result<Option<PathBuf>, Failure> {
+    match &common.config {
+        Some(folder) => existing(folder).map(Some),
+        None => Ok(nearest_config(from, &variable)),
     }
-    let from = absolute(from)?;
-    match from.ancestors().find(|folder| folder.join(WORLDS).is_dir()) {
-        Some(folder) => Ok(folder.to_owned()),
-        None => below("XDG_CONFIG_HOME", ".config", "--config FOLDER"),
-    }
+}
+
+/// A variable of the environment that this command was started with.
+pub(super) fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }
 
 /// A folder of files, as the server knows it.
@@ -43,6 +43,15 @@ pub(super) fn existing(folder: &Path) -> Result<PathBuf, Failure> {
     if found.is_dir() { Ok(found) } else { Err(no_folder(folder, "it is not a folder")) }
 }
 
+/// The folder in which the person stands.
+///
+/// # Errors
+/// It was deleted.
+pub(super) fn stand() -> Result<PathBuf, Failure> {
+    std::env::current_dir()
+        .map_err(|error| Failure::new(Exit::Usage, format!("the current folder cannot be told: {error}")))
+}
+
 fn absolute(folder: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(folder).map_err(|error| no_folder(folder, &error.to_string()))
 }
@@ -51,19 +60,28 @@ fn no_folder(folder: &Path, why: &str) -> Failure {
     Failure::new(Exit::Usage, format!("no folder {}: {why}", folder.display()))
 }
 
-/// `deployd` below the folder that a variable names, else below a folder of the home.
-fn below(variable: &str, home: &str, option: &str) -> Result<PathBuf, Failure> {
-    let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = set(variable).or_else(|| set("HOME").map(|folder| folder.join(home)));
-    let missing = || {
-        Failure::new(Exit::Usage, format!("neither {variable} nor HOME names a folder"))
-            .way_out(format!("say which one with {option}"))
-    };
-    base.map(|base| base.join("deployd")).ok_or_else(missing)
+/// A folder's name as people know it from where they stand: relative where it is at or below it, or above it.
+#[must_use]
+pub(super) fn shown(folder: &Path, stand: &Path) -> String {
+    if let Ok(below) = folder.strip_prefix(stand) {
+        return if below.as_os_str().is_empty() { ".".to_owned() } else { below.display().to_string() };
+    }
+    match stand.strip_prefix(folder) {
+        Ok(above) => vec![".."; above.components().count()].join("/"),
+        Err(_) => folder.display().to_string(),
+    }
 }
 
-/// A file's name as people know it from where they stand: relative where it is below, else whole.
-pub(super) fn shown(path: &Path, stand: &Path) -> String {
-    let relative = path.strip_prefix(stand).ok().filter(|rest| !rest.as_os_str().is_empty());
-    relative.unwrap_or(path).display().to_string()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_called_from_where_one_stands() {
+        let called = |folder: &str| shown(Path::new(folder), Path::new("/home/ann/shop"));
+        assert_eq!(called("/home/ann/shop"), ".");
+        assert_eq!(called("/home/ann/shop/examples/guestbook"), "examples/guestbook");
+        assert_eq!(called("/home/ann"), "..");
+        assert_eq!(called("/srv/other"), "/srv/other");
+    }
 }

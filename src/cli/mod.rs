@@ -5,12 +5,21 @@
 //! of [`exit::Exit`].
 
 mod arguments;
+mod ask_person;
+mod asking;
+mod client;
+mod command;
+mod connect;
 pub mod exit;
 mod folders;
+mod follow;
+mod interrupt;
+mod moving;
 mod out;
 pub mod screen;
+mod server_files;
 
-use arguments::{Arguments, Command, NOT_BUILT};
+use arguments::{Arguments, Command, Common, NOT_BUILT};
 use clap::{CommandFactory, Parser};
 use exit::{Exit, Failure};
 use out::Out;
@@ -28,16 +37,62 @@ pub fn run() -> ExitCode {
         }
     };
     let out = Out::new(arguments.common.json);
+    let common = arguments.common;
     let ended = match arguments.command {
         Command::Completions { shell } => completions(&out, shell),
         Command::Other(words) => Err(not_a_command(&words)),
-        _ => Err(Failure::new(Exit::Usage, "x")),
+        command => asked(&common, &command, &out),
     };
     match ended {
         Ok(exit) => exit.into(),
         Err(failure) => {
             out.failure(&failure);
             failure.exit.into()
+        }
+    }
+}
+
+/// Runs a command that asks a server.
+fn asked(common: &Common, command: &Command, out: &Out) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(Exit::WentWrong, format!("no runtime: {error}")))?;
+    runtime.block_on(async {
+        // `up` has an end of its own for ctrl-c.
+        if let Command::Up(asked) = command {
+            return command::up::up(common, asked, out).await;
+        }
+        tokio::select! {
+            biased;
+            () = interrupt::asked() => Ok(Exit::Interrupted),
+            ended = of_server(common, command, out) => ended,
+        }
+    })
+}
+
+async fn of_server(common: &Common, command: &Command, out: &Out) -> Result<Exit, Failure> {
+    use command::{deploy, keep, leave, questions, secrets, watch};
+    match command {
+        Command::Check(of) => questions::check(common, of, out).await,
+        Command::Plan(asked) => questions::plan(common, asked, out).await,
+        Command::Apply(asked) => deploy::apply(common, asked, out).await,
+        Command::Status(asked) => watch::status(common, asked, out).await,
+        Command::Explain(asked) => questions::explain(common, asked, out).await,
+        Command::Slugs => questions::slugs(common, out).await,
+        Command::WhyNot(of) => questions::why_not(common, of, out).await,
+        Command::Logs(asked) => watch::logs(common, asked, out).await,
+        Command::History(asked) => questions::history(common, asked, out).await,
+        Command::Diff(asked) => questions::diff(common, asked, out).await,
+        Command::Rollback(asked) => deploy::rollback(common, asked, out).await,
+        Command::Retry(of) => deploy::retry(common, of, out).await,
+        Command::Approve(asked) => leave::approve(common, asked, out).await,
+        Command::Adopt(asked) => leave::adopt(common, asked, out).await,
+        Command::Down(asked) => deploy::down(common, asked, out).await,
+        Command::Secret(asked) => secrets::secret(common, asked, out).await,
+        Command::Backup(asked) => keep::backup(common, asked, out).await,
+        Command::Serve(_) => Err(not_built("serve")),
+        Command::Restore(_) => Err(not_built("restore")),
+        Command::Up(_) | Command::Completions { .. } | Command::Other(_) => {
+            unreachable!("these ask no server, or have an end of their own")
         }
     }
 }
@@ -53,7 +108,7 @@ fn completions(out: &Out, shell: clap_complete::Shell) -> Result<Exit, Failure> 
 fn not_a_command(words: &[String]) -> Failure {
     let word = words.first().map_or("", String::as_str);
     if NOT_BUILT.contains(&word) {
-        return Failure::new(Exit::Usage, format!("`deployd {word}` is not built yet"));
+        return not_built(word);
     }
     let arguments = Arguments::command();
     let known: Vec<&str> = arguments.get_subcommands().map(clap::Command::get_name).collect();
@@ -62,4 +117,8 @@ fn not_a_command(words: &[String]) -> Failure {
         Some(near) => failure.way_out(near),
         None => failure.way_out("deployd --help lists them"),
     }
+}
+
+fn not_built(word: &str) -> Failure {
+    Failure::new(Exit::Usage, format!("`deployd {word}` is not built yet"))
 }

@@ -52,6 +52,12 @@ impl Out {
         self.talk
     }
 
+    /// Whether data goes to a terminal.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        std::io::stdout().is_terminal() && !self.json
+    }
+
     /// Whether a line of talk can be moved.
     #[must_use]
     pub fn moves(&self) -> bool {
@@ -106,9 +112,13 @@ impl Out {
             return;
         }
         if self.json {
-            let data = json!({ "exit": failure.exit, "what": failure.what, "ways_out": failure.ways_out });
+            let problem = failure.problem.as_deref();
+            let diagnostics = problem.map(|problem| problem.diagnostics.as_slice()).unwrap_or_default();
+            let data = json!({
+                "exit": failure.exit, "what": failure.what, "ways_out": failure.ways_out, "problem": problem,
+            });
             // What cannot be said is still told by the exit code.
-            let _ = self.object("failure", None, &data);
+            let _ = self.object_with("failure", None, &data, &diagnostics);
             return;
         }
         self.talk(&super::screen::failure(failure, self.talk));

@@ -25,6 +25,10 @@ pub fn diagnostics(all: &[Diagnostic], files: &Files, look: Look) -> String {
         if let (Some(place), Some(line)) = (&said.place, &said.line) {
             lines.insert((files.name(&place.file), place.line), line.clone());
         }
+        for one in &said.related {
+            let line = one.line.iter().cloned();
+            lines.extend(line.map(|line| ((files.name(&one.place.file), one.place.line), line)));
+        }
     }
     let drawn: Vec<Drawn> = all.iter().map(|said| drawn(said, files)).collect();
     draw(&drawn, &Brought(lines), look)
@@ -43,9 +47,12 @@ fn drawn<'d>(said: &'d Diagnostic, files: &Files) -> Drawn<'d> {
     }
 }
 
-/// Why a command did not do what was asked.
+/// Why a command did not do what was asked: the mistakes themselves, where that is why.
 #[must_use]
 pub fn failure(failure: &Failure, look: Look) -> String {
+    if let Some(problem) = failure.problem.as_deref().filter(|problem| !problem.diagnostics.is_empty()) {
+        return diagnostics(&problem.diagnostics, &failure.files, look);
+    }
     let mut page = Page::new(look);
     for (index, line) in failure.what.lines().enumerate() {
         match index {
@@ -53,6 +60,9 @@ pub fn failure(failure: &Failure, look: Look) -> String {
             _ => page.folded(2, &Text::plain(line)),
         }
     }
+    let moved =
+        failure.problem.iter().filter_map(|problem| problem.changed.as_ref()).flat_map(|changed| &changed.moved);
+    moved.for_each(|moved| page.folded(2, &Text::plain(format!("{}: {}", moved.address.short(), moved.how))));
     failure.ways_out.iter().for_each(|way| page.folded(2, &Text::new(Tone::Accent, way)));
     page.text()
 }

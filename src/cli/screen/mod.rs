@@ -7,6 +7,7 @@ pub mod down;
 pub mod found;
 pub mod group;
 pub mod history;
+pub mod in_flight;
 pub mod lists;
 pub mod names;
 pub mod page;

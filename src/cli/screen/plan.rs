@@ -13,16 +13,19 @@ use serde_json::Value as Json;
 
 /// How much of a plan is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Detail {
+pub enum Detail<'d> {
     /// What happens, a line for each name: before it is done.
     Names,
     /// Fields, reasons, what is held, and how to do it: `deployd plan`.
-    Fields,
+    Fields {
+        /// What `deployd apply` is to be told to do it.
+        apply: &'d str,
+    },
 }
 
 /// A plan as a person reads it.
 #[must_use]
-pub fn plan(plan: &Plan, detail: Detail, look: Look) -> String {
+pub fn plan(plan: &Plan, detail: Detail<'_>, look: Look) -> String {
     let mut page = Page::new(look);
     let groups = groups(plan);
     if plan.steps.is_empty() && plan.report.held.is_empty() && plan.report.needs_consent.is_empty() {
@@ -31,14 +34,14 @@ pub fn plan(plan: &Plan, detail: Detail, look: Look) -> String {
         heading(&mut page, plan);
         match detail {
             Detail::Names => names(&mut page, &groups),
-            Detail::Fields => fields(&mut page, &groups),
+            Detail::Fields { .. } => fields(&mut page, &groups),
         }
         page.line(2, &[Text::plain(counted(&groups))]);
     }
     report(&mut page, plan, detail);
-    if detail == Detail::Fields {
+    if let Detail::Fields { apply } = detail {
         leave(&mut page, plan);
-        ways_on(&mut page, plan);
+        ways_on(&mut page, plan, apply);
     }
     page.text()
 }
@@ -157,11 +160,11 @@ fn counted(groups: &[Group]) -> String {
 }
 
 /// What is waited for, held, kept and noted.
-fn report(page: &mut Page, plan: &Plan, detail: Detail) {
+fn report(page: &mut Page, plan: &Plan, detail: Detail<'_>) {
     let report = &plan.report;
     let mut lines: Vec<(&str, Tone, &Line)> = Vec::new();
     lines.extend(report.held.iter().map(|line| ("held", Tone::Warn, line)));
-    if detail == Detail::Fields {
+    if detail != Detail::Names {
         lines.extend(report.waiting.iter().map(|line| ("waiting", Tone::Plain, line)));
         lines.extend(report.kept.iter().map(|line| ("kept", Tone::Plain, line)));
     }
@@ -171,6 +174,14 @@ fn report(page: &mut Page, plan: &Plan, detail: Detail) {
     }
     page.gap();
     lines.iter().for_each(|(word, tone, line)| report_line(page, 2, word, *tone, line));
+}
+
+/// One line of a report on its own.
+#[must_use]
+pub fn line(word: &str, line: &Line, look: Look) -> String {
+    let mut page = Page::new(look);
+    report_line(&mut page, 2, word, if word == "held" { Tone::Warn } else { Tone::Plain }, line);
+    page.text()
 }
 
 /// `waiting  web: the load balancer needs its security group (creating, 40 s)`, and the way out below it.
@@ -231,7 +242,7 @@ fn loses(act: ConsentAct) -> &'static str {
 }
 
 /// What to do with the plan.
-fn ways_on(page: &mut Page, plan: &Plan) {
+fn ways_on(page: &mut Page, plan: &Plan, apply: &str) {
     let digest = short(&plan.digest);
     let way = |page: &mut Page, what: &str, command: String| {
         page.line(0, &[Text::plain(what), Text::new(Tone::Accent, command)]);
@@ -248,7 +259,7 @@ fn ways_on(page: &mut Page, plan: &Plan) {
         }
         _ if !plan.steps.is_empty() => {
             page.gap();
-            way(page, &format!("plan {digest} · deploy exactly this   "), format!("deployd apply {digest}"));
+            way(page, &format!("plan {digest} · deploy it: "), format!("deployd apply {apply}"));
         }
         _ => {}
     }

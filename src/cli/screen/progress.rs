@@ -5,7 +5,7 @@ use super::group::{Group, Mark, groups};
 use super::names::{count, span};
 use super::page::{Page, Text, Tone};
 use crate::diagnostic::Look;
-use crate::model::{Identity, Milliseconds, Wall};
+use crate::model::{Address, Identity, Milliseconds, Wall};
 use crate::plan::Act;
 use crate::server::api::deployment::{Condition, Deployment};
 use crate::server::api::plan::{Plan, Step};
@@ -35,7 +35,6 @@ struct Row {
     name: String,
     /// What it does while it does it: `pip install -r requirements.txt`.
     title: String,
-    mark: Mark,
     tasks: BTreeMap<Identity, Task>,
     /// What its end says, where no room says it.
     ends: Ends,
@@ -137,6 +136,13 @@ impl Progress {
             moved.push(Moved::Ended(index));
         }
         moved
+    }
+
+    /// Whether the line of an address is under way.
+    #[must_use]
+    pub fn is_going(&self, at: &Address) -> bool {
+        let is_of = |row: &Row| row.name == *at.name || row.tasks.keys().any(|identity| identity.address == *at);
+        self.rows.iter().any(|row| is_of(row) && row.started.is_some() && row.ended.is_none())
     }
 
     /// Whether anything has failed.
@@ -276,8 +282,7 @@ impl Row {
     fn new(name: String, title: String, group: &Group, step: &Step) -> Row {
         let ends = ends(&name, group);
         let tasks = BTreeMap::from([(step.identity.clone(), Task::Ahead)]);
-        let mark = group.mark;
-        Row { name, title, mark, tasks, ends, note: None, started: None, ended: None, failed: None, what: None }
+        Row { name, title, tasks, ends, note: None, started: None, ended: None, failed: None, what: None }
     }
 }
 

@@ -52,7 +52,7 @@ pub fn explanations(all: &[Explanation], files: &Files, look: Look) -> String {
         for one in of_one {
             let link = one.chain.first();
             let place = link.and_then(|link| link.place.as_ref());
-            let from = place.map(|place| files.place(place)).or_else(|| link.map(|link| said_by(link)));
+            let from = place.map(|place| files.place(place)).or_else(|| link.map(said_by));
             table.row(vec![
                 Text::plain(&one.path),
                 Text::plain(&one.value),

@@ -85,18 +85,13 @@ async fn http(address: SocketAddr, path: &str) -> Result<(), String> {
         .header("connection", "close")
         .body(Empty::<Bytes>::new())
         .map_err(|error| error.to_string())?;
-    let mut answer =
-        std::pin::pin!(async move { sender.send_request(request).await.map(|response| response.status()) });
-    // The connection is driven beside the request. One that has ended has delivered the answer, or never will.
+    let answer = async move { sender.send_request(request).await.map(|response| response.status()) };
+    // The connection is driven beside the request, and dropped with it.
     let status = tokio::select! {
         biased;
-        status = &mut answer => status,
-        ended = connection => match ended {
-            Ok(()) => answer.await,
-            Err(error) => Err(error),
-        },
+        answer = answer => answer.map_err(|error| innermost(&error))?,
+        broken = connection => return Err(broken.map_or_else(|error| innermost(&error), |()| "it closed the connection".to_owned())),
     };
-    let status = status.map_err(|error| innermost(&error))?;
     match status.as_u16() {
         200..400 => Ok(()),
         code => Err(format!("answered {code}")),

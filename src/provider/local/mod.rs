@@ -16,7 +16,6 @@ mod folder;
 mod health;
 mod hints;
 mod identity;
-mod leaving;
 mod listening;
 mod logs;
 mod once;

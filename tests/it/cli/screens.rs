@@ -86,7 +86,7 @@ fn screen(case: &Case, look: Look, folder: &Path) -> String {
     match case.screen.as_str() {
         "plan" => {
             let detail = match case.get::<Option<String>>("detail", folder).as_deref() {
-                Some("fields") => plan::Detail::Fields,
+                Some("fields") => plan::Detail::Fields { apply: "f00d123" },
                 _ => plan::Detail::Names,
             };
             plan::plan(&case.get("plan", folder), detail, look)

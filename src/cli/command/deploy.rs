@@ -1,0 +1,278 @@
+//! Commands that deploy once and wait for the end: `apply`, `rollback`, `retry`, `down`.
+
+use super::questions::{mode, near};
+use crate::cli::arguments::{Apply, Common, Down, Rollback, Stack as OfStack};
+use crate::cli::asking::{Asking, Meant};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::follow::{Follow, Outcome, Shows, Stopped};
+use crate::cli::out::Out;
+use crate::cli::screen::names::Files;
+use crate::cli::screen::{down as down_screen, story};
+use crate::model::{Digest, Milliseconds, Name};
+use crate::server::api::answers::{AcceptedList, Plans};
+use crate::server::api::asks::{self, MakePlan, PlanOf, Run, TakeDown};
+use crate::server::api::deployment::{Accepted, Down as WentDown};
+use crate::server::api::paths;
+use crate::server::api::stack::Stack;
+use crate::state::{DeploymentState, StackState};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// What is followed to its end, and how.
+pub(in crate::cli) struct Waiting<'w> {
+    pub world: &'w Name,
+    pub files: &'w Files,
+    /// The folder that is looked at when its files have mistakes.
+    pub folder: Option<&'w Path>,
+    pub shows: Shows,
+    pub within: Option<Milliseconds>,
+}
+
+/// Asks for deployments and tells of them until they have ended. What is asked for is asked while it is listened.
+pub(in crate::cli) async fn to_the_end<F>(
+    asking: &Asking,
+    waiting: &Waiting<'_>,
+    ask: F,
+) -> Result<Vec<Outcome>, Failure>
+where
+    F: AsyncFnOnce() -> Result<Vec<Accepted>, Failure>,
+{
+    let before = asking.stacks(Some(waiting.world)).await?;
+    let mut follow = Follow::new(asking.client(), &asking.out, waiting.world, waiting.files).await?;
+    follow.shows = waiting.shows;
+    waiting.folder.iter().for_each(|folder| follow.folder(folder.to_path_buf()));
+    let accepted = ask().await.map_err(|failure| failure.in_files(waiting.files))?;
+    let concerned: BTreeSet<&Name> = accepted.iter().map(|one| &one.stack).collect();
+    let known: Vec<Stack> = before.into_iter().filter(|stack| concerned.contains(&stack.name)).collect();
+    follow.tell_of(&known);
+    let ended = follow.until_ended(&accepted);
+    let stopped = match waiting.within {
+        None => ended.await?,
+        Some(within) => match tokio::time::timeout(within.duration(), ended).await {
+            Ok(stopped) => stopped?,
+            Err(_) => {
+                let what = format!("it has not ended within {within}; it goes on");
+                return Err(Failure::new(Exit::TooLong, what).way_out("deployd status shows how far it is"));
+            }
+        },
+    };
+    match stopped {
+        Stopped::Ended(outcomes) => Ok(outcomes),
+        Stopped::Leave(why) => Err(why),
+        Stopped::ServerGone => {
+            let failure = Failure::new(Exit::Unreachable, "the server has ended before the deployment has");
+            Err(failure.way_out("what was asked for is recorded: deployd status goes on with it"))
+        }
+    }
+}
+
+/// How a command ends whose deployments have ended so.
+pub(in crate::cli) fn exit(outcomes: &[Outcome]) -> Exit {
+    let is_done = |outcome: &Outcome| outcome.deployment.state == DeploymentState::Done;
+    let mistaken =
+        |outcome: &Outcome| outcome.stack.as_ref().is_some_and(|stack| stack.conditions.contains_key("mistaken"));
+    match () {
+        () if outcomes.iter().all(is_done) => Exit::Done,
+        () if outcomes.iter().any(|outcome| !is_done(outcome) && mistaken(outcome)) => Exit::Mistakes,
+        () => Exit::WentWrong,
+    }
+}
+
+/// Prints what came of deployments: where everything is up, or as objects.
+fn told(asking: &Asking, world: &Name, outcomes: &[Outcome]) -> Result<Exit, Failure> {
+    let out = &asking.out;
+    if out.is_json() {
+        let deployments: Vec<_> = outcomes.iter().map(|outcome| &outcome.deployment).collect();
+        let stacks: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.stack.as_ref()).collect();
+        let data = serde_json::json!({ "deployments": deployments, "stacks": stacks });
+        out.object("ended", Some(world), &data)?;
+    } else {
+        let done = outcomes.iter().filter(|outcome| outcome.deployment.state == DeploymentState::Done);
+        let up: Vec<Stack> = done.filter_map(|outcome| outcome.stack.clone()).collect();
+        let text = story::is_up(&up, out.look());
+        if !text.is_empty() {
+            out.talk("\n");
+        }
+        out.data(&text)?;
+    }
+    Ok(exit(outcomes))
+}
+
+/// `deployd apply`: deploy once and wait.
+pub(in crate::cli) async fn apply(common: &Common, asked: &Apply, out: &Out) -> Result<Exit, Failure> {
+    let asking = Asking::new(common, out, &near(&asked.what)).await?;
+    let (world, what) = applied(&asking, &asked.what).await?;
+    let (files, folder) = match &what {
+        What::Folder(folder) => (asking.files(folder)?, Some(folder.clone())),
+        What::Stack(stack, _) => {
+            let known = asking.stack(&world, stack).await?;
+            let folder = crate::cli::asking::folder_of(&known);
+            (folder.as_deref().map(|folder| asking.files(folder)).transpose()?.unwrap_or_default(), folder)
+        }
+    };
+    let shows = Shows::Table;
+    let waiting = Waiting { world: &world, files: &files, folder: folder.as_deref(), shows, within: asked.within };
+    let outcomes = to_the_end(&asking, &waiting, async || send(&asking, &world, &what, asked).await).await?;
+    told(&asking, &world, &outcomes)
+}
+
+/// What `apply` was given.
+enum What {
+    Folder(std::path::PathBuf),
+    /// A known stack, and the plan that has to be the plan of now.
+    Stack(Name, Option<Digest>),
+}
+
+async fn send(asking: &Asking, world: &Name, what: &What, asked: &Apply) -> Result<Vec<Accepted>, Failure> {
+    match what {
+        What::Folder(folder) => {
+            let run = Run {
+                folder: folder.display().to_string(),
+                services: BTreeSet::new(),
+                mode: mode(asked.mode),
+                because: Some("apply".to_owned()),
+            };
+            let list: AcceptedList = asking.client().post(&paths::fill(paths::RUNS, &[world]), &run).await?;
+            Ok(list.accepted)
+        }
+        What::Stack(stack, plan) => {
+            let apply = asks::Apply { plan: *plan, mode: mode(asked.mode), because: Some("apply".to_owned()) };
+            let path = paths::fill(paths::DEPLOYMENTS, &[world, stack]);
+            Ok(vec![asking.client().post(&path, &apply).await?])
+        }
+    }
+}
+
+/// What is meant by a word: a stack, a folder, or a plan of now.
+async fn applied(asking: &Asking, word: &str) -> Result<(Name, What), Failure> {
+    if looks_like_a_plan(word) && !Path::new(word).exists() {
+        let known = asking.stacks(asking.common.world.as_ref()).await?;
+        if !known.iter().any(|stack| *stack.name == *word) {
+            return planned(asking, word, &known).await;
+        }
+    }
+    match asking.meant(word).await? {
+        Meant::Folder(folder) => Ok((asking.world(), What::Folder(folder))),
+        Meant::Stack(stack) => Ok((asking.world_of(&stack).await?, What::Stack(stack, None))),
+    }
+}
+
+/// The first letters of a digest.
+fn looks_like_a_plan(word: &str) -> bool {
+    (7..=64).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The stack whose plan of now is that one.
+async fn planned(asking: &Asking, word: &str, known: &[Stack]) -> Result<(Name, What), Failure> {
+    let word = word.to_ascii_lowercase();
+    for stack in known.iter().filter(|stack| stack.state != Some(StackState::Deleted)) {
+        if let Some(digest) = plan_of_now(asking, &stack.world, &stack.name).await?
+            && digest.to_string().starts_with(&word)
+        {
+            return Ok((stack.world.clone(), What::Stack(stack.name.clone(), Some(digest))));
+        }
+    }
+    let failure =
+        Failure::new(Exit::Refused, format!("{word} is no plan of now: something has moved, or nothing has it"));
+    Err(failure.way_out("look at the plan of now: deployd plan STACK"))
+}
+
+/// The plan of a stack, as it is now; nothing where none can be made.
+async fn plan_of_now(asking: &Asking, world: &Name, stack: &Name) -> Result<Option<Digest>, Failure> {
+    let make = MakePlan { of: PlanOf::Stack { stack: stack.clone() }, mode: crate::state::Mode::Evaluated };
+    match asking.client().post::<Plans>(&paths::fill(paths::PLANS, &[world]), &make).await {
+        Ok(plans) => Ok(plans.plans.first().map(|plan| plan.digest)),
+        // It has mistakes, or its files are gone: its plan is not the one that is looked for.
+        Err(failure) if failure.problem.is_some() => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// `deployd rollback`: back to an earlier release.
+pub(in crate::cli) async fn rollback(common: &Common, asked: &Rollback, out: &Out) -> Result<Exit, Failure> {
+    let asking = Asking::new(common, out, &near(&asked.of.stack)).await?;
+    let (world, stack) = asking.stack_meant(&asked.of.stack).await?;
+    let body = asks::Rollback { to: asked.to.clone() };
+    let path = paths::fill(paths::ROLLBACK, &[&world, &stack]);
+    let files = Files::default();
+    let waiting = Waiting { world: &world, files: &files, folder: None, shows: Shows::Table, within: asked.within };
+    let outcomes = to_the_end(&asking, &waiting, async || Ok(vec![asking.client().post(&path, &body).await?])).await?;
+    told(&asking, &world, &outcomes)
+}
+
+/// `deployd retry`: try again what is quarantined.
+pub(in crate::cli) async fn retry(common: &Common, of: &OfStack, out: &Out) -> Result<Exit, Failure> {
+    let asking = Asking::new(common, out, &near(&of.stack)).await?;
+    let (world, stack) = asking.stack_meant(&of.stack).await?;
+    let path = paths::fill(paths::RETRY, &[&world, &stack]);
+    let files = Files::default();
+    let waiting = Waiting { world: &world, files: &files, folder: None, shows: Shows::Table, within: None };
+    let nothing = serde_json::json!({});
+    let outcomes =
+        to_the_end(&asking, &waiting, async || Ok(vec![asking.client().post(&path, &nothing).await?])).await?;
+    told(&asking, &world, &outcomes)
+}
+
+/// `deployd down`: take stacks away, and prove that they are gone.
+pub(in crate::cli) async fn down(common: &Common, asked: &Down, out: &Out) -> Result<Exit, Failure> {
+    let asking = Asking::new(common, out, &near(&asked.of.stack)).await?;
+    let (world, stacks) = asking.stacks_meant(&asked.of.stack).await?;
+    let mut worst = Exit::Done;
+    for stack in stacks {
+        match down_one(&asking, &world, &stack, asked).await? {
+            Exit::Done => {}
+            other => worst = other,
+        }
+    }
+    Ok(worst)
+}
+
+async fn down_one(asking: &Asking, world: &Name, stack: &Name, asked: &Down) -> Result<Exit, Failure> {
+    let out = &asking.out;
+    let body = TakeDown { keep_data: asked.keep_data, delete: asked.delete.iter().cloned().collect() };
+    let path = paths::fill(paths::DOWN, &[world, stack]);
+    let files = Files::default();
+    let waiting = Waiting { world, files: &files, folder: None, shows: Shows::Nothing, within: asked.within };
+    let ask = async || {
+        let went: WentDown = asking.client().post(&path, &body).await?;
+        Ok(went.accepted.into_iter().collect())
+    };
+    let outcomes = match to_the_end(asking, &waiting, ask).await {
+        Ok(outcomes) => outcomes,
+        Err(failure) => return Err(refusal(asking, stack, failure)),
+    };
+    let Some(outcome) = outcomes.first() else {
+        match out.is_json() {
+            true => out.object("down", Some(world), &serde_json::json!({ "stack": stack, "left": [] }))?,
+            false => out.talk(&format!("there is nothing of {stack} in {world}\n")),
+        }
+        return Ok(Exit::Done);
+    };
+    if outcome.deployment.state != DeploymentState::Done {
+        return Ok(exit(&outcomes));
+    }
+    let left = left(outcome.stack.as_ref());
+    match out.is_json() {
+        true => out.object("down", Some(world), &serde_json::json!({ "stack": stack, "left": left }))?,
+        false => out.data(&down_screen::verified(world, stack, &left, out.look()))?,
+    }
+    Ok(Exit::Done)
+}
+
+/// What holds data and was kept, by name.
+fn left(stack: Option<&Stack>) -> Vec<String> {
+    let resources = stack.map(|stack| stack.resources.as_slice()).unwrap_or_default();
+    let names: BTreeSet<String> = resources.iter().map(|resource| resource.identity.address.name.to_string()).collect();
+    names.into_iter().collect()
+}
+
+/// The refusal of what holds data, with the two ways.
+fn refusal(asking: &Asking, stack: &Name, failure: Failure) -> Failure {
+    match failure.problem.as_deref() {
+        Some(problem) if problem.code() == "holds-data" && !asking.out.is_json() => {
+            asking.out.talk(&down_screen::refusal(stack, &problem.held, asking.out.talk_look()));
+            Failure::said(Exit::Refused)
+        }
+        _ => failure,
+    }
+}

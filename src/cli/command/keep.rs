@@ -1,0 +1,96 @@
+//! Backups: everything that a server knows as one file, and back.
+
+use crate::cli::arguments::{Backup, Common};
+use crate::cli::ask_person;
+use crate::cli::asking::Asking;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::out::Out;
+use crate::server::api::asks::MakeBackup;
+use crate::server::api::paths;
+use crate::server::api::secret::SecretValue;
+use reqwest::Method;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// `deployd backup`.
+pub(in crate::cli) async fn backup(common: &Common, asked: &Backup, out: &Out) -> Result<Exit, Failure> {
+    if asked.file.exists() {
+        return Err(Failure::new(Exit::Usage, format!("{} is there already", asked.file.display())));
+    }
+    let passphrase = match asked.with_keys {
+        true => Some(SecretValue::new(ask_person::secret("passphrase")?.to_string())),
+        false => None,
+    };
+    let asking = Asking::new(common, out, Path::new(".")).await?;
+    let mut response = asking.client().stream(Method::POST, paths::BACKUP, Some(&MakeBackup { passphrase })).await?;
+    let mut part = Part::new(&asked.file)?;
+    loop {
+        let chunk = response.chunk().await.map_err(|error| {
+            Failure::new(Exit::WentWrong, format!("the backup has ended before it was whole: {error}"))
+        })?;
+        match chunk {
+            Some(bytes) => part.write(&bytes)?,
+            None => break,
+        }
+    }
+    let bytes = part.finish(&asked.file)?;
+    match out.is_json() {
+        true => out.object("backup", None, &serde_json::json!({ "file": asked.file, "bytes": bytes }))?,
+        false => out.talk(&format!("saved to {} ({})\n", asked.file.display(), size(bytes))),
+    }
+    Ok(Exit::Done)
+}
+
+/// A file that is not there before it is whole.
+struct Part {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+}
+
+impl Part {
+    fn new(of: &Path) -> Result<Part, Failure> {
+        let mut name = of.file_name().unwrap_or_default().to_owned();
+        name.push(".part");
+        let path = of.with_file_name(name);
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let file = file.map_err(|error| failed(&path, &error))?;
+        Ok(Part { path, file, bytes: 0 })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.bytes += bytes.len() as u64;
+        self.file.write_all(bytes).map_err(|error| failed(&self.path, &error))
+    }
+
+    /// Gives it its name, durably, unless another file took that meanwhile.
+    fn finish(self, to: &Path) -> Result<u64, Failure> {
+        self.file.sync_all().map_err(|error| failed(&self.path, &error))?;
+        std::fs::hard_link(&self.path, to).map_err(|error| failed(to, &error))?;
+        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| failed(folder, &error))?;
+        Ok(self.bytes)
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // Whole or not: under this name it is of no use any more.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Exit::WentWrong, format!("{} cannot be written: {error}", path.display()))
+}
+
+/// A number of bytes as people read it.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1000 => format!("{bytes} bytes"),
+        1000..1_000_000 => format!("{} kB", bytes / 1000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
+}

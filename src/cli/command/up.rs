@@ -1,0 +1,179 @@
+//! `deployd up`: run what a folder holds, tell how it goes, watch it, and stop it at the end.
+
+use super::deploy::exit;
+use super::questions::mode;
+use crate::cli::arguments::{Common, Up};
+use crate::cli::asking::Asking;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::follow::{Follow, Outcome, Shows, Stopped};
+use crate::cli::out::Out;
+use crate::cli::screen::names::Files;
+use crate::cli::screen::{in_flight, story};
+use crate::cli::{folders, interrupt};
+use crate::model::Name;
+use crate::server::api::answers::AcceptedList;
+use crate::server::api::asks::Run;
+use crate::server::api::deployment::Accepted;
+use crate::server::api::paths;
+use crate::server::api::stack::Stack;
+use crate::server::api::world::World;
+use crate::state::{DeploymentState, StackState};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// What one `up` is about.
+struct Upping<'u> {
+    asked: &'u Up,
+    out: &'u Out,
+    folder: PathBuf,
+    world: Name,
+}
+
+/// How one server's part of an `up` has ended.
+enum Part {
+    /// It is over.
+    Over(Exit),
+    /// The server has gone: what it ran goes on, and another one takes over.
+    ServerGone,
+}
+
+/// `deployd up`.
+pub(in crate::cli) async fn up(common: &Common, asked: &Up, out: &Out) -> Result<Exit, Failure> {
+    let folder = folders::existing(&asked.folder)?;
+    let world = common.world.clone().unwrap_or_else(|| Name::fixed(crate::cli::asking::WORLD));
+    let upping = Upping { asked, out, folder, world };
+    let mut first = true;
+    loop {
+        let asking = Asking::new(common, out, &upping.folder).await?;
+        match upping.with(&asking, first).await? {
+            Part::Over(exit) => return Ok(exit),
+            Part::ServerGone => {
+                out.talk("\nthe server has ended; nothing that it runs was stopped: starting another\n");
+                first = false;
+            }
+        }
+    }
+}
+
+impl Upping<'_> {
+    /// Everything that is done with one server.
+    async fn with(&self, asking: &Asking, first: bool) -> Result<Part, Failure> {
+        let files = asking.files(&self.folder)?;
+        let world: World = asking.client().get(&paths::fill(paths::WORLD, &[&self.world])).await?;
+        let before = asking.stacks(Some(&self.world)).await?;
+        let look = self.out.talk_look();
+        if first {
+            let stand = folders::stand()?;
+            let folder = folders::shown(&self.folder, &stand);
+            self.out.talk(&story::world(&world, &folder, !self.asked.detach, look));
+        }
+        let mut follow = Follow::new(asking.client(), self.out, &self.world, &files).await?;
+        follow.folder(self.folder.clone());
+        if !first {
+            follow.shows = Shows::Changes;
+        }
+        let accepted = self.run(asking, &files).await?;
+        let names: BTreeSet<Name> = accepted.iter().map(|one| one.stack.clone()).collect();
+        let known: Vec<Stack> = before.into_iter().filter(|stack| names.contains(&stack.name)).collect();
+        if asking.connection.after_unclean_stop {
+            self.out.talk(&story::found_again(&known, look));
+            self.out.talk(&in_flight::looked_after(&known, look));
+        }
+        follow.tell_of(&known);
+        tokio::select! {
+            biased;
+            () = interrupt::asked() => self.interrupted(asking, &mut follow, &accepted).await,
+            part = self.run_and_watch(&mut follow, &accepted) => part,
+        }
+    }
+
+    async fn run(&self, asking: &Asking, files: &Files) -> Result<Vec<Accepted>, Failure> {
+        let run = Run {
+            folder: self.folder.display().to_string(),
+            services: self.asked.services.iter().cloned().collect(),
+            mode: mode(self.asked.mode),
+            because: Some("up".to_owned()),
+        };
+        let list = asking.client().post::<AcceptedList>(&paths::fill(paths::RUNS, &[&self.world]), &run).await;
+        Ok(list.map_err(|failure| failure.in_files(files))?.accepted)
+    }
+
+    async fn run_and_watch(&self, follow: &mut Follow<'_>, accepted: &[Accepted]) -> Result<Part, Failure> {
+        let outcomes = match follow.until_ended(accepted).await? {
+            Stopped::ServerGone => return Ok(Part::ServerGone),
+            Stopped::Leave(why) if self.asked.detach => return Err(why),
+            Stopped::Leave(why) => {
+                self.out.failure(&why);
+                Vec::new()
+            }
+            Stopped::Ended(outcomes) => outcomes,
+        };
+        self.told(follow, &outcomes)?;
+        if self.asked.detach {
+            return Ok(Part::Over(exit(&outcomes)));
+        }
+        follow.shows = Shows::Changes;
+        follow.on().await?;
+        Ok(Part::ServerGone)
+    }
+
+    /// Where everything is up, and what goes on.
+    fn told(&self, follow: &Follow<'_>, outcomes: &[Outcome]) -> Result<(), Failure> {
+        let is_up = |outcome: &&Outcome| outcome.deployment.state == DeploymentState::Done;
+        let up: Vec<Stack> = outcomes.iter().filter(is_up).filter_map(|outcome| outcome.stack.clone()).collect();
+        if self.out.is_json() {
+            return self.out.object("up", Some(&self.world), &serde_json::json!({ "stacks": up }));
+        }
+        if !up.is_empty() {
+            follow.say("\n");
+            follow.data(&story::is_up(&up, self.out.look()))?;
+        }
+        if !self.asked.detach {
+            follow.say(&story::goes_on(&up, self.out.talk_look()));
+        }
+        Ok(())
+    }
+
+    /// Ctrl-c: what this `up` has started is stopped, gracefully, with its data, addresses and record kept.
+    async fn interrupted(
+        &self,
+        asking: &Asking,
+        follow: &mut Follow<'_>,
+        accepted: &[Accepted],
+    ) -> Result<Part, Failure> {
+        if self.asked.detach {
+            self.out.talk("\ninterrupted: the deployment goes on, deployd status shows how far it is\n");
+            return Ok(Part::Over(Exit::Interrupted));
+        }
+        follow.say("\nstopping (ctrl-c again leaves it running)\n");
+        follow.shows = Shows::Nothing;
+        let mut stopping = Vec::new();
+        for stack in stacks_of(accepted) {
+            stopping.push(self.stop(asking, &stack).await?);
+        }
+        let stopped = tokio::select! {
+            biased;
+            () = interrupt::asked() => return Ok(Part::Over(Exit::Interrupted)),
+            stopped = follow.until_ended(&stopping) => stopped?,
+        };
+        if let Stopped::Ended(outcomes) = stopped {
+            let is_stopped = |outcome: &&Outcome| {
+                outcome.stack.as_ref().is_some_and(|stack| stack.state == Some(StackState::Stopped))
+            };
+            let names: Vec<Name> =
+                outcomes.iter().filter(is_stopped).map(|outcome| outcome.deployment.stack.clone()).collect();
+            if !names.is_empty() {
+                follow.say(&story::stopped(&names, self.out.talk_look()));
+            }
+        }
+        Ok(Part::Over(Exit::Interrupted))
+    }
+
+    async fn stop(&self, asking: &Asking, stack: &Name) -> Result<Accepted, Failure> {
+        asking.client().post(&paths::fill(paths::STOP, &[&self.world, stack]), &serde_json::json!({})).await
+    }
+}
+
+fn stacks_of(accepted: &[Accepted]) -> BTreeSet<Name> {
+    accepted.iter().map(|one| one.stack.clone()).collect()
+}

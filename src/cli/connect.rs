@@ -1,0 +1,228 @@
+//! Finds the server of a state folder, or starts one for as long as somebody needs it.
+//!
+//! It ends by itself when the last command has ended; neither its end nor its death stops a service.
+
+use super::arguments::Common;
+use super::client::Client;
+use super::exit::{Exit, Failure};
+use super::out::Out;
+use super::{folders, server_files};
+use crate::server::api::answers::ServerInfo;
+use crate::server::api::paths;
+use reqwest::{Method, Response};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
+
+/// A server, and how it was found.
+pub(super) struct Connection {
+    /// Its API.
+    pub client: Client,
+    /// Whether the one before it ended without saying so.
+    pub after_unclean_stop: bool,
+    /// Keeps a server that was started for its callers alone: open as long as this lives.
+    session: tokio::task::JoinHandle<()>,
+}
+
+/// How long a server may take to be ready. A large store is read whole before that.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+/// How often it is looked for meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// After so long it is said that it takes long.
+const QUIET_FOR: Duration = Duration::from_secs(3);
+/// The log of a server that no terminal shows.
+const LOG_FILE: &str = "server.log";
+/// More of a log is not shown when a server does not start.
+const LOG_SHOWN: usize = 2000;
+/// The variable that holds the token of a server elsewhere.
+const TOKEN_VARIABLE: &str = "DEPLOYD_TOKEN";
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.session.abort();
+    }
+}
+
+/// The server that a command speaks to: the one that is named, the one that runs, or one that is started now.
+///
+/// # Errors
+/// The named one does not answer, or none can be started: why, in its own words.
+pub(super) async fn connect(common: &Common, from: &Path, out: &Out) -> Result<Connection, Failure> {
+    if let Some(address) = &common.server {
+        let client = Client::new(&of_loopback(address)?, token_of_variable()?)?;
+        client.get::<ServerInfo>(paths::SERVER).await?;
+        return held(client, false).await;
+    }
+    let state = folders::state(common)?;
+    let was_left = server_files::pid(&state).is_some();
+    if let Some(client) = running(&state).await? {
+        return held(client, false).await;
+    }
+    let config = folders::config(common, from)?;
+    let client = start(&state, config.as_deref(), out).await?;
+    held(client, was_left).await
+}
+
+/// Only this machine is spoken to in plain text.
+fn of_loopback(address: &str) -> Result<String, Failure> {
+    let rest = address.strip_prefix("http://").unwrap_or(address);
+    let host = rest.trim_end_matches('/');
+    let is_loopback = ["127.0.0.1", "localhost", "[::1]"]
+        .iter()
+        .any(|name| host.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(':')));
+    match is_loopback && !address.starts_with("https://") {
+        true => Ok(format!("http://{host}")),
+        false => Err(Failure::new(Exit::Usage, "a server of another machine is not built yet: it needs https")
+            .way_out("a tunnel makes it one of this machine: ssh -L 7070:127.0.0.1:7070 HOST")),
+    }
+}
+
+fn token_of_variable() -> Result<Zeroizing<String>, Failure> {
+    let token = std::env::var(TOKEN_VARIABLE).map(Zeroizing::new);
+    token.map_err(|_| Failure::new(Exit::Refused, format!("{TOKEN_VARIABLE} holds no token for that server")))
+}
+
+async fn held(client: Client, after_unclean_stop: bool) -> Result<Connection, Failure> {
+    let nothing: Option<&()> = None;
+    let session = client.stream(Method::GET, paths::SESSION, nothing).await?;
+    let session = tokio::spawn(listen(session));
+    Ok(Connection { client, after_unclean_stop, session })
+}
+
+/// Reads what a session says, which is only that it is open.
+async fn listen(mut session: Response) {
+    while let Ok(Some(_)) = session.chunk().await {}
+}
+
+/// The server that runs over a state folder, if there is one and it is ours.
+async fn running(state: &Path) -> Result<Option<Client>, Failure> {
+    let Some((address, token)) = server_files::of(state)? else { return Ok(None) };
+    let client = Client::new(&address, token)?;
+    match client.get::<ServerInfo>(paths::SERVER).await {
+        Ok(_) => Ok(Some(client)),
+        // Killed: its address is left, and nothing or something else answers there.
+        Err(failure) if matches!(failure.exit, Exit::Unreachable | Exit::Refused) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Starts one and waits until it answers. Whoever starts another at the same moment gets the same one.
+async fn start(state: &Path, config: Option<&Path>, out: &Out) -> Result<Client, Failure> {
+    let mut started = Started::new(state, config)?;
+    let begun = Instant::now();
+    let mut told = false;
+    loop {
+        if let Some(client) = running(state).await? {
+            return Ok(client);
+        }
+        if let Some(ended) = started.ended() {
+            // Another command may have been faster, and its server holds the state folder now.
+            tokio::time::sleep(LOOK_EVERY).await;
+            return match running(state).await? {
+                Some(client) => Ok(client),
+                None => started.wait_for_another(state, ended).await,
+            };
+        }
+        if begun.elapsed() > READY_WITHIN {
+            let what = format!("the server was not ready within {} s", READY_WITHIN.as_secs());
+            return Err(Failure::new(Exit::Unreachable, what).way_out(format!("see {}", started.log.display())));
+        }
+        if begun.elapsed() > QUIET_FOR && !told {
+            told = true;
+            out.talk("the server is starting\n");
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// A server that this command has started.
+struct Started {
+    child: Child,
+    log: PathBuf,
+    /// Where its own words begin in the log.
+    from: u64,
+}
+
+impl Started {
+    fn new(state: &Path, config: Option<&Path>) -> Result<Started, Failure> {
+        let log = state.join(LOG_FILE);
+        let failed = |what: &str, error: &std::io::Error| Failure::new(Exit::WentWrong, format!("{what}: {error}"));
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .create(state)
+            .map_err(|error| failed(&format!("the state folder {} cannot be made", state.display()), &error))?;
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&log);
+        let file = file.map_err(|error| failed(&format!("{} cannot be written", log.display()), &error))?;
+        let from = file.metadata().map(|about| about.len()).unwrap_or(0);
+        let copy = file.try_clone().map_err(|error| failed("the log cannot be opened twice", &error))?;
+        let program = std::env::current_exe().map_err(|error| failed("this program cannot be found", &error))?;
+        let mut command = Command::new(program);
+        command.arg("serve").arg("--until-idle").arg("--state").arg(state);
+        if let Some(config) = config {
+            command.arg("--config").arg(config);
+        }
+        // Where it was started from may be deleted while it runs.
+        command.current_dir(state).stdin(Stdio::null()).stdout(copy).stderr(file);
+        let child = command.spawn().map_err(|error| failed("the server cannot be started", &error))?;
+        Ok(Started { child, log, from })
+    }
+
+    fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Ours has ended. Either somebody else's is about to be ready, or there is a reason.
+    async fn wait_for_another(&self, state: &Path, ended: std::process::ExitStatus) -> Result<Client, Failure> {
+        let begun = Instant::now();
+        while server_files::pid(state).is_some_and(server_files::lives) && begun.elapsed() < READY_WITHIN {
+            if let Some(client) = running(state).await? {
+                return Ok(client);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        let said = self.said();
+        let exit = match ended.code() {
+            Some(code) if code == i32::from(Exit::Mistakes.code()) => Exit::Mistakes,
+            Some(code) if code == i32::from(Exit::Usage.code()) => Exit::Usage,
+            _ => Exit::WentWrong,
+        };
+        let what = if said.is_empty() { format!("the server does not start: {ended}") } else { said };
+        Err(Failure::new(exit, what))
+    }
+
+    /// Its last words, without the word that we say ourselves.
+    fn said(&self) -> String {
+        let read = || -> std::io::Result<String> {
+            let mut file = File::open(&self.log)?;
+            file.seek(SeekFrom::Start(self.from))?;
+            let mut text = Vec::new();
+            file.read_to_end(&mut text)?;
+            Ok(String::from_utf8_lossy(&text).into_owned())
+        };
+        let text = read().unwrap_or_default();
+        let text = text.rsplit_once("error: ").map_or(text.as_str(), |(_, last)| last).trim();
+        let from = text.len().saturating_sub(LOG_SHOWN);
+        let from = (from..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+        text[from..].lines().map(str::trim).collect::<Vec<_>>().join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_sent_to_this_machine_alone() {
+        assert_eq!(of_loopback("http://127.0.0.1:7070/").unwrap(), "http://127.0.0.1:7070");
+        assert_eq!(of_loopback("localhost:7070").unwrap(), "http://localhost:7070");
+        for other in
+            ["https://127.0.0.1", "http://example.com", "http://127.0.0.1.example.com", "http://localhost.io:1"]
+        {
+            assert_eq!(of_loopback(other).unwrap_err().exit, Exit::Usage, "{other}");
+        }
+    }
+}

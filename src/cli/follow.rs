@@ -1,0 +1,503 @@
+//! `Follow`: deployments from their acceptance to their end, told as they go.
+//!
+//! Events say that something happened; what it came to is asked for. So an event that is missed costs a line and never
+//! the end.
+
+use super::client::{Client, Events, Told};
+use super::exit::{Exit, Failure};
+use super::moving::Moving;
+use super::out::{Out, as_json};
+use super::screen::names::Files;
+use super::screen::plan::{Detail, line as line_screen, plan as plan_screen};
+use super::screen::progress::{Labels, Moved, Progress};
+use super::screen::{found, history, story};
+use crate::model::{Address, Name, Wall};
+use crate::server::api::asks::{Check, Files as OfFiles};
+use crate::server::api::deployment::{Accepted, Deployment};
+use crate::server::api::event::Event;
+use crate::server::api::paths;
+use crate::server::api::plan::{Line, Plan, Verdict};
+use crate::server::api::question::Checked;
+use crate::server::api::stack::Stack;
+use crate::state::{DeploymentState, EventBody, StackCondition};
+use jiff::tz::TimeZone;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// When nothing has happened for so long, it is said what is waited for.
+const QUIET: Duration = Duration::from_secs(2);
+/// How often what moves is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(700);
+
+/// How plans are shown before they are carried out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Shows {
+    /// As a table, since nobody knows what is coming.
+    Table,
+    /// In a line for each name, since it runs already.
+    Changes,
+    /// Not at all: the person said what is to be done.
+    Nothing,
+}
+
+/// Deployments of some stacks of a world.
+pub(super) struct Follow<'c> {
+    client: &'c Client,
+    out: Out,
+    world: Name,
+    files: Files,
+    /// The folder that is looked at when its files have mistakes.
+    folder: Option<PathBuf>,
+    zone: TimeZone,
+    events: Events,
+    moving: Moving<(Name, usize)>,
+    stacks: BTreeMap<Name, One>,
+    /// What is waited for and was said already.
+    waiting_told: BTreeSet<(Address, String)>,
+    /// A deployment needs a person's approval.
+    leave: Option<Failure>,
+    /// How plans are shown before they are carried out.
+    pub shows: Shows,
+}
+
+/// What is known of one stack.
+#[derive(Default)]
+struct One {
+    /// The deployment that is told of, if one is under way.
+    going: Option<Going>,
+    /// The last one that was told of.
+    last: u64,
+    /// What served when it began.
+    label: Option<String>,
+}
+
+struct Going {
+    number: u64,
+    because: String,
+    progress: Option<Progress>,
+}
+
+/// How a deployment that was followed has ended.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Outcome {
+    /// The deployment.
+    pub deployment: Deployment,
+    /// Its stack at that moment; nothing when it is gone without a trace.
+    pub stack: Option<Stack>,
+}
+
+/// Why following stops.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum Stopped {
+    /// All that was waited for has ended.
+    Ended(Vec<Outcome>),
+    /// A person must approve one of them first: why, and how.
+    Leave(Failure),
+    /// The server has gone: it has to be found again.
+    ServerGone,
+}
+
+impl<'c> Follow<'c> {
+    /// Begins to listen. What happens from now on is heard.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn new(client: &'c Client, out: &Out, world: &Name, files: &Files) -> Result<Follow<'c>, Failure> {
+        Ok(Follow {
+            client,
+            out: out.clone(),
+            world: world.clone(),
+            files: files.clone(),
+            folder: None,
+            zone: TimeZone::system(),
+            events: client.events(Some(world)).await?,
+            moving: Moving::new(out),
+            stacks: BTreeMap::new(),
+            waiting_told: BTreeSet::new(),
+            leave: None,
+            shows: Shows::Table,
+        })
+    }
+
+    /// The folder that is looked at when its files have mistakes.
+    pub fn folder(&mut self, folder: PathBuf) {
+        self.folder = Some(folder);
+    }
+
+    /// Says something beside what moves.
+    pub fn say(&self, text: &str) {
+        self.moving.say(text);
+    }
+
+    /// Prints data beside what moves.
+    ///
+    /// # Errors
+    /// As [`Out::data`].
+    pub fn data(&self, text: &str) -> Result<(), Failure> {
+        self.moving.data(text)
+    }
+
+    /// From now on these stacks are told of; `before` is how they were.
+    pub fn tell_of(&mut self, before: &[Stack]) {
+        for stack in before {
+            let one = self.stacks.entry(stack.name.clone()).or_default();
+            one.label.clone_from(&stack.label);
+        }
+    }
+
+    /// Tells of these deployments until all have ended.
+    ///
+    /// # Errors
+    /// The server's, or standard output's.
+    pub async fn until_ended(&mut self, accepted: &[Accepted]) -> Result<Stopped, Failure> {
+        let mut waiting: BTreeMap<Name, u64> = BTreeMap::new();
+        for one in accepted {
+            waiting.insert(one.stack.clone(), one.number);
+            self.begin(one.stack.clone(), one.number).await?;
+        }
+        let mut outcomes = Vec::new();
+        // What happened before it was listened to is found by asking.
+        for (stack, number) in waiting.clone() {
+            if let Some(outcome) = self.look(&stack, number).await? {
+                waiting.remove(&stack);
+                outcomes.push(outcome);
+            }
+        }
+        while !waiting.is_empty() {
+            match self.next().await? {
+                None => return Ok(Stopped::ServerGone),
+                Some(ended) => {
+                    for outcome in ended {
+                        let stack = &outcome.deployment.stack;
+                        // A newer one that took its place is waited for instead.
+                        match waiting.get(stack).copied() {
+                            Some(number) if outcome.deployment.number >= number && !self.is_replaced(&outcome) => {
+                                waiting.remove(stack);
+                                outcomes.push(outcome);
+                            }
+                            _ => {}
+                        }
+                    }
+                }
+            }
+            if let Some(leave) = self.leave.take() {
+                return Ok(Stopped::Leave(leave));
+            }
+        }
+        Ok(Stopped::Ended(outcomes))
+    }
+
+    fn is_replaced(&self, outcome: &Outcome) -> bool {
+        let is_live = outcome.stack.as_ref().is_some_and(|stack| !stack.live.is_empty());
+        outcome.deployment.state == DeploymentState::Superseded && is_live
+    }
+
+    /// Tells of whatever happens to the stacks, until the server goes.
+    ///
+    /// # Errors
+    /// As [`Follow::until_ended`].
+    pub async fn on(&mut self) -> Result<Stopped, Failure> {
+        loop {
+            if self.next().await?.is_none() {
+                return Ok(Stopped::ServerGone);
+            }
+            if let Some(leave) = self.leave.take() {
+                self.moving.suspend(|| self.out.failure(&leave));
+            }
+        }
+    }
+
+    /// Takes the next word in. What has ended by it; nothing when the server has gone.
+    async fn next(&mut self) -> Result<Option<Vec<Outcome>>, Failure> {
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.tick().await;
+        let mut quiet = tokio::time::interval(QUIET);
+        quiet.tick().await;
+        loop {
+            tokio::select! {
+                biased;
+                told = self.events.next() => return match told {
+                    Told::Happened(event) => self.happened(*event).await.map(Some),
+                    Told::Reset => self.look_at_all().await.map(Some),
+                    Told::Ended => Ok(None),
+                },
+                _ = look.tick(), if self.moving.moves() => self.look_at_moving().await,
+                _ = quiet.tick() => self.look_at_waiting().await,
+            }
+        }
+    }
+
+    async fn happened(&mut self, event: Event) -> Result<Vec<Outcome>, Failure> {
+        let Some(name) = event.stack.clone().filter(|name| self.stacks.contains_key(name)) else {
+            return Ok(Vec::new());
+        };
+        if self.out.is_json() {
+            self.out.object("event", Some(&self.world), &event)?;
+        }
+        match &event.body {
+            EventBody::Deployment { id, state, .. } => {
+                if id.number > self.stacks[&name].last {
+                    self.begin(name.clone(), id.number).await?;
+                }
+                if *state == DeploymentState::AwaitingApproval {
+                    self.leave = self.leave_needed(&name, id.number).await?;
+                }
+                if state.is_terminal() {
+                    return Ok(self.look(&name, id.number).await?.into_iter().collect());
+                }
+            }
+            EventBody::Planned { id, .. } => self.planned(&name, id.number).await?,
+            EventBody::Stack { conditions, .. } => self.conditions(&name, conditions).await?,
+            body => self.step(&name, body, event.at.0),
+        }
+        Ok(Vec::new())
+    }
+
+    /// A deployment begins to be told of.
+    async fn begin(&mut self, stack: Name, number: u64) -> Result<(), Failure> {
+        let deployment = self.deployment(&stack, number).await?;
+        let one = self.stacks.entry(stack).or_default();
+        if number <= one.last {
+            return Ok(());
+        }
+        one.last = number;
+        one.going = Some(Going { number, because: deployment.because.clone(), progress: None });
+        if self.shows == Shows::Changes {
+            let text = story::changed(deployment.accepted, &deployment.because, &self.zone, self.out.talk_look());
+            self.moving.say(&text);
+        }
+        Ok(())
+    }
+
+    /// A plan was made: what is going to be done.
+    async fn planned(&mut self, stack: &Name, number: u64) -> Result<(), Failure> {
+        let is_told = self.stacks[stack].going.as_ref().is_some_and(|going| going.number == number);
+        let deployment = self.deployment(stack, number).await?;
+        let Some(digest) = deployment.plan.filter(|_| is_told) else { return Ok(()) };
+        let path = paths::fill(paths::PLAN, &[&self.world, stack, &digest.to_string()]);
+        // A plan that was replaced already is not kept: the next word tells of the newer one.
+        let Ok(plan) = self.client.get::<Plan>(&path).await else { return Ok(()) };
+        let brought = Some(history::label(&deployment)).filter(|label| !label.is_empty());
+        let brought = brought.or_else(|| plan.revision.as_ref().map(crate::model::Digest::short));
+        let before = self.stacks[stack].label.clone();
+        let labels = Labels { brought, before };
+        let look = self.out.talk_look();
+        let shows = self.shows;
+        let one = self.stacks.get_mut(stack).expect("it is told of");
+        let going = one.going.as_mut().expect("it is told of");
+        match &mut going.progress {
+            Some(progress) => progress.add(&plan),
+            None => {
+                let text = match shows {
+                    Shows::Table if plan.steps.is_empty() => String::new(),
+                    Shows::Table => format!("{}\n", plan_screen(&plan, Detail::Names, look)),
+                    Shows::Changes => story::changes(&plan, &labels, &going.because, look),
+                    Shows::Nothing => String::new(),
+                };
+                going.progress = Some(Progress::of(&plan, labels));
+                self.moving.say(&text);
+                if self.out.is_json() {
+                    self.out.object("plan", Some(&self.world), &plan)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, stack: &Name, body: &EventBody, at: Wall) {
+        let moved = match self.progress(stack) {
+            Some(progress) => progress.happened(body, at),
+            None => return,
+        };
+        self.tell(stack, &moved);
+    }
+
+    fn progress(&mut self, stack: &Name) -> Option<&mut Progress> {
+        self.stacks.get_mut(stack)?.going.as_mut()?.progress.as_mut()
+    }
+
+    fn tell(&mut self, stack: &Name, moved: &[Moved]) {
+        let look = self.out.talk_look();
+        let Some(progress) = self.stacks.get(stack).and_then(|one| one.going.as_ref()?.progress.as_ref()) else {
+            return;
+        };
+        for one in moved {
+            match *one {
+                Moved::Started(row) => {
+                    self.moving.start((stack.clone(), row), &progress.moving(row, look), &progress.begins(row, look));
+                }
+                Moved::Ended(row) => self.moving.end(&(stack.clone(), row), &progress.ended(row, look)),
+            }
+        }
+    }
+
+    /// Looks at one deployment; what it has come to, if it has ended and that was not told yet.
+    async fn look(&mut self, stack: &Name, number: u64) -> Result<Option<Outcome>, Failure> {
+        let deployment = self.deployment(stack, number).await?;
+        if !deployment.state.is_terminal() {
+            if deployment.plan.is_some() && self.progress(stack).is_none() {
+                self.planned(stack, number).await?;
+            }
+            return Ok(None);
+        }
+        let one = self.stacks.entry(stack.clone()).or_default();
+        let is_told = one.going.as_ref().is_some_and(|going| going.number == number);
+        if !is_told {
+            return Ok(None);
+        }
+        let at = deployment.ended.map_or(deployment.accepted.0, |ended| ended.0);
+        let moved = self.progress(stack).map(|progress| progress.finish(at)).unwrap_or_default();
+        self.tell(stack, &moved);
+        let now = self.stack(stack).await?;
+        if let Some(now) = &now {
+            self.told_end(&deployment, now).await?;
+        }
+        let one = self.stacks.get_mut(stack).expect("it is told of");
+        one.label = now.as_ref().and_then(|now| now.label.clone());
+        one.going = None;
+        Ok(Some(Outcome { deployment, stack: now }))
+    }
+
+    /// What is said of a deployment's end beside its steps.
+    async fn told_end(&mut self, deployment: &Deployment, stack: &Stack) -> Result<(), Failure> {
+        let look = self.out.talk_look();
+        if deployment.state == DeploymentState::Done {
+            return Ok(());
+        }
+        let mistaken = stack.conditions.contains_key("mistaken");
+        let has_failed = self.progress(&stack.name).is_some_and(|progress| progress.has_failed());
+        match &deployment.why {
+            Some(_) if mistaken => self.told_mistakes(&stack.name).await?,
+            Some(why) if !has_failed => self.moving.say(&story::reason(&stack.name, why, look)),
+            _ => {}
+        }
+        self.moving.say(&story::fell(deployment, stack, look));
+        Ok(())
+    }
+
+    /// The stack's conditions have changed.
+    async fn conditions(&mut self, stack: &Name, conditions: &[StackCondition]) -> Result<(), Failure> {
+        // A deployment under way says at its end what it came to.
+        if self.stacks[stack].going.is_some() || self.shows != Shows::Changes {
+            return Ok(());
+        }
+        let Some(now) = self.stack(stack).await? else { return Ok(()) };
+        let look = self.out.talk_look();
+        if conditions.contains(&StackCondition::Mistaken) {
+            self.moving.say(&story::changed(
+                crate::server::api::words::Moment(wall()),
+                "files changed",
+                &self.zone,
+                look,
+            ));
+            self.told_mistakes(stack).await?;
+            self.moving.say(&format!("{}\n", story::keeps(&now)));
+        } else if let Some(why) = now.conditions.get("source_missing") {
+            self.moving.say(&format!("\n{}{}\n", story::reason(stack, why, look), story::keeps(&now)));
+        }
+        Ok(())
+    }
+
+    /// All mistakes of the folder's files, with their lines.
+    async fn told_mistakes(&mut self, stack: &Name) -> Result<(), Failure> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let of = OfFiles::Folder(folder.display().to_string());
+        let check = Check { of, worlds: BTreeSet::from([self.world.clone()]) };
+        let checked: Checked = self.client.post(paths::CHECK, &check).await?;
+        if self.out.is_json() {
+            let data = as_json(&BTreeMap::from([("stack", stack)]));
+            return self.out.object_with("mistakes", Some(&self.world), &data, &checked.diagnostics);
+        }
+        self.moving.say(&found::diagnostics(&checked.diagnostics, &self.files, self.out.talk_look()));
+        Ok(())
+    }
+
+    /// What each line that moves waits for now.
+    async fn look_at_moving(&mut self) {
+        let going: Vec<(Name, u64)> = self
+            .stacks
+            .iter()
+            .filter_map(|(name, one)| {
+                let going = one.going.as_ref()?;
+                let moves = going.progress.as_ref().is_some_and(|progress| !progress.going().is_empty());
+                moves.then_some((name.clone(), going.number))
+            })
+            .collect();
+        let look = self.out.talk_look();
+        for (stack, number) in going {
+            // Only for show: what cannot be had now is shown at the next look.
+            let Ok(deployment) = self.deployment(&stack, number).await else { continue };
+            let Some(progress) = self.progress(&stack) else { continue };
+            progress.looked(&deployment);
+            let lines: Vec<(usize, String)> =
+                progress.going().into_iter().map(|row| (row, progress.moving(row, look))).collect();
+            lines.iter().for_each(|(row, line)| self.moving.update(&(stack.clone(), *row), line));
+        }
+    }
+
+    /// Why nothing happens, where a line does not say it already.
+    async fn look_at_waiting(&mut self) {
+        let going: Vec<Name> =
+            self.stacks.iter().filter(|(_, one)| one.going.is_some()).map(|(name, _)| name.clone()).collect();
+        for name in going {
+            let Ok(Some(stack)) = self.stack(&name).await else { continue };
+            let report = &stack.report;
+            let moves = |line: &Line| self.progress_of(&name).is_some_and(|progress| progress.is_going(&line.at));
+            let lines = report.waiting.iter().map(|line| ("waiting", line));
+            let lines = lines.chain(report.held.iter().map(|line| ("held", line)));
+            let new: Vec<(&str, &Line)> = lines.filter(|(_, line)| !moves(line)).collect();
+            for (word, line) in new {
+                if self.waiting_told.insert((line.at.clone(), line.code.clone())) {
+                    self.moving.say(&line_screen(word, line, self.out.talk_look()));
+                }
+            }
+        }
+    }
+
+    fn progress_of(&self, stack: &Name) -> Option<&Progress> {
+        self.stacks.get(stack)?.going.as_ref()?.progress.as_ref()
+    }
+
+    /// Why a person must approve a deployment first, and how.
+    async fn leave_needed(&self, stack: &Name, number: u64) -> Result<Option<Failure>, Failure> {
+        let deployment = self.deployment(stack, number).await?;
+        let Some(digest) = deployment.plan else { return Ok(None) };
+        let path = paths::fill(paths::PLAN, &[&self.world, stack, &digest.to_string()]);
+        let plan: Plan = self.client.get(&path).await?;
+        let why = match &plan.verdict {
+            Verdict::AwaitApproval { why, .. } => format!(": {}", why.text),
+            _ => String::new(),
+        };
+        let failure = Failure::new(Exit::Refused, format!("{stack} needs approval{why}"));
+        Ok(Some(failure.way_out(format!("look at it and approve it: deployd approve {stack}"))))
+    }
+
+    /// Some events are gone: everything under way is looked at.
+    async fn look_at_all(&mut self) -> Result<Vec<Outcome>, Failure> {
+        let going: Vec<(Name, u64)> =
+            self.stacks.iter().filter_map(|(name, one)| Some((name.clone(), one.going.as_ref()?.number))).collect();
+        let mut outcomes = Vec::new();
+        for (stack, number) in going {
+            outcomes.extend(self.look(&stack, number).await?);
+        }
+        Ok(outcomes)
+    }
+
+    async fn stack(&self, stack: &Name) -> Result<Option<Stack>, Failure> {
+        match self.client.get(&paths::fill(paths::STACK, &[&self.world, stack])).await {
+            Ok(stack) => Ok(Some(stack)),
+            Err(failure) if failure.is_not_found() => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn deployment(&self, stack: &Name, number: u64) -> Result<Deployment, Failure> {
+        self.client.get(&paths::fill(paths::DEPLOYMENT, &[&self.world, stack, &number.to_string()])).await
+    }
+}
+
+/// What time it is, for lines that no event has a time for.
+fn wall() -> Wall {
+    Wall(u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0))
+}
