@@ -88,13 +88,24 @@ fn outputs(object: &Object, rules: &KindRules, now: Steady) -> Outputs {
         if output.known == Known::AfterCreate && object.ready > now && rules.usually.0 >= 60_000 {
             continue;
         }
-        let text = answer(object, name);
-        match output.secret {
-            true => drop(outputs.secret.insert(name.clone(), Plain::new(text))),
-            false => drop(outputs.plain.insert(name.clone(), Value::Text(text))),
+        for name in std::iter::once(name.clone()).chain(of_ports(object, name)) {
+            let text = answer(object, &name);
+            match output.secret {
+                true => drop(outputs.secret.insert(name, Plain::new(text))),
+                false => drop(outputs.plain.insert(name, Value::Text(text))),
+            }
         }
     }
     outputs
+}
+
+/// What is answered for each port beside the first one's: `address-grpc`.
+fn of_ports(object: &Object, name: &Name) -> Vec<Name> {
+    if !["host", "port", "address", "url"].contains(&name.as_str()) {
+        return Vec::new();
+    }
+    let ports = object.fields.get("ports").into_iter().flat_map(Value::entries);
+    ports.filter_map(|(port, _)| Name::new(&format!("{name}-{port}")).ok()).collect()
 }
 
 fn declared(object: &Object) -> Outputs {
@@ -114,6 +125,9 @@ fn answer(object: &Object, name: &Name) -> String {
         "port" => "80".to_owned(),
         "path" => format!("/simulated/{}", object.handle.0),
         "url" => format!("http://{host}"),
+        other if other.starts_with("host-") => host,
+        other if other.starts_with("port-") => "80".to_owned(),
+        other if other.starts_with("url-") => format!("http://{host}"),
         other if other == "address" || other.starts_with("address-") => format!("{host}:80"),
         other => format!("{}-{other}", object.handle.0),
     }

@@ -145,6 +145,17 @@ impl TestStore {
         is_cut.wait_for(|cut| *cut).await.expect("the sender lives as long as `self`");
     }
 
+    /// The process dies now, for something that is no call of the store: no call returns from here on.
+    pub fn kill(&self) {
+        self.is_cut.send_replace(true);
+    }
+
+    /// Whether a cut has struck, or it was killed.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        *self.is_cut.borrow()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

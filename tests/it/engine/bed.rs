@@ -1,0 +1,295 @@
+//! What an engine lies in: a memory store, a simulated world, folders, keys, a catalogue. All of it outlives the engine.
+
+use super::life::{Life, Went};
+use super::rooms::{Folder, Kept, Mortal, OneWorld, Side};
+use deployd::clock::ManualClock;
+use deployd::contract::{Batch, Clock, Key, Rows, Scope, Store};
+use deployd::engine::{Catalogue, ConfigFile, Engine, FileCatalogue, Limits, Parts};
+use deployd::graph::KindSet;
+use deployd::model::{Digest, Milliseconds, Name, StackId, Wall};
+use deployd::provider::simulated::{CallRecord, Faults, Settings, SimulatedProvider, SimulatedWorld};
+use deployd::secrets::{KeyPlace, Keys, WorldSecrets};
+use deployd::state::{Owned, SourceId, Stack, Wish};
+use deployd::store::memory::MemoryStore;
+use deployd::store::test_store::{Fault, Point, TestStore};
+use deployd::wiring;
+use futures::FutureExt as _;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+/// The instance that all tests are.
+const INSTANCE: &str = "tested";
+
+/// When the world begins.
+const BEGIN: Wall = Wall(1_800_000_000_000);
+
+/// What is waited for longer than this is not about to happen: looks at what is on its way are nearer than half a minute.
+const FAR: Milliseconds = Milliseconds(31_000);
+
+/// Worlds and repositories of these tests.
+const CONFIG: &[(&str, &str)] = &[
+    (
+        "worlds/sim.yaml",
+        "world: sim\ncapabilities:\n  deploy:simulated: { plays: [deploy:local] }\nrepositories: [test]\n",
+    ),
+    (
+        "repositories/test/repository.yaml",
+        "repository: test\ninherits: [builtin]\ndefinitions:\n  slow:\n    description: A database that takes ten minutes\n    \
+         exports: [host, url]\n    choose: [{ kind: simulated/database, fields: { engine: postgres, storage: 20 } }]\n",
+    ),
+];
+
+static KINDS: LazyLock<Arc<KindSet>> = LazyLock::new(|| Arc::new(wiring::kinds()));
+
+static KEYS: LazyLock<Arc<Keys>> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let place = KeyPlace::Folder(folder.path().join("keys"));
+    Arc::new(Keys::create(&place, INSTANCE, folder.path()).unwrap())
+});
+
+static CATALOGUE: LazyLock<Arc<dyn Catalogue>> = LazyLock::new(|| catalogue(&[]));
+
+/// The catalogue of these tests, with other texts for some files.
+pub fn catalogue(other: &[(&str, &str)]) -> Arc<dyn Catalogue> {
+    let mut texts: BTreeMap<&str, &str> = CONFIG.iter().copied().collect();
+    texts.extend(other.iter().copied());
+    let files: Vec<ConfigFile> = texts
+        .into_iter()
+        .map(|(path, text)| ConfigFile { path: path.to_owned(), shown: path.into(), bytes: text.as_bytes().to_vec() })
+        .collect();
+    let catalogue = FileCatalogue::new(&files, &KINDS);
+    assert!(!catalogue.mistakes().has_errors(), "{:?}", catalogue.mistakes());
+    Arc::new(catalogue)
+}
+
+/// What outlives the engine.
+pub struct Bed {
+    pub clock: ManualClock,
+    pub store: Arc<dyn Store>,
+    pub world: SimulatedProvider,
+    pub folders: BTreeMap<SourceId, Folder>,
+    pub catalogue: Arc<dyn Catalogue>,
+    pub limits: Limits,
+    contents: Arc<Kept>,
+}
+
+/// Where a life is to end.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Cut {
+    /// At a write of the store.
+    Store(u64, Side),
+    /// At a call of the provider.
+    Provider(u64, Side),
+}
+
+/// A life, and what counts its calls.
+pub struct Running {
+    pub life: Life,
+    pub store: Arc<TestStore>,
+    pub provider: Arc<Mortal>,
+    pub secrets: Arc<WorldSecrets>,
+}
+
+pub fn world_name() -> Name {
+    Name::fixed("sim")
+}
+
+pub fn stack(name: &str) -> StackId {
+    StackId::new(world_name(), Name::new(name).unwrap())
+}
+
+pub fn folder_id(name: &str) -> SourceId {
+    SourceId(format!("folder:/{name}"))
+}
+
+impl Bed {
+    /// A bed in which nothing was done yet, with faults of its world.
+    pub fn new(faults: Faults) -> Bed {
+        let clock = ManualClock::new(BEGIN);
+        let settings = Settings { instance: INSTANCE.to_owned(), latency: Milliseconds(3), faults, file: None };
+        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+        let keys = Arc::clone(&*KEYS);
+        let world = SimulatedProvider::new(settings, KINDS.iter().cloned(), shared, keys).unwrap();
+        Bed {
+            clock,
+            store: Arc::new(MemoryStore::new(INSTANCE)),
+            world,
+            folders: BTreeMap::new(),
+            catalogue: Arc::clone(&CATALOGUE),
+            limits: Limits::default(),
+            contents: Arc::default(),
+        }
+    }
+
+    /// The folder of that name; made at the first call.
+    pub fn folder(&mut self, name: &str) -> Folder {
+        self.folders.entry(folder_id(name)).or_insert_with(Folder::new).clone()
+    }
+
+    /// Starts an engine on what is there.
+    pub fn start(&self, cut: Option<Cut>) -> Running {
+        let store = Arc::new(TestStore::new(Arc::clone(&self.store)));
+        let (killer, judge) = (Arc::clone(&store), Arc::clone(&store));
+        let provider =
+            Arc::new(Mortal::new(Arc::new(self.world.reconnect()), move || killer.kill(), move || judge.is_cut()));
+        match cut {
+            None => {}
+            Some(Cut::Store(call, Side::Before)) => store.arm(Point::Write(call), Fault::CutBefore),
+            Some(Cut::Store(call, Side::After)) => store.arm(Point::Write(call), Fault::CutAfter),
+            Some(Cut::Provider(call, side)) => provider.cut(call, side),
+        }
+        let shared_store: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
+        let shared_clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
+        let secrets = Arc::new(WorldSecrets::new(
+            Arc::clone(&shared_store),
+            Arc::clone(&*KEYS),
+            Arc::clone(&shared_clock),
+            Box::new(|_| None),
+        ));
+        let engine = Engine::new(Parts {
+            store: shared_store,
+            contents: Arc::clone(&self.contents) as _,
+            secrets: Arc::clone(&secrets) as _,
+            seal: Arc::clone(&*KEYS) as _,
+            clock: shared_clock,
+            rooms: Arc::new(OneWorld { provider: Arc::clone(&provider) as _, folders: self.folders.clone() }),
+            kinds: Arc::clone(&KINDS),
+            catalogue: Arc::clone(&self.catalogue),
+            digest_key: KEYS.digest_key().clone(),
+            limits: self.limits.clone(),
+        });
+        let dead = Arc::clone(&store);
+        let life = Life::new(engine, self.clock.clone(), move || dead.is_cut());
+        Running { life, store, provider, secrets }
+    }
+
+    /// Lets the world follow a folder, as `up` does.
+    pub fn follow(&self, name: &str) {
+        let id = folder_id(name);
+        let row = serde_json::json!({ "format": 1, "row": { "source": id, "from": "file", "principal": "cli:test" } });
+        let key = Key::world(&world_name(), "source", &Digest::of(&id.0).to_string());
+        let batch = Batch { put: vec![(key, serde_json::to_vec(&row).unwrap())], ..Batch::default() };
+        self.store.commit(batch).now_or_never().unwrap().unwrap();
+    }
+
+    /// Writes another wish into a stack's row, and the deployment that carries it out, as a door does.
+    pub fn wish(&self, running: &mut Running, id: &StackId, wish: Wish) {
+        let mut row = self.stack_row(id).unwrap();
+        row.wish = wish;
+        row.wish_generation += 1;
+        row.deployments += 1;
+        let deployment = serde_json::json!({
+            "id": format!("{id}/{}", row.deployments), "source": null, "revision": null, "release": row.target,
+            "mode": "evaluated", "state": "QUEUED", "plan": null, "seal": null, "principal": "cli:test",
+            "because": "a person asked", "accepted": self.clock.now().wall,
+        });
+        let deployment = serde_json::json!({
+            "format": 1, "row": { "deployment": deployment, "aim": "target", "generation": row.wish_generation },
+        });
+        let number = format!("{:012}", row.deployments);
+        let put = vec![
+            (Key::stack(id, "stack", "row"), serde_json::json!({ "format": 1, "row": row })),
+            (Key::stack(id, "deployment", &number), deployment),
+        ];
+        let put = put.into_iter().map(|(key, row)| (key, serde_json::to_vec(&row).unwrap())).collect();
+        self.store.commit(Batch { put, ..Batch::default() }).now_or_never().unwrap().unwrap();
+        running.life.engine.nudge(id);
+    }
+
+    /// Every row, as the store has it now.
+    pub fn rows(&self, scope: &Scope) -> Rows {
+        self.store.load(scope).now_or_never().expect("memory answers at once").unwrap().0
+    }
+
+    /// The rows of one table of a stack, decoded.
+    fn table<T: serde::de::DeserializeOwned>(&self, id: &StackId, table: &str) -> Vec<T> {
+        let rows = self.rows(&Scope::Stack(id.clone()));
+        let of_table = rows.iter().filter(|row| row.key.table_and_id().is_some_and(|(name, _)| name == table));
+        of_table.map(|row| self.decode(&row.key, row.bytes.as_ref().unwrap())).collect()
+    }
+
+    fn decode<T: serde::de::DeserializeOwned>(&self, key: &Key, bytes: &[u8]) -> T {
+        let mut envelope: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+        if let Some(blob) = envelope.get("blob").and_then(|blob| blob.as_str()) {
+            let bytes = self.store.blob(blob.parse().unwrap()).now_or_never().unwrap().unwrap();
+            envelope = serde_json::from_slice(&bytes).unwrap();
+        }
+        serde_json::from_value(envelope["row"].take()).unwrap_or_else(|error| panic!("{key}: {error}"))
+    }
+
+    /// The row of a stack.
+    pub fn stack_row(&self, id: &StackId) -> Option<Stack> {
+        self.table(id, "stack").pop()
+    }
+
+    /// What is recorded as ours of a stack.
+    pub fn owned(&self, id: &StackId) -> Vec<Owned> {
+        #[derive(serde::Deserialize)]
+        struct OwnedRow {
+            owned: Owned,
+        }
+        self.table::<OwnedRow>(id, "owned").into_iter().map(|row| row.owned).collect()
+    }
+
+    /// Lets a life go on until something is so; a failure tells all that is known.
+    pub fn until(&self, running: &mut Running, what: &str, mut is_so: impl FnMut(&Bed) -> bool) -> Went {
+        running.life.until(|_| is_so(self)).unwrap_or_else(|why| panic!("never: {what}: {why}\n{}", self.told()))
+    }
+
+    /// Lets a life go on until nothing is under way.
+    pub fn settle(&self, running: &mut Running, what: &str) -> Went {
+        let went = running.life.until(|life| self.is_settled(life));
+        went.unwrap_or_else(|why| panic!("never: {what}: {why}\n{}", self.told()))
+    }
+
+    /// All that is known, for whoever reads a failure.
+    pub fn told(&self) -> String {
+        let mut told = String::new();
+        for row in self.rows(&Scope::World(world_name())) {
+            let table = row.key.table_and_id().map_or("", |(table, _)| table);
+            if matches!(table, "stack" | "owned" | "deployment") {
+                let row_text = String::from_utf8_lossy(row.bytes.as_ref().unwrap()).into_owned();
+                told.push_str(&format!("{} {row_text}\n", row.key));
+            }
+        }
+        let log = self.log();
+        for call in &log[log.len().saturating_sub(40)..] {
+            let identity = call.identity.as_ref().map(ToString::to_string).unwrap_or_default();
+            told.push_str(&format!("{} {} {identity} {:?} {:?}\n", call.at.0, call.verb, call.fault, call.effect));
+        }
+        told
+    }
+
+    /// Whether nothing is under way: no deployment lives, and nobody waits for a moment that is near.
+    pub fn is_settled(&self, life: &Life) -> bool {
+        let next = self.clock.next_awaited();
+        self.live() == 0 && next.is_none_or(|at| at.since(life.now()) > FAR)
+    }
+
+    /// How many deployments of any stack have not ended.
+    pub fn live(&self) -> usize {
+        let rows = self.rows(&Scope::World(world_name()));
+        let is_live = |key: &Key| key.stack_id().is_some() && key.table_and_id().unwrap().0 == "deployment";
+        rows.iter().filter(|row| is_live(&row.key)).count()
+    }
+
+    /// What is there that is ours, those that leave not counted; one object each, or it is a duplicate.
+    pub fn there(&self) -> Vec<String> {
+        let census = self.world.with_world(|world| world.census());
+        census
+            .into_iter()
+            .map(|(identity, count)| {
+                assert_eq!(count, 1, "{identity} is there {count} times\n{}", self.told());
+                format!("{}#{}", identity.address.short(), identity.incarnation)
+            })
+            .collect()
+    }
+
+    pub fn log(&self) -> Vec<CallRecord> {
+        self.world.with_world(|world| world.log.clone())
+    }
+
+    pub fn with_world<T>(&self, look: impl FnOnce(&mut SimulatedWorld) -> T) -> T {
+        self.world.with_world(look)
+    }
+}

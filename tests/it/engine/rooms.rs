@@ -1,0 +1,308 @@
+//! What real rooms need a disk for: a source and contents in memory. And a provider that dies where it is told to.
+
+use async_trait::async_trait;
+use deployd::contract::{
+    At, ContentFailure, ContentListing, Contents, Failure, File, FilePath, Filled, Finding, Freshness, Hint, ListScope,
+    Listing, LogFrom, LogStream, Order, Outcome, Provider, Query, Snapshot, Source, SourceFailure, Whole,
+    content_digest,
+};
+use deployd::engine::Rooms;
+use deployd::model::{Capability, Digest, Kind, Name};
+use deployd::state::{Seen, SourceId, Why, WhyCode};
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// A folder in memory. Clones are the same folder.
+#[derive(Clone)]
+pub struct Folder(Arc<FolderInner>);
+
+struct FolderInner {
+    state: Mutex<FolderState>,
+    changed: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct FolderState {
+    files: BTreeMap<String, Vec<u8>>,
+    mood: Mood,
+}
+
+/// What a read of the folder meets.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Mood {
+    /// It is read as it is.
+    #[default]
+    Whole,
+    /// It changes while it is read: half of the files are seen, and that is told.
+    Torn,
+    /// It is not there.
+    Missing,
+    /// It cannot be read now.
+    Unreadable,
+}
+
+impl Folder {
+    pub fn new() -> Folder {
+        Folder(Arc::new(FolderInner { state: Mutex::default(), changed: watch::Sender::new(0) }))
+    }
+
+    /// Writes a file, as an editor would: whoever watches is told.
+    pub fn write(&self, path: &str, text: &str) {
+        self.0.state.lock().unwrap().files.insert(path.to_owned(), text.as_bytes().to_vec());
+        self.touch();
+    }
+
+    pub fn remove(&self, path: &str) {
+        self.0.state.lock().unwrap().files.remove(path);
+        self.touch();
+    }
+
+    /// Takes everything away, and answers what was there.
+    pub fn clear(&self) -> BTreeMap<String, Vec<u8>> {
+        let files = std::mem::take(&mut self.0.state.lock().unwrap().files);
+        self.touch();
+        files
+    }
+
+    pub fn mood(&self, mood: Mood) {
+        self.0.state.lock().unwrap().mood = mood;
+        self.touch();
+    }
+
+    fn touch(&self) {
+        self.0.changed.send_modify(|count| *count += 1);
+    }
+}
+
+#[async_trait]
+impl Source for Folder {
+    async fn read(&self, _: &At) -> Result<Snapshot, SourceFailure> {
+        let state = self.0.state.lock().unwrap();
+        let file =
+            |bytes: &Vec<u8>| File::Regular { digest: Digest::of(bytes), size: bytes.len() as u64, executable: false };
+        let mut files: BTreeMap<FilePath, File> =
+            state.files.iter().map(|(path, bytes)| (FilePath::new(path).unwrap(), file(bytes))).collect();
+        let whole = match state.mood {
+            Mood::Missing => return Err(SourceFailure::Missing("the folder".to_owned())),
+            Mood::Unreadable => return Err(SourceFailure::Unreachable("the disk does not answer".to_owned())),
+            Mood::Whole => Whole::Whole,
+            Mood::Torn => {
+                let half = files.len() / 2;
+                files = files.into_iter().take(half).collect();
+                Whole::Torn("it was being emptied".to_owned())
+            }
+        };
+        Ok(Snapshot { pin: Digest::of_json("pin", &files).to_string(), files, whole })
+    }
+
+    async fn bytes(&self, path: &FilePath, file: &File) -> Result<Vec<u8>, SourceFailure> {
+        let state = self.0.state.lock().unwrap();
+        let gone = || SourceFailure::Unreachable(format!("{path} changed meanwhile"));
+        let bytes = state.files.get(path.as_str()).ok_or_else(gone)?;
+        match file {
+            File::Regular { digest, .. } if *digest == Digest::of(bytes) => Ok(bytes.clone()),
+            _ => Err(gone()),
+        }
+    }
+
+    fn hints(&self) -> BoxStream<'static, ()> {
+        let changed = self.0.changed.subscribe();
+        futures::stream::unfold(changed, |mut changed| async move {
+            changed.changed().await.ok()?;
+            Some(((), changed))
+        })
+        .boxed()
+    }
+}
+
+/// Contents in memory: they outlive the engine, as a disk would.
+#[derive(Default)]
+pub struct Kept(Mutex<BTreeMap<Digest, (ContentListing, BTreeMap<FilePath, Vec<u8>>)>>);
+
+#[async_trait]
+impl Contents for Kept {
+    async fn keep(&self, snapshot: &Snapshot, source: &dyn Source, adds: &str) -> Result<Digest, ContentFailure> {
+        let mut bytes = BTreeMap::new();
+        for (path, file) in &snapshot.files {
+            let read = source.bytes(path, file).await.map_err(|error| ContentFailure::Torn(error.to_string()))?;
+            bytes.insert(path.clone(), read);
+        }
+        let digest = content_digest(&snapshot.files, adds);
+        self.0.lock().unwrap().insert(digest, (snapshot.files.clone(), bytes));
+        Ok(digest)
+    }
+
+    async fn listing(&self, content: Digest) -> Result<ContentListing, ContentFailure> {
+        let kept = self.0.lock().unwrap();
+        kept.get(&content).map(|(listing, _)| listing.clone()).ok_or(ContentFailure::Missing(content))
+    }
+
+    async fn bytes(&self, content: Digest, path: &FilePath) -> Result<Vec<u8>, ContentFailure> {
+        let kept = self.0.lock().unwrap();
+        let bytes = kept.get(&content).and_then(|(_, bytes)| bytes.get(path));
+        bytes.cloned().ok_or(ContentFailure::Missing(content))
+    }
+
+    async fn materialise(&self, _: Digest, _: &Path) -> Result<(), ContentFailure> {
+        panic!("a simulated world copies nothing")
+    }
+
+    async fn sweep(&self, _: &BTreeSet<Digest>, _: Duration) -> Result<usize, ContentFailure> {
+        panic!("the engine does not sweep contents")
+    }
+}
+
+/// One world with one provider, and folders by their ids.
+pub struct OneWorld {
+    pub provider: Arc<dyn Provider>,
+    pub folders: BTreeMap<SourceId, Folder>,
+}
+
+/// The capability that makes everything here.
+fn maker() -> Capability {
+    Capability::fixed("deploy:simulated")
+}
+
+impl Rooms for OneWorld {
+    fn providers(&self, _: &Name) -> BTreeMap<Capability, Result<Arc<dyn Provider>, Why>> {
+        BTreeMap::from([(maker(), Ok(Arc::clone(&self.provider)))])
+    }
+
+    fn maker(&self, _: &Name, _: &Kind) -> Option<Capability> {
+        Some(maker())
+    }
+
+    fn source(&self, id: &SourceId) -> Result<Arc<dyn Source>, Why> {
+        let folder = self.folders.get(id).cloned();
+        let none = || Why::new(WhyCode::Missing, format!("there is no {}", id.0));
+        folder.map(|folder| Arc::new(folder) as Arc<dyn Source>).ok_or_else(none)
+    }
+}
+
+/// Where the process dies, or what is seen of each call: wraps a provider.
+pub struct Mortal {
+    inner: Arc<dyn Provider>,
+    state: Mutex<MortalState>,
+    dead: watch::Sender<bool>,
+    /// Called as the process dies, so that nothing else of it lives on.
+    on_death: Box<dyn Fn() + Send + Sync>,
+    /// Whether something else has ended the process.
+    is_dead: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+#[derive(Default)]
+struct MortalState {
+    calls: u64,
+    cut: Option<(u64, Side)>,
+    struck: bool,
+}
+
+/// On which side of a call's effect the process dies.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Side {
+    Before,
+    After,
+}
+
+impl Mortal {
+    pub fn new(
+        inner: Arc<dyn Provider>,
+        on_death: impl Fn() + Send + Sync + 'static,
+        is_dead: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Mortal {
+        Mortal {
+            inner,
+            state: Mutex::default(),
+            dead: watch::Sender::new(false),
+            on_death: Box::new(on_death),
+            is_dead: Box::new(is_dead),
+        }
+    }
+
+    /// Dies at the n-th call, from 1.
+    pub fn cut(&self, call: u64, side: Side) {
+        self.state.lock().unwrap().cut = Some((call, side));
+    }
+
+    pub fn calls(&self) -> u64 {
+        self.state.lock().unwrap().calls
+    }
+
+    pub fn has_struck(&self) -> bool {
+        self.state.lock().unwrap().struck
+    }
+
+    async fn begin(&self) -> bool {
+        if *self.dead.borrow() || (self.is_dead)() {
+            std::future::pending::<()>().await;
+        }
+        let cut = {
+            let mut state = self.state.lock().unwrap();
+            state.calls += 1;
+            let number = state.calls;
+            state.cut.filter(|(call, _)| *call == number).map(|(_, side)| side)
+        };
+        match cut {
+            Some(Side::Before) => self.die().await,
+            Some(Side::After) => true,
+            None => false,
+        }
+    }
+
+    async fn end(&self, dies: bool) {
+        if dies {
+            self.die().await;
+        }
+    }
+
+    async fn die(&self) -> bool {
+        self.state.lock().unwrap().struck = true;
+        self.dead.send_replace(true);
+        (self.on_death)();
+        std::future::pending().await
+    }
+}
+
+#[async_trait]
+impl Provider for Mortal {
+    async fn observe(&self, ask: &[Query], freshness: Freshness) -> Vec<Seen> {
+        let dies = self.begin().await;
+        let answer = self.inner.observe(ask, freshness).await;
+        self.end(dies).await;
+        answer
+    }
+
+    async fn list(&self, scope: &ListScope) -> Listing {
+        let dies = self.begin().await;
+        let answer = self.inner.list(scope).await;
+        self.end(dies).await;
+        answer
+    }
+
+    async fn preflight(&self, orders: &[Order]) -> Vec<Finding> {
+        let dies = self.begin().await;
+        let answer = self.inner.preflight(orders).await;
+        self.end(dies).await;
+        answer
+    }
+
+    async fn apply(&self, order: &Order, secrets: &Filled) -> Result<Outcome, Failure> {
+        let dies = self.begin().await;
+        let answer = self.inner.apply(order, secrets).await;
+        self.end(dies).await;
+        answer
+    }
+
+    fn hints(&self) -> BoxStream<'static, Hint> {
+        self.inner.hints()
+    }
+
+    async fn logs(&self, of: &Query, from: &LogFrom) -> Result<LogStream, Failure> {
+        self.inner.logs(of, from).await
+    }
+}
