@@ -5,6 +5,7 @@ mod cases;
 mod cli;
 mod diagnostic;
 mod document;
+mod doors;
 mod engine;
 mod keeper;
 mod manifest;

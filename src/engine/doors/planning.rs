@@ -228,7 +228,11 @@ fn differences(before: &Plan, now: &Plan) -> Vec<(Address, String)> {
         };
         Some((new.or(old)?.identity.address.clone(), text))
     };
-    ids.iter().filter_map(sentence).collect()
+    let mut moved: Vec<(Address, String)> = ids.iter().filter_map(sentence).collect();
+    if before.release != now.release {
+        moved.insert(0, (now.stack.address(now.stack.stack.clone()), "it leads to another release now".to_owned()));
+    }
+    moved
 }
 
 /// A release is not kept.

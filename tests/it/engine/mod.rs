@@ -1,7 +1,7 @@
 //! The engine as a whole: on a memory store and a simulated world, on one thread, by a clock that only moves when
 //! nothing else can go on. What holds here holds for every room that keeps the provider's contract.
 
-mod bed;
+pub mod bed;
 mod life;
 mod rooms;
 mod story;

@@ -16,14 +16,26 @@ fn a_service_is_deployed_changed_and_taken_down() {
     let mut running = bed.start(None);
     eprintln!("T started {:?}", t.elapsed());
     bed.settle(&mut running, "the first deployment");
-    eprintln!("T first {:?} calls {} writes {} log {}", t.elapsed(), running.provider.calls(), running.store.writes(), bed.log().len());
+    eprintln!(
+        "T first {:?} calls {} writes {} log {}",
+        t.elapsed(),
+        running.provider.calls(),
+        running.store.writes(),
+        bed.log().len()
+    );
     let state = |bed: &Bed| bed.stack_row(&stack("shop")).unwrap().state;
     assert_eq!(state(&bed), StackState::Available);
     assert_eq!(bed.there(), ["shop.1#1", "shop.address#1", "shop.copy#1", "shop.route#1"]);
 
     shop.write("app.py", "two");
     bed.settle(&mut running, "the second deployment");
-    eprintln!("T second {:?} calls {} writes {} log {}", t.elapsed(), running.provider.calls(), running.store.writes(), bed.log().len());
+    eprintln!(
+        "T second {:?} calls {} writes {} log {}",
+        t.elapsed(),
+        running.provider.calls(),
+        running.store.writes(),
+        bed.log().len()
+    );
     assert_eq!(bed.there(), ["shop.1#2", "shop.address#1", "shop.copy#1", "shop.copy#2", "shop.route#1"]);
     assert_eq!(state(&bed), StackState::Available);
 

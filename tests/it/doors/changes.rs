@@ -1,0 +1,194 @@
+//! What is asked of a stack that is there: back, once more, not now, not at all; and resources without a service.
+
+use super::{HELLO, by, name, refused, run_ask, running, with};
+use crate::engine::bed::{Bed, stack, world_name};
+use deployd::contract::Scope;
+use deployd::engine::{DoorError, ResourceAsk, RollbackAsk};
+use deployd::model::{Milliseconds, Value};
+use deployd::state::{DeploymentState, From, StackCondition, StackState};
+use deployd::store::test_store::{Call, Fault, Point};
+
+fn back(to: Option<deployd::model::Digest>) -> RollbackAsk {
+    RollbackAsk { stack: stack("hello"), to, principal: by("alice"), once: None }
+}
+
+#[test]
+fn a_rollback_holds_until_the_source_moves() {
+    let (mut bed, mut running, hello) = running(HELLO, "hello");
+    let first = bed.stack_row(&hello).unwrap().good.unwrap();
+    assert!(matches!(running.asks(async |engine| engine.rollback(back(None)).await), Err(DoorError::NotFound(_))));
+    bed.folder("one").write("app.py", "two");
+    bed.settle(&mut running, "the change");
+    let second = bed.stack_row(&hello).unwrap().good.unwrap();
+    assert_ne!(first, second);
+
+    let accepted = running.asks(async |engine| engine.rollback(back(None)).await).unwrap();
+    bed.settle(&mut running, "the way back");
+    assert_eq!(running.state_of(&accepted.deployment), DeploymentState::Done);
+    assert_eq!(bed.stack_row(&hello).unwrap().good, Some(first));
+    // Reading the folder again, and another start, is no news.
+    running.life.engine.nudge_source(&run_ask("one").source);
+    bed.settle(&mut running, "another read");
+    running.life.stop();
+    let mut running = bed.start(None);
+    bed.settle(&mut running, "another start");
+    assert_eq!(bed.stack_row(&hello).unwrap().good, Some(first));
+
+    bed.folder("one").write("app.py", "three");
+    bed.settle(&mut running, "the next change");
+    let third = bed.stack_row(&hello).unwrap().good.unwrap();
+    assert!(third != first && third != second);
+    // To one that is named, as far as it is kept.
+    running.asks(async |engine| engine.rollback(back(Some(second))).await).unwrap();
+    bed.settle(&mut running, "the way to the second");
+    assert_eq!(bed.stack_row(&hello).unwrap().good, Some(second));
+    let never = running.asks(async |engine| engine.rollback(back(Some(deployd::model::Digest::of("x")))).await);
+    assert!(matches!(never, Err(DoorError::NotFound(_))));
+}
+
+/// Makes the next version of the service bad.
+fn break_it(bed: &mut Bed) {
+    bed.folder("one").write("deployd.yaml", &format!("{HELLO}env: {{ SIMULATED: crash }}\n"));
+}
+
+#[test]
+fn what_failed_is_quarantined_until_it_is_tried_again() {
+    let (mut bed, mut running, hello) = running(HELLO, "hello");
+    let good = bed.stack_row(&hello).unwrap().good.unwrap();
+    break_it(&mut bed);
+    bed.settle(&mut running, "the bad version");
+    let row = bed.stack_row(&hello).unwrap();
+    assert_eq!((row.good, row.state), (Some(good), StackState::Available));
+    let bad = *row.quarantine.keys().next().unwrap();
+    assert!(row.conditions.contains_key(&StackCondition::Quarantined));
+    let told = refused(running.asks(async |engine| engine.rollback(back(Some(bad))).await));
+    assert!(told.contains("quarantined") && told.contains("deployd retry hello"), "{told}");
+
+    // It is really tried: the processes are made once more, and fail once more.
+    let creates = |bed: &Bed| bed.log().iter().filter(|call| call.verb == "create").count();
+    let before = creates(&bed);
+    let again = running.asks(async |engine| engine.retry(&hello, &by("alice")).await).unwrap();
+    bed.settle(&mut running, "the second try");
+    assert_eq!(running.state_of(&again.deployment), DeploymentState::RolledBack);
+    assert!(creates(&bed) > before);
+    assert_eq!(bed.stack_row(&hello).unwrap().good, Some(good));
+
+    // What was wrong outside is mended: now it is good.
+    bed.with_world(|world| world.unhealthy.clear());
+    bed.folder("one").write("deployd.yaml", HELLO);
+    bed.settle(&mut running, "the mended version");
+    assert!(!bed.stack_row(&hello).unwrap().conditions.contains_key(&StackCondition::Quarantined));
+}
+
+#[test]
+fn a_deployment_is_cancelled_between_its_steps() {
+    let manifest = "service: hello\nrun: serve\nport: 8080\nrequires: [{ users: slow }]\n";
+    let (bed, mut running) = with(manifest);
+    let accepted = running.run(run_ask("one")).unwrap().remove(0);
+    running.life.run_for(Milliseconds::seconds(60));
+    assert_eq!(running.state_of(&accepted.deployment), DeploymentState::Running);
+    running.asks(async |engine| engine.cancel(&accepted.deployment, &by("bob")).await).unwrap();
+    bed.settle(&mut running, "the cancel");
+    let shown = running.asks(async |engine| engine.deployment(&accepted.deployment).await).unwrap();
+    assert_eq!(shown.deployment.state, DeploymentState::Cancelled);
+    assert!(shown.deployment.why.unwrap().text.contains("cli:bob"));
+    let again = running.asks(async |engine| engine.cancel(&accepted.deployment, &by("bob")).await);
+    assert!(refused(again).contains("has ended"));
+}
+
+#[test]
+fn nothing_is_changed_while_a_stack_is_paused() {
+    let (mut bed, mut running, hello) = running(HELLO, "hello");
+    running.asks(async |engine| engine.pause(&hello, &by("alice")).await).unwrap();
+    let before = bed.there();
+    bed.folder("one").write("app.py", "two");
+    bed.with_world(|world| world.vanish(&deployd::model::Identity::parse("sim/hello/hello.1#1").unwrap()));
+    running.life.run_for(Milliseconds::seconds(1200));
+    assert_eq!(bed.there().len(), before.len() - 1);
+    running.asks(async |engine| engine.resume(&hello, &by("alice")).await).unwrap();
+    bed.settle(&mut running, "what was saved meanwhile");
+    assert!(bed.there().contains(&"hello.1#2".to_owned()), "{:?}", bed.there());
+    assert!(bed.stack_row(&hello).unwrap().conditions.is_empty());
+}
+
+fn resource(slug: &str, with: Value) -> ResourceAsk {
+    ResourceAsk {
+        world: world_name(),
+        name: name("db"),
+        slug: name(slug),
+        with,
+        from: From::Rest,
+        principal: by("alice"),
+        once: None,
+        must_be_new: None,
+        only_if: None,
+    }
+}
+
+#[test]
+fn a_resource_lives_without_a_service() {
+    let (bed, mut running) = with(HELLO);
+    let ask = ResourceAsk { must_be_new: Some(false), ..resource("postgres", Value::map()) };
+    assert!(matches!(running.asks(async |engine| engine.put_resource(ask).await), Err(DoorError::NotFound(_))));
+    let wrong = running.asks(async |engine| engine.put_resource(resource("postgress", Value::map())).await);
+    assert!(matches!(wrong, Err(DoorError::Mistakes(_))), "{wrong:?}");
+    assert!(bed.stack_row(&stack("db")).is_none());
+
+    let ask = ResourceAsk { must_be_new: Some(true), ..resource("postgres", Value::map()) };
+    let made = running.asks(async |engine| engine.put_resource(ask.clone()).await).unwrap();
+    bed.settle(&mut running, "the database");
+    assert_eq!(running.state_of(&made.deployment), DeploymentState::Done);
+    assert_eq!(bed.there(), ["db#1"]);
+    assert!(refused(running.asks(async |engine| engine.put_resource(ask).await)).contains("already"));
+    let shown = running.asks(async |engine| engine.stack(&stack("db")).await).unwrap();
+    assert_eq!(shown.made_of, Some((name("postgres"), Value::map())));
+
+    // Changed by who read it last, and by nobody who read it before.
+    let change = |only_if| ResourceAsk { only_if, ..resource("postgres-small", Value::map()) };
+    let old = shown.version;
+    running.asks(async |engine| engine.put_resource(change(old)).await).unwrap();
+    bed.settle(&mut running, "the change");
+    let moved = running.asks(async |engine| engine.put_resource(change(old)).await);
+    assert!(matches!(moved, Err(DoorError::Moved(_))), "{moved:?}");
+
+    // A service of that name is a second owner.
+    let mut bed = bed;
+    running.life.stop();
+    bed.folder("two").write("deployd.yaml", "service: db\nrun: serve\n");
+    let mut running = bed.start(None);
+    bed.settle(&mut running, "the start");
+    assert!(refused(running.run(run_ask("two"))).contains("the REST API"));
+    let mut down = super::down_ask("db");
+    down.delete = [name("db")].into();
+    running.down(down).unwrap();
+    bed.settle(&mut running, "its end");
+    assert_eq!(bed.there(), [""; 0]);
+}
+
+#[test]
+fn a_wish_is_durable_once_and_asked_for_once_whatever_the_store_answers() {
+    let ask = || deployd::engine::RunAsk { once: Some("key".to_owned()), ..run_ask("one") };
+    // The doors' own writes, by their numbers in a run in which nothing goes wrong: those without a fence.
+    let (_, mut dry) = with(HELLO);
+    dry.run(ask()).unwrap();
+    let is_ours = |call: &Call| matches!(call, Call::Commit { fenced: false, .. });
+    let ours: Vec<Point> = dry.store.calls().into_iter().filter(|(_, call)| is_ours(call)).map(|(at, _)| at).collect();
+    assert_eq!(ours.len(), 2, "the wish, and the answer of all of them together");
+    for fault in [Fault::Moved, Fault::UnclearDone, Fault::UnclearUndone, Fault::Full] {
+        for at in &ours {
+            let (bed, mut running) = with(HELLO);
+            running.store.arm(*at, fault.clone());
+            // Where the store had no room, the person asks again.
+            let first = running.run(ask());
+            assert!(first.is_ok() || fault == Fault::Full, "{fault:?} at {at:?}: {first:?}");
+            let accepted = first.or_else(|_| running.run(ask())).unwrap().remove(0);
+            bed.settle(&mut running, "up");
+            assert!(running.store.unstruck().is_empty(), "{fault:?} at {at:?} did not strike");
+            assert_eq!(running.state_of(&accepted.deployment), DeploymentState::Done);
+            assert_eq!(bed.stack_row(&stack("hello")).unwrap().deployments, 1, "{fault:?} at {at:?}");
+            let rows = bed.rows(&Scope::World(world_name()));
+            let history = rows.iter().filter(|row| row.key.table_and_id().unwrap().0 == "history");
+            assert_eq!(history.count(), 1);
+        }
+    }
+}
