@@ -190,12 +190,16 @@ impl Value {
     /// Every piece of every expression inside, in order.
     #[must_use]
     pub fn pieces(&self) -> Vec<&Piece> {
-        let mut found = Vec::new();
-        self.visit(&mut |_, value| {
-            if let Value::Expr(pieces) = value {
-                found.extend(pieces);
+        fn walk<'v>(value: &'v Value, found: &mut Vec<&'v Piece>) {
+            match value {
+                Value::Expr(pieces) => found.extend(pieces),
+                Value::List(items) => items.iter().for_each(|item| walk(item, found)),
+                Value::Map(map) => map.values().for_each(|value| walk(value, found)),
+                Value::Null | Value::Flag(_) | Value::Whole(_) | Value::Text(_) => {}
             }
-        });
+        }
+        let mut found = Vec::new();
+        walk(self, &mut found);
         found
     }
 

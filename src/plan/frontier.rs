@@ -2,9 +2,14 @@
 
 use super::digest::Known;
 use super::types::{Act, After, Inputs, Is, Plan, Step, StepId};
-use crate::graph::Create;
-use crate::model::{Address, Piece};
+use crate::graph::{Create, Lifecycle, Node, Role};
+use crate::model::{Address, Milliseconds, Piece, Wall};
 use crate::state::{Condition, IntentAct, Owned, Phase, Presence};
+use std::cell::OnceCell;
+
+/// A delete whose effect is not seen yet is asked for again after as long as its kind usually takes, within these bounds.
+const AGAIN_MIN: Milliseconds = Milliseconds(200);
+const AGAIN_MAX: Milliseconds = Milliseconds::seconds(30);
 
 /// The steps whose conditions hold now, whose last failure is long enough ago, and for which there is room among the
 /// orders that are on their way. A verdict other than `Proceed` starts nothing.
@@ -14,52 +19,105 @@ pub fn frontier(plan: &Plan, inputs: &Inputs<'_>) -> Vec<StepId> {
         return Vec::new();
     }
     let room = inputs.policy.in_flight_max as usize;
-    let may_start = |(id, step): (&StepId, &Step)| {
-        is_free(step, inputs)
-            .then_some(())
-            .and_then(|()| step.after.iter().all(|after| holds(plan, step, after, inputs)).then(|| id.clone()))
-    };
-    plan.steps.iter().filter_map(may_start).take(room).collect()
+    let scene = Scene::new(plan, inputs);
+    let may_start = |step: &Step| scene.is_free(step) && step.after.iter().all(|after| scene.holds(step, after));
+    plan.steps.iter().filter(|(_, step)| may_start(step)).map(|(id, _)| id.clone()).take(room).collect()
 }
 
-/// Whether nothing about its own life holds a step back.
-fn is_free(step: &Step, inputs: &Inputs<'_>) -> bool {
-    let seen = inputs.seen.get(&step.identity).map(|seen| &seen.presence);
-    let row = inputs.record.owned.get(&step.identity);
-    if matches!(seen, Some(Presence::Unknown(_))) || (seen.is_none() && row.is_some_and(|row| !is_done(row))) {
-        return false;
+/// Forgetting needs no room and no order; everything else does.
+#[must_use]
+pub fn has_order(act: Act) -> bool {
+    !matches!(act, Act::Forget)
+}
+
+/// A plan and what is seen now, taken together.
+pub(super) struct Scene<'s> {
+    plan: &'s Plan,
+    inputs: &'s Inputs<'s>,
+    is_brought: OnceCell<bool>,
+}
+
+impl<'s> Scene<'s> {
+    pub(super) fn new(plan: &'s Plan, inputs: &'s Inputs<'s>) -> Scene<'s> {
+        Scene { plan, inputs, is_brought: OnceCell::new() }
     }
-    !is_backing_off(step, inputs)
+
+    /// Whether nothing about its own address holds a step back.
+    fn is_free(&self, step: &Step) -> bool {
+        self.unreadable(step).is_none()
+            && are_all_known(step, self.inputs)
+            && backs_off_until(step, self.inputs).is_none()
+    }
+
+    /// The life of a step's address that cannot be read now. Nothing is done to an address of which one cannot.
+    pub(super) fn unreadable(&self, step: &Step) -> Option<u32> {
+        let seen = |row: &Owned| self.inputs.seen.get(&row.identity);
+        let cannot_be_read = |row: &&Owned| match (&row.phase, seen(row).map(|seen| &seen.presence)) {
+            (Phase::Done(_), _) => false,
+            (_, None | Some(Presence::Unknown(_))) => true,
+            // What a cache did not find may have been made since.
+            (Phase::Intended(_), Some(Presence::Absent)) => !seen(row).is_some_and(|seen| seen.fresh),
+            _ => false,
+        };
+        let own = self.inputs.seen.get(&step.identity).map(|seen| &seen.presence);
+        if matches!(own, Some(Presence::Unknown(_))) {
+            return Some(step.identity.incarnation);
+        }
+        let rows = self.inputs.record.lives_of(&step.identity.address);
+        let mut rows = rows.filter(|row| step.act != Act::Forget || row.identity == step.identity);
+        rows.find(cannot_be_read).map(|row| row.identity.incarnation)
+    }
+
+    pub(super) fn holds(&self, step: &Step, after: &After) -> bool {
+        match after {
+            // A step that is still in the plan has not come to its end.
+            After::Step(id) => !self.plan.steps.contains_key(id),
+            After::Is(address, life, is) => holds_of(step, address, *life, *is, self.inputs),
+            After::Brought => *self.is_brought.get_or_init(|| self.is_brought()),
+        }
+    }
+
+    fn is_brought(&self) -> bool {
+        let brings = |step: &Step| matches!(step.act, Act::Create | Act::Update | Act::Adopt | Act::Retire);
+        !self.plan.steps.values().any(brings) && self.inputs.desired.nodes.values().all(|node| self.serves(node))
+    }
+
+    /// Whether a node serves, if that is what its kind is for.
+    fn serves(&self, node: &Node) -> bool {
+        let Some(rules) = self.inputs.kinds.get(&node.kind) else { return true };
+        let mut lives = self.inputs.record.lives_of(&node.address).rev();
+        let in_charge = match (rules.role, rules.lifecycle) {
+            (Role::Infrastructure, _) => return true,
+            (_, Lifecycle::Standing) => lives.find(|row| !matches!(row.phase, Phase::Leaving(_))),
+            _ => lives.find(|row| row.once_for == node.once_for && row.kind == node.kind),
+        };
+        in_charge.is_some_and(|row| is_ready_now(row, self.inputs))
+    }
 }
 
-/// Whether the last try of this step failed too short a time ago, or a create that cannot be told apart is too young.
-pub(super) fn is_backing_off(step: &Step, inputs: &Inputs<'_>) -> bool {
-    let Some(row) = inputs.record.owned.get(&step.identity) else { return false };
+/// Until when a step is not tried: its last try failed too short a time ago, a create that cannot be told apart is too
+/// young, or its effect was asked for just now.
+pub(super) fn backs_off_until(step: &Step, inputs: &Inputs<'_>) -> Option<Wall> {
+    let row = inputs.record.owned.get(&step.identity)?;
+    let now = inputs.now.wall;
     if let Some(trouble) = &row.trouble
         && trouble.step == step.digest
-        && trouble.not_before > inputs.now.wall
+        && trouble.not_before > now
     {
-        return true;
+        return Some(trouble.not_before);
     }
     let rules = inputs.kinds.get(&step.kind);
-    match (&row.phase, rules.map(|rules| rules.create)) {
+    let until = match (&row.phase, rules.map(|rules| rules.create)) {
         (Phase::Intended(intent), Some(Create::AtMostOnce { grace })) if intent.act == IntentAct::Create => {
-            inputs.now.wall < intent.written.plus(grace)
+            intent.written.plus(grace)
         }
-        _ => false,
-    }
-}
-
-fn is_done(row: &Owned) -> bool {
-    matches!(row.phase, Phase::Done(_))
-}
-
-pub(super) fn holds(plan: &Plan, step: &Step, after: &After, inputs: &Inputs<'_>) -> bool {
-    match after {
-        // A step that is still in the plan has not come to its end.
-        After::Step(id) => !plan.steps.contains_key(id),
-        After::Is(address, life, is) => holds_of(step, address, *life, *is, inputs),
-    }
+        (Phase::Leaving(intent), _) if matches!(step.act, Act::Delete | Act::Retire) => {
+            let usually = rules.map_or(AGAIN_MAX, |rules| rules.usually);
+            intent.written.plus(Milliseconds(usually.0.clamp(AGAIN_MIN.0, AGAIN_MAX.0)))
+        }
+        _ => return None,
+    };
+    (until > now).then_some(until)
 }
 
 fn holds_of(step: &Step, address: &Address, life: Option<u32>, is: Is, inputs: &Inputs<'_>) -> bool {
@@ -90,6 +148,17 @@ fn is_being_made(row: &Owned) -> bool {
 /// Ready, as it is seen. While it cannot be read, what exists already goes on with what is recorded; nothing is made for
 /// the first time on it.
 fn is_ready(step: &Step, row: &Owned, inputs: &Inputs<'_>) -> bool {
+    match inputs.seen.get(&row.identity).map(|seen| &seen.presence) {
+        Some(Presence::Unknown(_)) | None if matches!(row.phase, Phase::Standing | Phase::Parked) => {
+            let exists = inputs.record.lives_of(&step.identity.address).any(|life| life.ready_since.is_some());
+            row.ready_since.is_some() && row.trouble.is_none() && exists
+        }
+        _ => is_ready_now(row, inputs),
+    }
+}
+
+/// Ready, and seen to be.
+fn is_ready_now(row: &Owned, inputs: &Inputs<'_>) -> bool {
     match &row.phase {
         Phase::Done(exit) => return exit.code == 0,
         Phase::Intended(_) | Phase::Leaving(_) => return false,
@@ -99,21 +168,18 @@ fn is_ready(step: &Step, row: &Owned, inputs: &Inputs<'_>) -> bool {
         Some(Presence::Present(present)) => match &present.condition {
             Condition::Ready => true,
             Condition::Finished(exit) => exit.code == 0,
-            _ => false,
+            Condition::Settling(_) | Condition::Failed(_) | Condition::Leaving => false,
         },
-        Some(Presence::Unknown(_)) | None => {
-            let exists = inputs.record.lives_of(&step.identity.address).any(|life| life.ready_since.is_some());
-            row.ready_since.is_some() && row.trouble.is_none() && exists
-        }
-        Some(Presence::Absent) => false,
+        Some(Presence::Unknown(_) | Presence::Absent) | None => false,
     }
 }
 
 fn is_gone(row: &Owned, inputs: &Inputs<'_>) -> bool {
-    if is_done(row) && inputs.seen.get(&row.identity).is_none_or(|seen| seen.is_absent()) {
-        return true;
+    let seen = inputs.seen.get(&row.identity);
+    if matches!(row.phase, Phase::Done(_)) {
+        return seen.is_none_or(|seen| seen.is_absent());
     }
-    inputs.seen.get(&row.identity).is_some_and(|seen| seen.fresh && seen.is_absent())
+    seen.is_some_and(|seen| seen.fresh && seen.is_absent())
 }
 
 fn is_drained(row: &Owned, inputs: &Inputs<'_>) -> bool {
@@ -127,15 +193,18 @@ fn is_drained(row: &Owned, inputs: &Inputs<'_>) -> bool {
 
 /// Whether every output of that address that the step refers to is known.
 fn are_known(step: &Step, address: &Address, inputs: &Inputs<'_>) -> bool {
-    let known = Known { record: inputs.record, secret_versions: inputs.secret_versions, foreign: inputs.foreign };
-    step.target.pieces().into_iter().all(|piece| match piece {
-        Piece::Output { of, name, .. } if of == address => known.output(of, name, &step.pins).is_some(),
-        _ => true,
-    })
+    are_known_of(step, inputs, &|of| of == address)
 }
 
-/// Forgetting needs no room and no order; everything else does.
-#[must_use]
-pub fn has_order(act: Act) -> bool {
-    !matches!(act, Act::Forget)
+/// Whether everything that fills a step's fields is known: what cannot be filled is not asked for.
+pub(super) fn are_all_known(step: &Step, inputs: &Inputs<'_>) -> bool {
+    !matches!(step.act, Act::Create | Act::Update) || are_known_of(step, inputs, &|_| true)
+}
+
+fn are_known_of(step: &Step, inputs: &Inputs<'_>, which: &dyn Fn(&Address) -> bool) -> bool {
+    let known = Known { record: inputs.record, secret_versions: inputs.secret_versions, foreign: inputs.foreign };
+    step.target.pieces().into_iter().all(|piece| match piece {
+        Piece::Output { of, name, .. } if which(of) => known.output(of, name, &step.pins).is_some(),
+        Piece::Text(_) | Piece::Own(_) | Piece::Output { .. } | Piece::Secret { .. } => true,
+    })
 }

@@ -1,32 +1,37 @@
 //! Rolled groups: each change of a member is a successor. Rolling, blue-green and stop-first are chains of ordinary steps:
 //! successor → ready → what refers to it moves → predecessor drained → retired.
+//!
+//! A member's batch follows from its rank among all members, not from how far the roll is: so a roll that was cut goes on
+//! with the very steps that were sealed.
 
 use super::digest::Pins;
 use super::life::{Life, Standing};
 use super::planning::Planning;
-use super::types::{Act, After, Is, LineCode, Reason, StepId};
+use super::types::{After, Is, LineCode, Reason, StepId};
 use crate::graph::{Node, Update};
 use crate::model::Address;
-use crate::state::{IntentAct, Mode, Why, WhyCode};
+use crate::state::{IntentAct, Mode};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How one group is rolled.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Roll {
-    /// Batch by batch.
-    pub(super) stages: Vec<Stage>,
-    /// The steps that move to each stage.
-    moved: BTreeMap<usize, BTreeSet<StepId>>,
+    /// Where references point before the first stage.
+    before: Pins,
+    /// Batch by batch: the lives that have to be ready, and that references move to then.
+    stages: Vec<Pins>,
+    /// At which stage each member moves.
+    stage_of: BTreeMap<Address, usize>,
+    /// The steps that move to each stage, by who moves.
+    moved: BTreeMap<usize, BTreeMap<Address, StepId>>,
 }
 
-/// One batch: where references point once it is in charge.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+/// One batch, as somebody who refers to the group sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Stage {
-    /// The group.
-    pub(super) group: Option<Address>,
-    /// Which stage of the group.
-    pub(super) number: usize,
-    /// Each member's life in charge at this stage.
+    group: Address,
+    number: usize,
+    /// Where references to this group, and to those that are rolled after it, point at this stage.
     pub(super) pins: Pins,
     /// The lives that must be ready for it.
     pub(super) ready: Pins,
@@ -40,91 +45,130 @@ struct Member<'i> {
     life: u32,
     /// Whether it has to be made.
     make: Option<Reason>,
-    /// The lives that were in charge, or failed to be.
+    /// The life that is in charge now, if that is another one.
+    predecessor: Option<u32>,
+    /// All lives but the one that will be in charge.
     others: Vec<Life<'i>>,
 }
 
 impl<'i> Planning<'i> {
     pub(super) fn group(&mut self, whole: &Address, nodes: &[&'i Node]) {
-        let mut members: Vec<Member<'i>> = nodes.iter().map(|node| self.member(node)).collect();
+        let members: Vec<Member<'i>> = nodes.iter().map(|node| self.member(node)).collect();
         for member in &members {
             self.charge.insert(member.node.address.clone(), member.life);
         }
-        // Those that have begun come first, so that a roll that was cut goes on where it was.
-        members.sort_by_key(|member| (member.make.is_some() && !member.others.is_empty(), member.node.address.clone()));
         let update = nodes.first().and_then(|node| node.update.clone()).unwrap_or(Update::Rolling { at_once: 1 });
-        let mut before = Pins::new();
-        for member in &members {
-            let predecessor = member.others.iter().rev().find(|life| is_in_charge(self, life));
-            let now = predecessor.map_or(member.life, Life::number);
-            before.insert(member.node.address.clone(), now);
-        }
+        let batches = self.batches(whole, members, &update);
         let mut roll = Roll::default();
-        let mut pins = before;
-        let mut gone: BTreeSet<After> = BTreeSet::new();
-        for (number, batch) in batches(&members, &update, self.i.mode).into_iter().enumerate() {
-            let mut ready = Pins::new();
+        let mut gate: BTreeSet<After> = BTreeSet::new();
+        for batch in batches {
             let mut leaves: BTreeSet<After> = BTreeSet::new();
+            let mut ready = Pins::new();
             for member in batch {
                 let address = &member.node.address;
-                pins.insert(address.clone(), member.life);
-                ready.insert(address.clone(), member.life);
-                let olds = member.others.iter().map(|old| After::Is(address.clone(), Some(old.number()), Is::Gone));
-                let olds: BTreeSet<After> = olds.collect();
+                let before = member.predecessor.unwrap_or(member.life);
+                roll.before.insert(address.clone(), before);
+                // What nobody is in charge for is referred to from the first stage on: a reference names some life.
+                let stage = if member.predecessor.is_some() { roll.stages.len() } else { 0 };
+                roll.stage_of.insert(address.clone(), stage);
+                match roll.stages.first_mut().filter(|_| stage == 0) {
+                    Some(first) => drop(first.insert(address.clone(), member.life)),
+                    None => drop(ready.insert(address.clone(), member.life)),
+                }
+                let olds = member.others.iter().filter(|old| !matches!(old.standing(), Standing::NotOurs(_)));
+                let olds = olds.map(|old| After::Is(address.clone(), Some(old.number()), Is::Gone));
                 if let Some(because) = member.make.clone() {
                     let mut after = self.needs(member.node);
-                    after.extend(gone.iter().cloned());
                     if update == Update::StopFirst {
-                        after.extend(olds.iter().cloned());
+                        after.extend(olds.clone());
+                    } else if member.predecessor.is_some() {
+                        after.extend(gate.iter().cloned());
                     }
-                    let step = self.create(member.node, member.life, member.pins.clone(), after, because);
+                    let step = self.create(member.node, member.life, member.pins.clone(), after, because, None);
                     self.last.extend(step.map(|step| (address.clone(), step)));
                 }
-                leaves.extend(olds);
+                if member.predecessor.is_some() {
+                    leaves.extend(olds);
+                }
+                let in_charge = self.lives(address).into_iter().find(|life| life.number() == member.life);
+                in_charge.iter().for_each(|life| self.watch(life));
             }
-            roll.stages.push(Stage { group: Some(whole.clone()), number, pins: pins.clone(), ready });
-            gone = leaves;
+            if !ready.is_empty() || roll.stages.is_empty() {
+                roll.stages.push(ready);
+            }
+            if !leaves.is_empty() {
+                gate = leaves;
+            }
         }
         self.rolls.insert(whole.clone(), roll);
-        for member in &members {
-            if let Some(life) = self.lives(&member.node.address).into_iter().find(|life| life.number() == member.life) {
-                self.watch(&life);
+    }
+
+    /// The members in the batches in which they are replaced.
+    fn batches(&self, whole: &Address, members: Vec<Member<'i>>, update: &Update) -> Vec<Vec<Member<'i>>> {
+        let one_by_one = self.i.mode != Mode::Quick && !self.index.moves_as_one(whole, self.i, &self.wanted);
+        let size = match update {
+            Update::Rolling { at_once } if one_by_one => (*at_once).max(1) as usize,
+            _ => members.len().max(1),
+        };
+        let mut batches: Vec<Vec<Member<'i>>> = Vec::new();
+        for (rank, member) in members.into_iter().enumerate() {
+            if rank % size == 0 {
+                batches.push(Vec::new());
             }
+            batches.last_mut().expect("the first rank began a batch").push(member);
         }
+        batches
     }
 
     /// Which of a member's lives will be in charge: one that is as it should be, or a new one.
     fn member(&mut self, node: &'i Node) -> Member<'i> {
         let pins = self.pins(node);
-        let shape = self.shape(node, &pins);
         let mut others = self.lives(&node.address);
-        let fits = |planning: &Self, life: &Life<'i>| life.owned.shape == shape && !planning.inputs_changed(life);
         let usable = |life: &Life<'i>| match life.standing() {
             Standing::Absent | Standing::NotOurs(_) | Standing::Ended(_) | Standing::Leaving => false,
-            // One that was never ready stays the one, so that a release that cannot get ready is not made over and over.
-            Standing::Failed(_) => !life.was_ready(),
+            // One that never got ready stays the one, so that a release that cannot is not made over and over; and one
+            // of the release that is being brought in says that it is bad.
+            Standing::Failed(_) => !life.was_ready() || life.is_of_release(),
             _ => true,
         };
-        let fitting = others.iter().rposition(|life| fits(self, life) && usable(life));
-        if let Some(position) = fitting {
+        let fits = |life: &Life<'i>| {
+            life.owned.kind == node.kind
+                && self.has_shape(life, node, &pins)
+                && usable(life)
+                && !self.inputs_changed(life)
+        };
+        if let Some(position) = others.iter().rposition(fits) {
             let life = others.remove(position);
             let make = match life.standing() {
                 Standing::Unfinished(IntentAct::Create) => Some(Reason::Unfinished),
                 _ => None,
             };
-            return Member { node, pins, life: life.number(), make, others };
+            let predecessor = self.predecessor(&others);
+            return Member { node, pins, life: life.number(), make, predecessor, others };
         }
         let because = match others.last() {
             None => Reason::NotThere,
             Some(last) => self.why_successor(node, last, &pins),
         };
-        Member { node, pins, life: self.next_life(&node.address), make: Some(because), others }
+        let predecessor = self.predecessor(&others);
+        Member { node, pins, life: self.next_life(&node.address), make: Some(because), predecessor, others }
+    }
+
+    /// The newest life that something may point to: it was ready or is pointed to, and is there.
+    fn predecessor(&self, others: &[Life<'i>]) -> Option<u32> {
+        let is_there = |life: &Life<'i>| {
+            !life.is_unmade()
+                && !matches!(life.standing(), Standing::Absent | Standing::NotOurs(_) | Standing::Ended(_))
+        };
+        let is_pointed_to = |life: &Life<'i>| !self.index.pinned_by(life.address(), life.number()).is_empty();
+        let in_charge = |life: &&Life<'i>| is_there(life) && (life.was_ready() || is_pointed_to(life));
+        others.iter().rev().find(in_charge).map(Life::number)
     }
 
     fn why_successor(&mut self, node: &Node, last: &Life<'i>, pins: &Pins) -> Reason {
         match last.standing() {
             Standing::Absent => return Reason::Vanished,
-            Standing::Failed(why) => {
+            Standing::Failed(why) if last.was_ready() => {
                 self.noted(&node.address, LineCode::Drifted, why.clone());
                 return Reason::Failed(why);
             }
@@ -136,120 +180,45 @@ impl<'i> Planning<'i> {
         }
         match pins.iter().find(|(address, life)| last.owned.pins.get(*address) != Some(life)) {
             Some((address, _)) => Reason::SuccessorInCharge(address.clone()),
-            None => Reason::InputsChanged(last.owned.fields.references().into_iter().map(Address::short).collect()),
+            None => Reason::InputsChanged(self.changed_inputs(last)),
         }
     }
 
     /// The stages that a node goes through that refers to rolled groups: theirs, one group after the other.
     pub(super) fn stages(&self, node: &Node) -> Vec<Stage> {
-        let groups: BTreeSet<Address> = node.fields.references().into_iter().map(Address::whole).collect();
-        let referred: BTreeSet<&Address> = node.fields.references();
+        let references = self.index.references(&node.address);
+        let referred = |roll: &Roll| references.iter().any(|address| roll.stage_of.contains_key(*address));
+        let groups: BTreeSet<Address> = references.iter().map(|address| address.whole()).collect();
+        let rolls: Vec<(Address, &Roll)> = groups
+            .into_iter()
+            .filter_map(|group| self.rolls.get(&group).map(|roll| (group, roll)))
+            .filter(|(_, roll)| referred(roll))
+            .collect();
         let mut stages = Vec::new();
-        let mut settled = Pins::new();
-        let mut pending: Vec<(&Address, &Roll)> = groups.iter().filter_map(|g| self.rolls.get_key_value(g)).collect();
-        pending
-            .retain(|(group, _)| referred.iter().any(|address| address.whole() == **group && self.is_pinned(address)));
-        for (position, (_, roll)) in pending.iter().enumerate() {
-            for stage in &roll.stages {
-                let mut stage = stage.clone();
-                stage.pins.extend(settled.clone());
-                // Groups that come later are still as they were.
-                for (_, later) in &pending[position + 1..] {
-                    stage.pins.extend(later.stages.first().map(|first| self.pins_before(first)).unwrap_or_default());
-                }
-                stages.push(stage);
+        for (position, (group, roll)) in rolls.iter().enumerate() {
+            // Groups that come later are still as they were; those before are as they will be.
+            let mut pins: Pins = rolls[position + 1..].iter().flat_map(|(_, later)| later.before.clone()).collect();
+            pins.extend(roll.before.clone());
+            for (number, moves) in roll.stages.iter().enumerate() {
+                pins.extend(moves.clone());
+                stages.push(Stage { group: group.clone(), number, pins: pins.clone(), ready: moves.clone() });
             }
-            settled.extend(roll.stages.last().map(|stage| stage.pins.clone()).unwrap_or_default());
         }
         stages
     }
 
-    /// Where references to a group point before its first stage.
-    fn pins_before(&self, first: &Stage) -> Pins {
-        let before = |address: &Address, life: u32| {
-            if !first.ready.contains_key(address) {
-                return life;
-            }
-            let mut lives = self.i.record.lives_of(address).map(|owned| Life::new(self.i, owned));
-            lives.rfind(|old| old.number() != life && is_in_charge(self, old)).map_or(life, |old| old.number())
-        };
-        first.pins.iter().map(|(address, life)| (address.clone(), before(address, *life))).collect()
-    }
-
-    /// A step moves to these stages.
-    pub(super) fn routed(&mut self, stages: &[Stage], step: &StepId) {
+    /// A step of that node moves to these stages.
+    pub(super) fn moved(&mut self, stages: &[Stage], node: &Node, step: &StepId) {
         for stage in stages {
-            let Some(roll) = stage.group.as_ref().and_then(|group| self.rolls.get_mut(group)) else { continue };
-            roll.moved.entry(stage.number).or_default().insert(step.clone());
+            if let Some(roll) = self.rolls.get_mut(&stage.group) {
+                roll.moved.entry(stage.number).or_default().insert(node.address.clone(), step.clone());
+            }
         }
     }
 
-    /// Retires the lives whose successors are in charge: after everything that refers to them has moved.
-    pub(super) fn retire(&mut self) {
-        let rolls = std::mem::take(&mut self.rolls);
-        for roll in rolls.values() {
-            for stage in &roll.stages {
-                let moved = roll.moved.get(&stage.number).cloned().unwrap_or_default();
-                for (address, life) in &stage.ready {
-                    self.retire_others(address, *life, &moved);
-                }
-            }
-        }
-        self.rolls = rolls;
-    }
-
-    fn retire_others(&mut self, address: &Address, life: u32, moved: &BTreeSet<StepId>) {
-        let Some((address, node)) = self.wanted.get_key_value(address).map(|(address, node)| (*address, *node)) else {
-            return;
-        };
-        let stops_first = node.update == Some(Update::StopFirst);
-        for old in self.lives(address).into_iter().filter(|old| old.number() != life) {
-            if let Standing::NotOurs(_) = old.standing() {
-                let why = Why::new(WhyCode::Refused, "what stands there is not ours any more");
-                self.noted(address, LineCode::NotOurs, why);
-                continue;
-            }
-            let mut after = BTreeSet::new();
-            if !stops_first {
-                after.insert(After::Is(address.clone(), Some(life), Is::Ready));
-                after.extend(moved.iter().cloned().map(After::Step));
-                after.insert(After::Is(address.clone(), Some(old.number()), Is::Drained));
-            }
-            self.end(&old, Act::Retire, after, Reason::SuccessorInCharge(address.clone()), None);
-        }
-    }
-}
-
-/// Whether something may still point to that life: it was ready, and is there.
-fn is_in_charge(planning: &Planning<'_>, life: &Life<'_>) -> bool {
-    let pointed = || {
-        let rows = planning.i.record.owned.values();
-        rows.into_iter().any(|owned| owned.pins.get(life.address()) == Some(&life.number()))
-    };
-    !life.is_leaving() && (life.was_ready() || pointed())
-}
-
-/// Members in the batches in which they are replaced. Those that are in charge already need no batch.
-fn batches<'m, 'i>(members: &'m [Member<'i>], update: &Update, mode: Mode) -> Vec<Vec<&'m Member<'i>>> {
-    let is_settled = |member: &&Member<'_>| member.make.is_none() && member.others.is_empty();
-    let (settled, moving): (Vec<&Member<'_>>, Vec<&Member<'_>>) = members.iter().partition(is_settled);
-    let (fresh, replaced): (Vec<&Member<'_>>, Vec<&Member<'_>>) =
-        moving.into_iter().partition(|member| member.others.is_empty());
-    let size = match (update, mode) {
-        (Update::Rolling { at_once }, Mode::Evaluated | Mode::Nop | Mode::Full) => (*at_once).max(1) as usize,
-        _ => usize::MAX,
-    };
-    // What is new, or in charge already, is part of the first batch: references name all members at once.
-    let mut first: Vec<&Member<'_>> = settled;
-    first.extend(fresh);
-    let mut rest = replaced.into_iter();
-    first.extend(rest.by_ref().take(size));
-    let mut batches = vec![first];
-    loop {
-        let batch: Vec<&Member<'_>> = rest.by_ref().take(size).collect();
-        if batch.is_empty() {
-            return batches;
-        }
-        batches.push(batch);
+    /// The step by which somebody who refers to a member moves to its life in charge, if one is planned.
+    pub(super) fn step_to(&self, member: &Address, who: &Address) -> Option<&StepId> {
+        let roll = self.rolls.get(&member.whole())?;
+        roll.moved.get(roll.stage_of.get(member)?)?.get(who)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::types::Inputs;
 use crate::graph::{KindRules, Lifecycle};
-use crate::model::{Address, Identity};
+use crate::model::{Address, Identity, Milliseconds};
 use crate::state::{Condition, Exit, IntentAct, Owned, Owner, Phase, Presence, Present, Why, WhyCode};
 
 /// How a life stands.
@@ -67,6 +67,11 @@ impl<'i> Life<'i> {
         matches!(self.owned.phase, Phase::Leaving(_))
     }
 
+    /// Whether it was to be made or adopted, and nobody recorded that it was.
+    pub(super) fn is_unmade(&self) -> bool {
+        matches!(&self.owned.phase, Phase::Intended(intent) if intent.act != IntentAct::Update)
+    }
+
     /// Whether it ran for once, and that is all that there is to say.
     pub(super) fn done(&self) -> Option<&'i Exit> {
         match &self.owned.phase {
@@ -80,27 +85,29 @@ impl<'i> Life<'i> {
     }
 
     pub(super) fn standing(&self) -> Standing<'i> {
-        match &self.owned.phase {
+        let intended = match &self.owned.phase {
             Phase::Done(exit) => return Standing::Ended(exit),
             Phase::Leaving(_) => return Standing::Leaving,
-            Phase::Intended(intent) => {
-                // What was seen cannot tell whether the order has had its effect, unless it is proved that nothing is there.
-                return match self.inputs.seen.get(self.identity()).map(|seen| &seen.presence) {
-                    Some(Presence::Unknown(why)) => Standing::Unknown(why.clone()),
-                    None => Standing::Unknown(not_looked()),
-                    Some(Presence::Present(present)) if !self.is_ours(present) => Standing::NotOurs(present),
-                    Some(_) => Standing::Unfinished(intent.act),
-                };
-            }
-            Phase::Standing | Phase::Parked => {}
-        }
+            Phase::Intended(intent) => Some(intent.act),
+            Phase::Standing | Phase::Parked => None,
+        };
         let Some(seen) = self.inputs.seen.get(self.identity()) else { return Standing::Unknown(not_looked()) };
         match &seen.presence {
             Presence::Unknown(why) => Standing::Unknown(why.clone()),
-            Presence::Absent if seen.fresh => Standing::Absent,
-            Presence::Absent => Standing::Unknown(Why::new(WhyCode::NotReadable, "an old look did not find it")),
+            // What a cache did not find may have been made since.
+            Presence::Absent if !seen.fresh => {
+                Standing::Unknown(Why::new(WhyCode::NotReadable, "an old look did not find it"))
+            }
+            Presence::Absent => match intended {
+                Some(act @ (IntentAct::Create | IntentAct::Adopt)) => Standing::Unfinished(act),
+                _ => Standing::Absent,
+            },
             Presence::Present(present) if !self.is_ours(present) => Standing::NotOurs(present),
-            Presence::Present(present) => self.condition(&present.condition),
+            // What was seen cannot tell whether the order has had its effect.
+            Presence::Present(present) => match intended {
+                Some(act) => Standing::Unfinished(act),
+                None => self.condition(&present.condition),
+            },
         }
     }
 
@@ -123,13 +130,38 @@ impl<'i> Life<'i> {
         matches!(&present.owner, Owner::Ours(receipt) if receipt.identity == *self.identity())
     }
 
-    pub(super) fn runs_once(&self) -> bool {
-        self.rules.is_some_and(|rules| rules.lifecycle == Lifecycle::Once)
+    pub(super) fn lifecycle(&self) -> Lifecycle {
+        self.rules.map_or(Lifecycle::Standing, |rules| rules.lifecycle)
     }
 
-    /// How long it may settle: as its health check says, or its kind. One that was ready once only heals.
-    fn within(&self) -> Option<crate::model::Milliseconds> {
-        if self.was_ready() {
+    pub(super) fn runs_once(&self) -> bool {
+        self.lifecycle() == Lifecycle::Once
+    }
+
+    /// Whether it changes what others hold, and so is never ended half way: what says in which mode it runs.
+    pub(super) fn is_migration(&self) -> bool {
+        self.runs_once() && self.owned.fields.get("mode").is_some()
+    }
+
+    /// Whether the release that is being brought in has made or changed it. Then a failure of it is the release's; else
+    /// it is drift, and no reason to go back.
+    pub(super) fn is_of_release(&self) -> bool {
+        let inputs = self.inputs;
+        if inputs.release.is_none() || inputs.release == inputs.record.stack.good {
+            return false;
+        }
+        let before = inputs.good.and_then(|good| good.nodes.get(self.address()));
+        before.is_none_or(|node| {
+            node.kind != self.owned.kind
+                || node.fields != self.owned.fields
+                || (self.lifecycle() != Lifecycle::Standing && node.once_for != self.owned.once_for)
+        })
+    }
+
+    /// How long it may settle: as its health check says, or its kind. One that was ready once only heals, unless it was
+    /// changed since.
+    fn within(&self) -> Option<Milliseconds> {
+        if self.was_ready() && !self.is_of_release() {
             return None;
         }
         let node = self.inputs.desired.nodes.get(self.address());

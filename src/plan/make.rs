@@ -6,30 +6,24 @@ use super::types::{Inputs, LineCode, Plan, Report, Verdict};
 use super::verdict;
 use super::wanted::{self, Goal, Unit};
 use crate::graph::{Lifecycle, Node};
-use crate::model::Digest;
+use crate::model::{Address, Digest};
 use crate::state::{Why, WhyCode};
 
 /// Every step from what is to what should be, and what a person wants to know beside them. Total: any input has a plan.
 pub fn plan(inputs: &Inputs<'_>) -> (Plan, Report) {
     let mut planning = Planning::new(inputs);
     planning.frozen = planning.goal == Goal::Run && planning.secrets_missing();
-    for unit in wanted::units(inputs, &planning.wanted) {
+    let references = |address: &Address| planning.index.references(address).to_vec();
+    for unit in wanted::units(inputs, &planning.wanted, &references) {
         match unit {
             Unit::One(node) => planning.one(node),
             Unit::Group(whole, nodes) => planning.group(&whole, &nodes),
         }
     }
-    planning.retire();
-    let several: Vec<(&_, Option<Digest>)> = planning
-        .wanted
-        .iter()
-        .filter(|(_, node)| planning.is_several(node))
-        .map(|(a, node)| (*a, node.once_for))
-        .collect();
-    for (address, once_for) in several {
-        planning.retain(address, once_for);
-    }
+    planning.succeed();
     planning.remove();
+    let wanted: Vec<&Address> = planning.wanted.keys().copied().collect();
+    wanted.into_iter().for_each(|address| planning.retain_at(address));
     planning.imports();
     if wanted::is_paused(inputs) {
         let why = Why::new(WhyCode::Other, "paused: nothing is changed")
@@ -60,14 +54,6 @@ impl<'i> Planning<'i> {
             let why = Why::new(WhyCode::Missing, format!("this deployd makes no {}", node.kind));
             return self.held(&node.address, LineCode::CapabilityGone, why);
         };
-        if let Goal::Halt(_) = self.goal {
-            // What stays is left exactly as it is.
-            if let Some(life) = self.lives(&node.address).pop() {
-                self.charge.insert(node.address.clone(), life.number());
-                self.report.unchanged += 1;
-            }
-            return;
-        }
         if let Some(was) = node.was.as_ref().filter(|was| **was != node.address)
             && self.lives(&node.address).is_empty()
             && self.i.record.lives_of(was).any(|owned| owned.protection == crate::graph::Data::HoldsData)
@@ -83,7 +69,14 @@ impl<'i> Planning<'i> {
         }
     }
 
-    fn is_several(&self, node: &Node) -> bool {
+    /// What is kept in several lives lets go of those that are for nothing any more, after all that may use them.
+    fn retain_at(&mut self, address: &'i Address) {
+        if self.wanted.get(address).is_some_and(|node| self.is_several(node)) {
+            self.retain(address);
+        }
+    }
+
+    pub(super) fn is_several(&self, node: &Node) -> bool {
         self.rules(&node.kind).is_some_and(|rules| rules.lifecycle != Lifecycle::Standing)
     }
 

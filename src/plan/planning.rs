@@ -1,24 +1,30 @@
 //! `Planning`: the plan as it grows. Each part adds its steps and lines; none takes one back.
 
-use super::digest::{Known, Pins, asked_of, shape_of, step_digest};
+use super::digest::{Known, Pins, asked_of, step_digest};
+use super::index::Index;
 use super::life::{Life, Standing};
 use super::types::{Act, After, Base, Inputs, Is, Line, LineCode, NeedsConsent, Reason, Report, Step, StepId};
 use super::wanted::{self, Goal};
-use crate::graph::{Data, KindRules, Lifecycle, Need, Node};
-use crate::model::{Address, Digest, Identity, Kind, Value};
-use crate::state::{ConsentAct, ConsentId, Phase, Why, WhyCode};
+use crate::graph::{Data, KindRules, Lifecycle, Need, Node, Role};
+use crate::model::{Address, Digest, Identity, Kind, Piece, Value};
+use crate::state::{Consent, ConsentAct, ConsentId, Mode, Phase, Present, Why, WhyCode};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct Planning<'i> {
     pub(super) i: &'i Inputs<'i>,
     pub(super) goal: Goal,
     pub(super) wanted: BTreeMap<&'i Address, &'i Node>,
+    pub(super) index: Index<'i>,
     /// Which life each wanted address has in the end.
     pub(super) charge: BTreeMap<Address, u32>,
     /// The last step for each address: what those who need it come after.
     pub(super) last: BTreeMap<Address, StepId>,
     /// How the rolled groups are rolled.
     pub(super) rolls: BTreeMap<Address, super::group::Roll>,
+    /// Where another life takes the place of one that stood: whoever refers to it is asked anew.
+    pub(super) remade: BTreeSet<&'i Address>,
+    /// The lives that a step of this plan ends.
+    pub(super) ending: BTreeSet<&'i Identity>,
     pub(super) steps: BTreeMap<StepId, Step>,
     pub(super) report: Report,
     /// Why the release failed, if it did: the first reason in order.
@@ -47,13 +53,17 @@ pub(super) struct Draft<'d> {
 impl<'i> Planning<'i> {
     pub(super) fn new(i: &'i Inputs<'i>) -> Planning<'i> {
         let goal = wanted::goal(i);
+        let wanted = wanted::nodes(i, goal);
         Planning {
             i,
             goal,
-            wanted: wanted::nodes(i, goal),
+            index: Index::new(i, &wanted),
+            wanted,
             charge: BTreeMap::new(),
             last: BTreeMap::new(),
             rolls: BTreeMap::new(),
+            remade: BTreeSet::new(),
+            ending: BTreeSet::new(),
             steps: BTreeMap::new(),
             report: Report::default(),
             bad: None,
@@ -81,10 +91,10 @@ impl<'i> Planning<'i> {
 
     /// Which lives a node's references mean in the end.
     pub(super) fn pins(&self, node: &Node) -> Pins {
-        let references = node.fields.references().into_iter();
+        let references = self.index.references(&node.address).iter();
         references
             .filter(|address| self.is_pinned(address))
-            .filter_map(|a| Some((a.clone(), *self.charge.get(a)?)))
+            .filter_map(|address| Some(((*address).clone(), *self.charge.get(*address)?)))
             .collect()
     }
 
@@ -93,15 +103,32 @@ impl<'i> Planning<'i> {
         rules.is_some_and(|rules| rules.is_rolled() || matches!(rules.lifecycle, Lifecycle::Kept(_)))
     }
 
-    pub(super) fn shape(&self, node: &Node, pins: &Pins) -> Digest {
-        shape_of(&node.fields, pins, node.once_for)
+    /// Whether a life was asked for with these very fields and pins, for the same thing. The row's shape is the digest of
+    /// these; comparing them costs less, and outlives another way of computing digests.
+    pub(super) fn has_shape(&self, life: &Life<'_>, node: &Node, pins: &Pins) -> bool {
+        let owned = life.owned;
+        owned.once_for == node.once_for && owned.pins == *pins && owned.fields == node.fields
     }
 
-    /// Whether what fills a life's references is other than when it was asked for; not while something is not known.
+    /// Whether what fills a life's references is other than when it was asked for, or is going to be: something that it
+    /// refers to has another life, or has one that has not answered yet.
     pub(super) fn inputs_changed(&self, life: &Life<'_>) -> bool {
-        let known = self.known();
         let owned = life.owned;
-        asked_of(&owned.fields, &owned.pins, owned.once_for, &known).is_some_and(|asked| asked != owned.asked)
+        let pieces = owned.fields.pieces();
+        if !pieces.iter().any(|piece| matches!(piece, Piece::Output { .. } | Piece::Secret { .. })) {
+            return false;
+        }
+        let known = self.known();
+        match asked_of(&owned.fields, &owned.pins, owned.once_for, &known) {
+            Some(asked) if asked != owned.asked => true,
+            asked => pieces.iter().any(|piece| match piece {
+                Piece::Output { of, name, .. } if !owned.pins.contains_key(of) => {
+                    let is_coming = asked.is_none() && known.output(of, name, &owned.pins).is_none();
+                    self.remade.contains(of) || (is_coming && self.charge.contains_key(of))
+                }
+                _ => false,
+            }),
+        }
     }
 
     pub(super) fn known(&self) -> Known<'i> {
@@ -110,23 +137,41 @@ impl<'i> Planning<'i> {
 
     /// What must be so before a step of this node starts: what it needs is ready, what it refers to is known.
     pub(super) fn needs(&self, node: &Node) -> BTreeSet<After> {
+        self.needs_but(node, &|_| false)
+    }
+
+    /// The same, without some addresses.
+    pub(super) fn needs_but(&self, node: &Node, without: &dyn Fn(&Address) -> bool) -> BTreeSet<After> {
         let mut after = BTreeSet::new();
-        for need in &node.needs {
+        for need in node.needs.iter().filter(|need| !without(need.address()) && self.has_to_wait(need.address())) {
             let is = match need {
                 Need::Ready(_) => Is::Ready,
                 Need::Name(_) => Is::Known,
             };
             self.wait_for(need.address(), is, &mut after);
         }
-        for address in node.fields.references() {
-            if !node.needs.contains(&Need::Ready(address.clone())) {
+        for address in self.index.references(&node.address) {
+            if !without(address) && !node.needs.contains(&Need::Ready((*address).clone())) {
                 self.wait_for(address, Is::Known, &mut after);
             }
         }
         after
     }
 
-    fn wait_for(&self, address: &Address, is: Is, after: &mut BTreeSet<After>) {
+    /// Whether anything waits for that address: in the quick mode nothing waits for a migration.
+    fn has_to_wait(&self, address: &Address) -> bool {
+        let is_migration = || {
+            let node = self.wanted.get(address);
+            node.is_some_and(|node| self.is_task(&node.kind) && node.fields.get("mode").is_some())
+        };
+        self.i.mode != Mode::Quick || !is_migration()
+    }
+
+    pub(super) fn is_task(&self, kind: &Kind) -> bool {
+        self.rules(kind).is_some_and(|rules| rules.role == Role::Task)
+    }
+
+    pub(super) fn wait_for(&self, address: &Address, is: Is, after: &mut BTreeSet<After>) {
         let life = self.charge.get(address).copied();
         after.insert(After::Is(address.clone(), life, is));
         if let (Is::Ready, Some(step)) = (is, self.last.get(address)) {
@@ -170,6 +215,7 @@ impl<'i> Planning<'i> {
         pins: Pins,
         after: BTreeSet<After>,
         because: Reason,
+        consent: Option<ConsentId>,
     ) -> Option<StepId> {
         self.add(
             Draft {
@@ -184,65 +230,46 @@ impl<'i> Planning<'i> {
                 because,
                 number: 0,
             },
-            None,
+            consent,
         )
     }
 
     /// The end of a life, and of its row. `after` is what the end waits for.
     pub(super) fn end(
         &mut self,
-        life: &Life<'_>,
+        life: &Life<'i>,
         act: Act,
         after: BTreeSet<After>,
         because: Reason,
         consent: Option<ConsentId>,
     ) {
-        let owned = life.owned;
-        let base = Base::Shape(owned.shape);
-        let draft = |act, after, because| Draft {
-            act,
-            identity: owned.identity.clone(),
-            kind: &owned.kind,
-            target: Value::Null,
-            once_for: None,
-            pins: Pins::new(),
-            base: base.clone(),
-            after,
-            because,
-            number: 0,
-        };
-        let gone = After::Is(owned.identity.address.clone(), Some(owned.identity.incarnation), Is::Gone);
-        if !(life.is_proved_absent() && life.is_leaving()) {
-            let ended = self.add(draft(act, after, because.clone()), consent);
-            let after = ended.into_iter().map(After::Step).chain([gone]).collect();
-            self.add(draft(Act::Forget, after, because), None);
-        } else {
-            self.add(draft(Act::Forget, BTreeSet::from([gone]), because), None);
-        }
+        self.ending.insert(life.identity());
+        let draft = Draft { after, ..ending(life, act, because.clone()) };
+        let ended = self.add(draft, consent);
+        self.forget_after(life, ended, because);
     }
 
-    /// A row whose thing is proved gone without us: the row goes.
-    pub(super) fn forget(&mut self, life: &Life<'_>, because: Reason) {
-        let owned = life.owned;
-        let gone = After::Is(owned.identity.address.clone(), Some(owned.identity.incarnation), Is::Gone);
-        let draft = Draft {
-            act: Act::Forget,
-            identity: owned.identity.clone(),
-            kind: &owned.kind,
-            target: Value::Null,
-            once_for: None,
-            pins: Pins::new(),
-            base: Base::Shape(owned.shape),
-            after: BTreeSet::from([gone]),
-            because,
-            number: 0,
-        };
-        self.add(draft, None);
+    /// A row whose thing is proved gone, or is going without being asked again: the row goes.
+    pub(super) fn forget(&mut self, life: &Life<'i>, because: Reason) {
+        self.ending.insert(life.identity());
+        self.forget_after(life, None, because);
+    }
+
+    fn forget_after(&mut self, life: &Life<'_>, step: Option<StepId>, because: Reason) {
+        let gone = After::Is(life.address().clone(), Some(life.number()), Is::Gone);
+        let after = step.into_iter().map(After::Step).chain([gone]).collect();
+        self.add(Draft { after, ..ending(life, Act::Forget, because) }, None);
+    }
+
+    /// A row that says nothing that is true: it goes, and nothing is done to what stands there.
+    pub(super) fn disown(&mut self, life: &Life<'i>, because: Reason) {
+        self.ending.insert(life.identity());
+        self.add(ending(life, Act::Forget, because), None);
     }
 
     /// A person's leave for an act on a life, if it is good: for this step, not expired, not used up by another.
     pub(super) fn consent(&self, identity: &Identity, act: ConsentAct, step: Digest) -> Option<ConsentId> {
-        let good = |consent: &crate::state::Consent| {
+        let good = |consent: &Consent| {
             consent.identity == *identity
                 && consent.act == act
                 && consent.step == step
@@ -257,6 +284,12 @@ impl<'i> Planning<'i> {
     /// Tells of an act that a person's leave would allow.
     pub(super) fn ask_consent(&mut self, identity: &Identity, act: ConsentAct, step: Digest) {
         self.report.needs_consent.push(NeedsConsent { identity: identity.clone(), act, step });
+    }
+
+    /// A person's leave to end a life, whatever is to come after it.
+    pub(super) fn consent_to_end(&self, life: &Life<'_>) -> Option<ConsentId> {
+        let acts = [ConsentAct::Delete, ConsentAct::Replace];
+        acts.into_iter().find_map(|act| self.consent(life.identity(), act, delete_digest(life)))
     }
 
     pub(super) fn is_protected(&self, life: &Life<'_>) -> bool {
@@ -303,16 +336,47 @@ impl<'i> Planning<'i> {
                 let why = Why::new(WhyCode::Other, "somebody else is deleting it");
                 self.waiting(at, LineCode::Settling, why);
             }
-            Standing::Absent | Standing::NotOurs(_) | Standing::Unfinished(_) => self.all_well = false,
+            Standing::NotOurs(present) => self.another(at, present),
+            Standing::Absent | Standing::Unfinished(_) => self.all_well = false,
         }
+    }
+
+    /// What stands there is not ours: it is left alone.
+    pub(super) fn another(&mut self, at: &Address, present: &Present) {
+        let text = format!("{} is not ours any more: it is left alone", present.handle.0);
+        self.held(at, LineCode::NotOurs, Why::new(WhyCode::Refused, text));
     }
 
     fn failed(&mut self, life: &Life<'_>, why: Why) {
         self.all_well = false;
-        if life.was_ready() {
-            self.noted(life.address(), LineCode::Drifted, why);
-        } else if self.bad.is_none() {
-            self.bad = Some(why);
+        if life.was_ready() && !life.is_of_release() {
+            return self.noted(life.address(), LineCode::Drifted, why);
         }
+        if wanted::is_returning(self.i) {
+            return self.held(life.address(), LineCode::Other, why);
+        }
+        self.bad.get_or_insert(why);
     }
+}
+
+/// The end of a life without what it waits for.
+fn ending<'d>(life: &Life<'d>, act: Act, because: Reason) -> Draft<'d> {
+    let owned = life.owned;
+    Draft {
+        act,
+        identity: owned.identity.clone(),
+        kind: &owned.kind,
+        target: Value::Null,
+        once_for: None,
+        pins: Pins::new(),
+        base: Base::Shape(owned.shape),
+        after: BTreeSet::new(),
+        because,
+        number: 0,
+    }
+}
+
+/// The digest of the step that deletes a life.
+pub(super) fn delete_digest(life: &Life<'_>) -> Digest {
+    step_digest(Act::Delete, life.identity(), &Value::Null, None, &Pins::new(), &Base::Shape(life.owned.shape))
 }

@@ -1,78 +1,61 @@
 //! What is ours and nobody wants any more: taken away in the reverse order of need, kept where it holds data, held where
 //! it is used.
 
-use super::digest::{Pins, step_digest};
 use super::life::{Life, Standing};
-use super::planning::Planning;
-use super::types::{Act, After, Base, Is, LineCode, Reason};
+use super::planning::{Planning, delete_digest};
+use super::types::{Act, After, Is, LineCode, Reason};
 use super::wanted::{self, Goal, Halt};
 use crate::graph::{Lifecycle, Need, Role};
 use crate::model::{Address, Identity, Value};
-use crate::state::{ConsentAct, Phase, Why, WhyCode};
+use crate::state::{Condition, ConsentAct, Phase, Presence, Why, WhyCode};
 use std::collections::BTreeSet;
 
 impl<'i> Planning<'i> {
     pub(super) fn remove(&mut self) {
-        let unwanted: Vec<Life<'i>> = self
-            .i
-            .record
-            .owned
-            .values()
-            .map(|owned| Life::new(self.i, owned))
-            .filter(|life| life.is_leaving() || !self.wanted.contains_key(life.address()))
-            .collect();
-        let kept = self.kept_for_good(&unwanted);
+        let rows = self.i.record.owned.values().map(|owned| Life::new(self.i, owned));
+        let unwanted: Vec<Life<'i>> =
+            rows.filter(|life| life.is_leaving() || !self.wanted.contains_key(life.address())).collect();
+        let is_used = self.goal == Goal::Gone && self.is_used();
+        let kept = if is_used { BTreeSet::new() } else { self.kept_for_good(&unwanted) };
         for life in &unwanted {
-            self.remove_one(life, &kept);
+            if life.is_leaving() {
+                self.go_on(life);
+            } else if !is_used && !kept.contains(life.identity()) {
+                self.remove_one(life);
+            }
         }
     }
 
-    fn remove_one(&mut self, life: &Life<'i>, kept: &BTreeSet<&'i Identity>) {
+    fn remove_one(&mut self, life: &Life<'i>) {
         let at = life.address();
-        if life.is_leaving() {
-            return self.go_on(life);
-        }
-        if let Standing::NotOurs(present) = life.standing() {
-            let text = format!("{} is not ours any more: it is left alone", present.handle.0);
-            self.noted(at, LineCode::NotOurs, Why::new(WhyCode::Refused, text));
-            return self.forget_row_of_stranger(life);
-        }
-        if kept.contains(life.identity()) {
-            return;
-        }
-        if matches!(self.goal, Goal::Run) && wanted::is_source_missing(self.i) {
-            let why = Why::new(WhyCode::Missing, "its files could not be read: nothing is deleted for that");
-            return self.kept(at, LineCode::Other, why);
-        }
-        if let Standing::Unknown(why) = life.standing() {
-            self.waiting(at, LineCode::Unknown, why);
-        }
         let because = match self.goal {
             Goal::Run => Reason::NoLongerDeclared,
             Goal::Halt(_) => Reason::StackStopped,
             Goal::Gone => Reason::StackGone,
         };
-        if matches!(life.standing(), Standing::Absent) {
-            return self.forget(life, because);
+        match life.standing() {
+            Standing::NotOurs(_) if life.is_unmade() => return self.disown(life, because),
+            Standing::NotOurs(present) => return self.stranger(life, &present.handle.0),
+            // The row goes; what held data and vanished is told before.
+            Standing::Absent => return self.forget(life, because),
+            Standing::Unfinished(_) if life.is_unmade() && life.is_proved_absent() => {
+                return self.forget(life, because);
+            }
+            Standing::Unknown(why) => self.waiting(at, LineCode::Unknown, why),
+            _ => {}
         }
-        if let Some(by) = self.used_by_stacks(at) {
-            let text = format!("needed by {by}");
-            return self.held(
-                at,
-                LineCode::StillUsed,
-                Why::new(WhyCode::Refused, text).way_out(format!("take {by} down first")),
-            );
+        if self.goal == Goal::Run && wanted::is_source_missing(self.i) {
+            let why = Why::new(WhyCode::Missing, "its files could not be read: nothing is deleted for that");
+            return self.kept(at, LineCode::Other, why);
         }
-        let consent = if self.is_protected(life) {
-            let base = Base::Shape(life.owned.shape);
-            let digest = step_digest(Act::Delete, life.identity(), &Value::Null, None, &Pins::new(), &base);
-            self.consent(life.identity(), ConsentAct::Delete, digest)
-        } else {
-            None
-        };
+        if let Some(by) = self.used_by_stacks(&at.whole()) {
+            let why = Why::new(WhyCode::Refused, format!("needed by {by}")).way_out(format!("take {by} down first"));
+            return self.held(at, LineCode::StillUsed, why);
+        }
+        let consent = if self.is_protected(life) { self.consent_to_end(life) } else { None };
         let mut after = self.users_gone(life);
         if self.goal == Goal::Run {
-            after.extend(self.all_ready());
+            after.insert(After::Brought);
         }
         if life.rules.is_some_and(|rules| rules.role == Role::Workload) {
             after.insert(After::Is(at.clone(), Some(life.number()), Is::Drained));
@@ -80,103 +63,127 @@ impl<'i> Planning<'i> {
         self.end(life, Act::Delete, after, because, consent);
     }
 
+    /// Another's receipt may be misread once; a row that was given up would be lost for good.
+    fn stranger(&mut self, life: &Life<'i>, handle: &str) {
+        let text = format!("{handle} is not ours any more: it is left alone, and its row is kept until it is gone");
+        self.kept(life.address(), LineCode::NotOurs, Why::new(WhyCode::Refused, text));
+    }
+
     /// What stays although nobody wants it: it holds data and nobody gave leave, a failed release left it, a halted stack
     /// keeps it; and all that these need.
     fn kept_for_good(&mut self, unwanted: &[Life<'i>]) -> BTreeSet<&'i Identity> {
         let mut kept: BTreeSet<&'i Identity> = BTreeSet::new();
+        let mut open: Vec<Life<'i>> = Vec::new();
         for life in unwanted.iter().filter(|life| !life.is_leaving()) {
             if self.stays(life) {
                 kept.insert(life.identity());
+                open.push(*life);
             }
         }
         // What is needed by something that stays stays too, from need to need.
-        loop {
-            let needed: BTreeSet<Address> = kept
-                .iter()
-                .filter_map(|identity| self.i.record.owned.get(*identity))
-                .flat_map(|owned| owned.needs.iter())
-                .filter_map(|need| match need {
-                    Need::Ready(address) => Some(address.clone()),
-                    Need::Name(_) => None,
-                })
-                .collect();
-            let more: Vec<&Life<'i>> = unwanted
-                .iter()
-                .filter(|life| !life.is_leaving() && needed.contains(life.address()) && !kept.contains(life.identity()))
-                .collect();
-            if more.is_empty() {
-                return kept;
-            }
-            for life in more {
-                kept.insert(life.identity());
-                let why = Why::new(WhyCode::Other, "something that stays needs it");
-                self.kept(life.address(), LineCode::StillUsed, why);
+        while let Some(life) = open.pop() {
+            for need in &life.owned.needs {
+                let Need::Ready(address) = need else { continue };
+                if self.wanted.contains_key(address) {
+                    continue;
+                }
+                for needed in self.lives(address) {
+                    if kept.insert(needed.identity()) {
+                        let why = Why::new(WhyCode::Other, "something that stays needs it");
+                        self.kept(needed.address(), LineCode::StillUsed, why);
+                        open.push(needed);
+                    }
+                }
             }
         }
+        kept
     }
 
     fn stays(&mut self, life: &Life<'i>) -> bool {
-        let at = life.address();
-        let is_several = life.rules.is_some_and(|rules| rules.lifecycle != Lifecycle::Standing);
-        let role = life.rules.map_or(Role::Infrastructure, |rules| rules.role);
-        if is_several && self.goal == Goal::Run && life.done().is_none() && !self.beyond_retention(life, false) {
-            return true;
-        }
-        if matches!(life.standing(), Standing::Absent) && !self.is_protected(life) {
-            return false;
-        }
-        if self.is_protected(life) {
-            return self.protect(life);
-        }
+        let is_gone = matches!(life.standing(), Standing::Absent | Standing::NotOurs(_))
+            || (life.is_unmade() && life.is_proved_absent());
         match self.goal {
-            Goal::Gone => false,
-            Goal::Halt(why) => {
-                // Copies and tests of a release that failed are of no use; what it added otherwise is kept and told.
-                let useless = is_several && why == Halt::Broken && !life.was_ready();
-                let stays = role == Role::Infrastructure && !useless;
-                if stays {
-                    let text = if why == Halt::Broken {
-                        "brought by a release that failed"
-                    } else {
-                        "it stays while the stack is stopped"
-                    };
-                    self.kept(at, LineCode::Parked, Why::new(WhyCode::Other, text));
-                }
-                stays
-            }
-            Goal::Run => {
-                let is_parked = life.owned.phase == Phase::Parked && self.i.release == self.i.record.stack.good;
-                if is_parked {
-                    let text = "brought by a release that failed; the next good one uses it or lets it go";
-                    self.kept(at, LineCode::Parked, Why::new(WhyCode::Other, text));
-                }
-                is_parked
+            Goal::Run => self.stays_while_running(life, is_gone),
+            Goal::Halt(why) => self.stays_while_halted(life, why, is_gone),
+            Goal::Gone => {
+                (life.is_migration() && self.is_running(life)) || (self.is_protected(life) && self.protect(life))
             }
         }
     }
 
-    /// Whether what holds data stays: unless a person gave leave for exactly this delete.
-    fn protect(&mut self, life: &Life<'i>) -> bool {
+    fn stays_while_running(&mut self, life: &Life<'i>, is_gone: bool) -> bool {
+        if self.is_protected(life) {
+            return self.protect(life);
+        }
+        if is_gone || life.lifecycle() != Lifecycle::Standing || !wanted::is_returning(self.i) {
+            return life.is_migration() && self.is_running(life);
+        }
+        // What only a listing found has no fields, and is nobody's.
+        let is_brought = life.owned.fields != Value::Null || life.owned.phase == Phase::Parked;
+        let stays = is_brought && life.rules.is_some_and(|rules| rules.role == Role::Infrastructure);
+        if stays {
+            let text = "brought by a release that failed; the next good one uses it or lets it go";
+            self.kept(life.address(), LineCode::Parked, Why::new(WhyCode::Other, text));
+        }
+        stays
+    }
+
+    fn stays_while_halted(&mut self, life: &Life<'i>, why: Halt, is_gone: bool) -> bool {
         let at = life.address();
-        let base = Base::Shape(life.owned.shape);
-        let digest = step_digest(Act::Delete, life.identity(), &Value::Null, None, &Pins::new(), &base);
-        if self.consent(life.identity(), ConsentAct::Delete, digest).is_some() {
+        let node = self.i.desired.nodes.get(at);
+        let is_protected = self.is_protected(life) && !(life.is_unmade() && life.is_proved_absent());
+        if life.runs_once() {
+            // Its end is what is recorded: what was done is not done again when the stack starts again.
+            return !is_gone && (life.done().is_some() || (life.is_migration() && self.is_running(life)));
+        }
+        // What a release that failed has brought, and never got ready, is of no use.
+        let is_useless = why == Halt::Broken
+            && !life.was_ready()
+            && (life.is_unmade() || matches!(life.standing(), Standing::Failed(_)));
+        let is_kept = life.rules.is_none_or(|rules| rules.role == Role::Infrastructure) && !is_gone && !is_useless;
+        if !is_protected && !is_kept {
             return false;
         }
-        let mut why = Why::new(WhyCode::Refused, format!("it holds data ({}): it is kept", life.owned.kind));
-        let renamed =
-            self.wanted.values().find(|node| node.kind == life.owned.kind && self.lives(&node.address).is_empty());
-        why = match renamed {
-            Some(node) if self.goal == Goal::Run => why.way_out(format!(
-                "if {} is the same under a new name, say so beside it: `was: {}`",
-                node.address.name, at.name
-            )),
-            _ => {
-                why.way_out(format!("to delete it too, after a backup: deployd down {} --delete {}", at.stack, at.name))
-            }
+        if node.is_some() {
+            self.report.unchanged += 1;
+        } else if is_protected {
+            return self.protect(life);
+        } else {
+            let text = "no file asks for it any more; it stays while nothing runs";
+            self.kept(at, LineCode::Parked, Why::new(WhyCode::Other, text));
+        }
+        true
+    }
+
+    /// A migration is never ended half way: its end is waited for.
+    fn is_running(&mut self, life: &Life<'i>) -> bool {
+        let is_running = matches!(life.standing(), Standing::Settling(_) | Standing::Unknown(_) | Standing::Ready);
+        if is_running {
+            let why = Why::new(WhyCode::Other, "a migration is not ended half way: its end is waited for");
+            self.waiting(life.address(), LineCode::Settling, why);
+        }
+        is_running
+    }
+
+    /// Whether what holds data stays: unless a person gave leave for exactly this delete, or it was never made.
+    fn protect(&mut self, life: &Life<'i>) -> bool {
+        let at = life.address();
+        if (life.is_unmade() && life.is_proved_absent()) || self.consent_to_end(life).is_some() {
+            return false;
+        }
+        let text = match life.standing() {
+            Standing::Absent => "it held data, and is not there any more; deployd did not delete it".to_owned(),
+            _ => format!("it holds data ({}): it is kept", life.owned.kind),
         };
-        self.kept(at, LineCode::Protected, why);
-        self.ask_consent(life.identity(), ConsentAct::Delete, digest);
+        let renamed = self.index.newcomer(&life.owned.kind).filter(|_| self.goal == Goal::Run);
+        let way_out = match renamed {
+            Some(node) => {
+                format!("if {} is the same under a new name, say so beside it: `was: {}`", node.address.name, at.name)
+            }
+            None => format!("to delete it too, after a backup: deployd down {} --delete {}", at.stack, at.name),
+        };
+        self.kept(at, LineCode::Protected, Why::new(WhyCode::Refused, text).way_out(way_out));
+        self.ask_consent(life.identity(), ConsentAct::Delete, delete_digest(life));
         true
     }
 
@@ -187,91 +194,80 @@ impl<'i> Planning<'i> {
         if life.is_proved_absent() {
             return self.forget(life, because);
         }
-        let is_replaced = self.charge.get(at).is_some_and(|charge| *charge != life.number());
-        let is_rolled = life.rules.is_some_and(|rules| rules.is_rolled());
-        let act = if is_replaced && is_rolled && !self.is_protected(life) { Act::Retire } else { Act::Delete };
-        match self.i.seen.get(life.identity()).map(|seen| &seen.presence) {
-            None | Some(crate::state::Presence::Unknown(_)) => {
+        let is_going = match self.i.seen.get(life.identity()).map(|seen| &seen.presence) {
+            None | Some(Presence::Unknown(_)) => {
                 let why = Why::new(WhyCode::NotReadable, "it cannot be read whether it is gone");
                 self.waiting(at, LineCode::Unknown, why);
+                false
             }
-            Some(_) => {
+            Some(Presence::Absent) => {
+                let why = Why::new(WhyCode::NotReadable, "an old look did not find it: looking again");
+                self.waiting(at, LineCode::Unknown, why);
+                true
+            }
+            Some(Presence::Present(present)) => {
                 let text = match life.owned.trouble.as_ref() {
                     Some(trouble) => trouble.why.text.clone(),
                     None => "it is going".to_owned(),
                 };
                 self.waiting(at, LineCode::Settling, Why::new(WhyCode::Other, text));
+                present.condition == Condition::Leaving
             }
+        };
+        if is_going {
+            return self.forget(life, because);
         }
-        let consent = if self.is_protected(life) { self.any_consent(life) } else { None };
-        if self.is_protected(life) && consent.is_none() {
-            // Its leave was used by a deployment that has ended, and the delete is on its way: it is only watched.
-            return self.forget_when_gone(life);
+        let is_protected = self.is_protected(life);
+        let consent = if is_protected { self.consent_to_end(life) } else { None };
+        if is_protected && consent.is_none() {
+            // Its leave was used by a deployment that has ended: it is only watched, until there is another.
+            self.ask_consent(life.identity(), ConsentAct::Delete, delete_digest(life));
+            return self.forget(life, because);
         }
+        let is_replaced = self.charge.get(at).is_some_and(|charge| *charge != life.number());
+        let is_rolled = life.rules.is_some_and(|rules| rules.is_rolled());
+        let act = if is_replaced && is_rolled && !is_protected { Act::Retire } else { Act::Delete };
         self.end(life, act, BTreeSet::new(), because, consent);
-    }
-
-    fn any_consent(&self, life: &Life<'_>) -> Option<crate::state::ConsentId> {
-        let base = Base::Shape(life.owned.shape);
-        let digest = step_digest(Act::Delete, life.identity(), &Value::Null, None, &Pins::new(), &base);
-        let acts = [ConsentAct::Delete, ConsentAct::Replace];
-        acts.into_iter().find_map(|act| self.consent(life.identity(), act, digest))
-    }
-
-    fn forget_when_gone(&mut self, life: &Life<'i>) {
-        self.forget(life, Reason::Unfinished);
-    }
-
-    /// It carries another's receipt now: the row says nothing that is true any more, and nothing is done to the thing.
-    fn forget_row_of_stranger(&mut self, life: &Life<'i>) {
-        let text = "its row is kept until a look finds nothing under that name";
-        self.kept(life.address(), LineCode::NotOurs, Why::new(WhyCode::Refused, text));
     }
 
     /// All that needs this life, as it was recorded, has to be gone or changed first.
     pub(super) fn users_gone(&self, life: &Life<'i>) -> BTreeSet<After> {
         let mut after = BTreeSet::new();
-        for user in self.i.record.owned.values() {
-            let needs = user.needs.contains(&Need::Ready(life.address().clone()));
-            let pinned = user.pins.get(life.address()).copied();
-            let is_this_life = pinned.is_none_or(|pinned| pinned == life.number());
-            if user.identity == *life.identity() || !needs || !is_this_life {
+        for user in self.index.needed_by(life.address()) {
+            let is_this_life = user.pins.get(life.address()).is_none_or(|pinned| *pinned == life.number());
+            if user.identity == *life.identity() || !is_this_life {
                 continue;
             }
-            let address = &user.identity.address;
-            let in_charge = self.charge.get(address) == Some(&user.identity.incarnation);
-            match (in_charge, self.last.get(address)) {
-                (true, Some(step)) => drop(after.insert(After::Step(step.clone()))),
-                // It stays and was changed already: it does not need it any more, or it stands at the same address anew.
-                (true, None) => {}
-                (false, _) => {
-                    after.insert(After::Is(address.clone(), Some(user.identity.incarnation), Is::Gone));
-                }
+            let (address, number) = (&user.identity.address, user.identity.incarnation);
+            if self.charge.get(address) != Some(&number) {
+                after.insert(After::Is(address.clone(), Some(number), Is::Gone));
+            } else if let Some(step) = self.last.get(address) {
+                after.insert(After::Step(step.clone()));
+                after.insert(After::Is(address.clone(), Some(number), Is::Ready));
             }
         }
         after
     }
 
-    /// Nothing is taken away before everything that is wanted serves.
-    fn all_ready(&self) -> BTreeSet<After> {
-        let serving = self.wanted.iter().filter(|(_, node)| {
-            self.rules(&node.kind).is_some_and(|rules| matches!(rules.role, Role::Workload | Role::Route))
-        });
-        let mut after: BTreeSet<After> = serving
-            .clone()
-            .filter_map(|(address, _)| {
-                Some(After::Is((*address).clone(), Some(*self.charge.get(*address)?), Is::Ready))
-            })
-            .collect();
-        after.extend(serving.filter_map(|(address, _)| self.last.get(*address).cloned()).map(After::Step));
-        after
+    /// Whether another stack uses something of this one, which then stays as a whole.
+    fn is_used(&mut self) -> bool {
+        let offered: Vec<&'i Address> = self.i.record.exports.keys().collect();
+        let mut is_used = false;
+        for of in offered {
+            if let Some(by) = self.used_by_stacks(of) {
+                let why = Why::new(WhyCode::Refused, format!("needed by {by}"));
+                self.held(of, LineCode::StillUsed, why.way_out(format!("take {by} down first")));
+                is_used = true;
+            }
+        }
+        is_used
     }
 
     /// The stacks that use what stands at an address.
     fn used_by_stacks(&self, at: &Address) -> Option<String> {
-        let export = self.i.record.exports.get(&at.whole())?;
-        let others: Vec<String> =
-            export.users.iter().filter(|user| **user != at.stack_id()).map(|user| user.stack.to_string()).collect();
+        let export = self.i.record.exports.get(at)?;
+        let others = export.users.iter().filter(|user| **user != at.stack_id());
+        let others: Vec<String> = others.map(|user| user.stack.to_string()).collect();
         (!others.is_empty()).then(|| others.join(", "))
     }
 }

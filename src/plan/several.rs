@@ -3,76 +3,82 @@
 
 use super::life::{Life, Standing};
 use super::planning::Planning;
-use super::types::{Act, Reason};
-use crate::graph::{DesiredGraph, Lifecycle, Node};
-use crate::model::{Address, Digest};
-use crate::state::IntentAct;
+use super::types::{Act, After, Is, LineCode, Reason};
+use crate::graph::{Lifecycle, Node};
+use crate::model::Address;
+use crate::state::{ConsentAct, IntentAct, Why, WhyCode};
 use std::collections::BTreeSet;
 
 impl<'i> Planning<'i> {
     /// The life that is for what the node is for: found, repeated, or made.
     pub(super) fn several(&mut self, node: &'i Node) {
-        let lives = self.lives(&node.address);
-        let Some(life) = lives.into_iter().rev().find(|life| life.owned.once_for == node.once_for) else {
-            return self.make(node, Reason::NotThere, BTreeSet::new());
+        let is_for = |life: &Life<'i>| life.owned.once_for == node.once_for && life.owned.kind == node.kind;
+        let Some(life) = self.lives(&node.address).into_iter().rev().find(is_for) else {
+            return self.make(node, Reason::NotThere, None);
         };
         self.charge.insert(node.address.clone(), life.number());
         match life.standing() {
-            Standing::Unfinished(IntentAct::Create) => {
-                let (pins, after) = (self.pins(node), self.needs(node));
-                let step = self.create(node, life.number(), pins, after, Reason::Unfinished);
-                self.last.extend(step.map(|step| (node.address.clone(), step)));
-            }
-            // What was kept and is gone is made again: a new life for the same thing.
-            Standing::Absent if !life.runs_once() => {
-                self.forget(&life, Reason::Vanished);
-                self.make(node, Reason::Vanished, BTreeSet::new());
-            }
-            // It ran, or was lost on the way: nobody knows. It runs again, as another life.
-            Standing::Absent => {
-                self.forget(&life, Reason::Vanished);
-                self.make(node, Reason::Vanished, BTreeSet::new());
-            }
+            Standing::Unfinished(IntentAct::Create) => self.make_life(node, life.number(), Reason::Unfinished, None),
+            Standing::Absent if life.is_migration() => self.lost(node),
+            // What was kept and is gone is made again: a new life for the same thing. A test that was lost on the way
+            // runs again.
+            Standing::Absent => self.make(node, Reason::Vanished, None),
             _ => self.watch(&life),
         }
     }
 
-    /// Lives that are for nothing any more: older than are kept, used by no release that is running, good or the target.
-    pub(super) fn beyond_retention(&self, life: &Life<'i>, is_wanted: bool) -> bool {
-        let Some(rules) = life.rules else { return false };
-        let used = |graph: Option<&DesiredGraph>| {
-            let once_for = graph.and_then(|graph| graph.nodes.get(life.address())).and_then(|node| node.once_for);
-            once_for.is_some() && once_for == life.owned.once_for
-        };
-        if (is_wanted && used(Some(self.i.desired))) || used(self.i.good) || self.is_pinned_by_any(life) {
+    /// A migration was begun, and nobody knows how it ended: a person says whether it runs again.
+    fn lost(&mut self, node: &'i Node) {
+        let identity = node.address.incarnation(self.next_life(&node.address));
+        let digest = self.create_digest(node, &identity);
+        if let Some(consent) = self.consent(&identity, ConsentAct::Recreate, digest) {
+            return self.make(node, Reason::Asked, Some(consent));
+        }
+        let text = "it was begun, and nobody knows whether it came to its end";
+        let way_out = format!("if it may run again: deployd approve {}", node.address.stack);
+        self.held(&node.address, LineCode::Other, Why::new(WhyCode::Missing, text).way_out(way_out));
+        self.ask_consent(&identity, ConsentAct::Recreate, digest);
+    }
+
+    /// Ends what is for nothing any more at an address that is wanted: beyond what is kept, or older than what ran last.
+    /// What uses it goes first.
+    pub(super) fn retain(&mut self, address: &'i Address) {
+        let Some(charge) = self.charge.get(address).copied() else { return };
+        let lives = self.lives(address);
+        for life in &lives {
+            if life.number() == charge || !self.is_spare(life, charge, &lives) {
+                continue;
+            }
+            let pinned = self.index.pinned_by(address, life.number());
+            if !pinned.iter().all(|user| self.is_ending(user)) {
+                continue;
+            }
+            let gone = |user: &&crate::state::Owned| {
+                After::Is(user.identity.address.clone(), Some(user.identity.incarnation), Is::Gone)
+            };
+            let mut after: BTreeSet<After> = pinned.iter().map(gone).collect();
+            after.extend(self.users_gone(life));
+            after.insert(After::Brought);
+            self.end(life, Act::Delete, after, Reason::BeyondRetention, None);
+        }
+    }
+
+    /// Whether a life beside the one in charge is for nothing.
+    fn is_spare(&self, life: &Life<'i>, charge: u32, lives: &[Life<'i>]) -> bool {
+        if self.is_protected(life) {
             return false;
         }
-        match rules.lifecycle {
+        match life.lifecycle() {
+            // What succeeded after the one in charge is not run again when it is asked for again.
+            Lifecycle::Once => life.number() < charge || life.done().is_none_or(|exit| exit.code != 0),
+            // One that never got ready is no use to anybody.
             Lifecycle::Kept(count) => {
-                let newer = self
-                    .i
-                    .record
-                    .lives_of(life.address())
-                    .filter(|owned| owned.identity.incarnation > life.number() && owned.ready_since.is_some());
-                // One that never got ready is no use to anybody.
-                !life.was_ready() || newer.count() >= count as usize
+                let is_newer = |other: &&Life<'i>| {
+                    other.number() > life.number() && (other.was_ready() || other.number() == charge)
+                };
+                !life.was_ready() || lives.iter().filter(is_newer).count() >= count as usize
             }
-            Lifecycle::Once | Lifecycle::Standing => true,
-        }
-    }
-
-    fn is_pinned_by_any(&self, life: &Life<'_>) -> bool {
-        let rows = self.i.record.owned.values();
-        rows.into_iter().any(|owned| owned.pins.get(life.address()) == Some(&life.number()))
-    }
-
-    /// Ends what is beyond retention at an address that is wanted.
-    pub(super) fn retain(&mut self, address: &'i Address, once_for: Option<Digest>) {
-        for life in self.lives(address).into_iter().filter(|life| life.owned.once_for != once_for) {
-            if self.beyond_retention(&life, true) {
-                let after = self.users_gone(&life);
-                self.end(&life, Act::Delete, after, Reason::BeyondRetention, None);
-            }
+            Lifecycle::Standing => true,
         }
     }
 }

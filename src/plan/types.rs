@@ -215,6 +215,9 @@ pub enum After {
     Step(StepId),
     /// How something is seen to be. Of an address with several lives: the one in charge, unless a life is named.
     Is(Address, Option<u32>, Is),
+    /// Everything that the plan makes, changes or retires has come to its end, and what is wanted serves: what nobody
+    /// wants any more is taken away last.
+    Brought,
 }
 
 /// How something must be.

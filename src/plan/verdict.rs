@@ -11,16 +11,13 @@ use std::collections::BTreeSet;
 pub(super) fn verdict(planning: &mut Planning<'_>, plan: &Plan) -> Verdict {
     if planning.goal == Goal::Run
         && let Some(release) = plan.release
+        && let Some(why) = failure(planning, plan)
+        && planning.i.record.stack.good != Some(release)
     {
-        let refused = refused_step(planning, plan);
-        if let Some(why) = planning.bad.take().or(refused)
-            && planning.i.record.stack.good != Some(release)
-        {
-            return match planning.i.record.stack.good {
-                Some(to) => Verdict::RollBack { bad: release, to, why },
-                None => Verdict::Fail(why),
-            };
-        }
+        return match planning.i.record.stack.good {
+            Some(to) => Verdict::RollBack { bad: release, to, why },
+            None => Verdict::Fail(why),
+        };
     }
     if plan.steps.is_empty() {
         return if planning.all_well { Verdict::Done } else { Verdict::Proceed };
@@ -29,6 +26,13 @@ pub(super) fn verdict(planning: &mut Planning<'_>, plan: &Plan) -> Verdict {
         Some((steps, why)) => Verdict::AwaitApproval { steps, why },
         None => Verdict::Proceed,
     }
+}
+
+/// Why the release is bad, if it is: it failed before, something of it failed, or a step of it was refused.
+fn failure(planning: &mut Planning<'_>, plan: &Plan) -> Option<Why> {
+    let stack = &planning.i.record.stack;
+    let before = plan.release.and_then(|release| stack.quarantine.get(&release)).cloned();
+    before.or_else(|| planning.bad.take()).or_else(|| refused_step(planning, plan))
 }
 
 /// A step of this plan that was refused: trying again does not help until something changes.
@@ -78,27 +82,36 @@ fn needs_approval(planning: &Planning<'_>, plan: &Plan) -> Option<(BTreeSet<Step
     None
 }
 
+fn is_of_several(planning: &Planning<'_>, step: &Step) -> bool {
+    planning.rules(&step.kind).is_some_and(|rules| rules.lifecycle != Lifecycle::Standing)
+}
+
 fn is_standing(planning: &Planning<'_>, step: &Step) -> bool {
     planning
         .rules(&step.kind)
         .is_none_or(|rules| rules.lifecycle == Lifecycle::Standing && rules.role != Role::Workload)
 }
 
+/// What policy can ask about in a step. What ends because another takes its place, because nothing runs any more, or
+/// because it was only kept, is part of what was asked for already.
 fn actions_of(planning: &Planning<'_>, step: &Step) -> BTreeSet<PolicyAction> {
-    let is_task = planning.rules(&step.kind).is_some_and(|rules| rules.role == Role::Task);
     let mut actions = BTreeSet::new();
     match step.act {
-        Act::Create if is_task => actions.extend([PolicyAction::Run, PolicyAction::Migrate]),
+        Act::Create if planning.is_task(&step.kind) => {
+            let is_migration = step.target.get("mode").is_some();
+            actions.insert(if is_migration { PolicyAction::Migrate } else { PolicyAction::Run });
+        }
         Act::Create => drop(actions.insert(PolicyAction::Create)),
         Act::Update | Act::Adopt => drop(actions.insert(PolicyAction::Update)),
         Act::Replace => drop(actions.insert(PolicyAction::Replace)),
-        Act::Delete => {
-            actions.insert(PolicyAction::Delete);
-            if matches!(step.because, super::Reason::FixedFieldChanged(_)) {
-                actions.insert(PolicyAction::Replace);
-            }
+        Act::Delete if matches!(planning.goal, Goal::Halt(_)) || is_of_several(planning, step) => return actions,
+        Act::Delete if planning.wanted.contains_key(&step.identity.address) => {
+            actions.extend([PolicyAction::Replace, PolicyAction::Delete]);
         }
-        Act::Retire | Act::Forget => return actions,
+        Act::Delete if planning.goal == Goal::Gone || is_standing(planning, step) => {
+            actions.insert(PolicyAction::Delete);
+        }
+        Act::Delete | Act::Retire | Act::Forget => return actions,
     }
     actions.insert(PolicyAction::Deploy);
     actions

@@ -176,7 +176,7 @@ fn acyclic(plan: &Plan) -> Option<Violation> {
     let before = |step: &Step| -> Vec<StepId> {
         let steps = step.after.iter().filter_map(|after| match after {
             After::Step(id) => Some(id.clone()),
-            After::Is(..) => None,
+            After::Is(..) | After::Brought => None,
         });
         steps.collect()
     };

@@ -1,10 +1,10 @@
 //! What a plan waits for, said in sentences, and when to look again without being nudged.
 
-use super::frontier::{holds, is_backing_off};
+use super::frontier::{Scene, are_all_known, backs_off_until};
 use super::planning::Planning;
 use super::types::{Act, After, Is, LineCode, Plan, Step};
 use crate::model::{Address, Milliseconds};
-use crate::state::{Presence, Why, WhyCode};
+use crate::state::{Condition, Move, Presence, Why, WhyCode};
 use std::collections::BTreeSet;
 
 /// The shortest time between two looks at something on its way.
@@ -15,47 +15,73 @@ const LOOK_MAX: Milliseconds = Milliseconds::seconds(30);
 const LOOKS: u64 = 10;
 
 pub(super) fn explain(planning: &mut Planning<'_>, plan: &Plan) {
-    let mut told: BTreeSet<Address> = planning.report.waiting.iter().map(|line| line.at.clone()).collect();
-    for step in plan.steps.values().filter(|step| step.act != Act::Forget) {
-        if !told.contains(&step.identity.address)
-            && let Some((code, why)) = reason(planning, plan, step)
+    let lines = planning.report.waiting.iter().chain(&planning.report.held);
+    let mut told: BTreeSet<Address> = lines.map(|line| line.at.clone()).collect();
+    let inputs = planning.i;
+    let scene = Scene::new(plan, inputs);
+    let mut drains = false;
+    for step in plan.steps.values() {
+        let open = step.after.iter().find(|after| !scene.holds(step, after));
+        drains |= matches!(open, Some(After::Is(_, _, Is::Drained)));
+        if step.act != Act::Forget
+            && !told.contains(&step.identity.address)
+            && let Some((code, why)) = reason(planning, plan, &scene, step, open)
         {
             told.insert(step.identity.address.clone());
             planning.waiting(&step.identity.address, code, why);
         }
     }
-    wake(planning, plan);
+    wake(planning, plan, drains);
 }
 
-fn reason(planning: &Planning<'_>, plan: &Plan, step: &Step) -> Option<(LineCode, Why)> {
+fn reason(
+    planning: &Planning<'_>,
+    plan: &Plan,
+    scene: &Scene<'_>,
+    step: &Step,
+    open: Option<&After>,
+) -> Option<(LineCode, Why)> {
     let inputs = planning.i;
-    if is_backing_off(step, inputs) {
+    let other = |text: String| Why::new(WhyCode::Other, text);
+    if let Some(life) = scene.unreadable(step) {
+        let seen = inputs.seen.get(&step.identity.address.incarnation(life));
+        let why = match seen.map(|seen| &seen.presence) {
+            Some(Presence::Unknown(why)) => why.clone(),
+            _ => Why::new(WhyCode::NotReadable, "it was not looked at yet"),
+        };
+        return Some((LineCode::Unknown, why));
+    }
+    if backs_off_until(step, inputs).is_some() {
         let trouble = inputs.record.owned.get(&step.identity).and_then(|row| row.trouble.as_ref());
-        let why = trouble.map_or_else(
-            || Why::new(WhyCode::Other, "it may have been made already: looking before it is made again"),
-            |trouble| trouble.why.clone(),
-        );
+        let why = match (trouble, step.act) {
+            (Some(trouble), _) => trouble.why.clone(),
+            (None, Act::Create) => other("it may have been made already: looking before it is made again".to_owned()),
+            (None, _) => other("it was asked for: looking before it is asked for again".to_owned()),
+        };
         return Some((LineCode::Backoff, why));
     }
-    let open = step.after.iter().find(|after| !holds(plan, step, after, inputs))?;
     match open {
-        After::Is(address, _, Is::Drained) => {
-            let why = Why::new(WhyCode::Other, format!("{} has requests in flight", address.short()));
-            Some((LineCode::Draining, why))
+        None if are_all_known(step, inputs) => None,
+        None => Some((LineCode::NeedsAnother, other("what it refers to has not answered yet".to_owned()))),
+        Some(After::Is(address, _, Is::Drained)) => {
+            Some((LineCode::Draining, other(format!("{} has requests in flight", address.short()))))
         }
-        After::Is(address, _, _) if address.stack_id() != inputs.record.stack.id => None,
-        After::Is(address, _, Is::Gone) => {
-            Some((LineCode::NeedsAnother, Why::new(WhyCode::Other, format!("{} goes first", address.short()))))
+        Some(After::Is(address, ..)) if address.stack_id() != inputs.record.stack.id => {
+            Some((LineCode::NeedsStack, other(format!("waits for {}/{}", address.stack, address.short()))))
         }
-        After::Is(address, _, Is::Ready | Is::Known) => {
+        Some(After::Is(address, _, Is::Gone)) => {
+            Some((LineCode::NeedsAnother, other(format!("{} goes first", address.short()))))
+        }
+        Some(After::Is(address, _, Is::Ready | Is::Known)) => {
             let how = settling(planning, address).map(|what| format!(" ({what})")).unwrap_or_default();
-            Some((LineCode::NeedsAnother, Why::new(WhyCode::Other, format!("waits for {}{how}", address.short()))))
+            Some((LineCode::NeedsAnother, other(format!("waits for {}{how}", address.short()))))
         }
-        After::Step(other) => {
-            let other = plan.steps.get(other)?;
-            let text = format!("waits for {} ({})", other.identity.address.short(), other.act);
-            Some((LineCode::NeedsAnother, Why::new(WhyCode::Other, text)))
+        Some(After::Step(id)) => {
+            let before = plan.steps.get(id)?;
+            let text = format!("waits for {} ({})", before.identity.address.short(), before.act);
+            Some((LineCode::NeedsAnother, other(text)))
         }
+        Some(After::Brought) => Some((LineCode::NeedsAnother, other("goes when all that is wanted serves".to_owned()))),
     }
 }
 
@@ -64,22 +90,22 @@ fn settling(planning: &Planning<'_>, address: &Address) -> Option<String> {
     let life = planning.charge.get(address)?;
     let present = planning.i.seen.get(&address.incarnation(*life))?.present()?;
     match &present.condition {
-        crate::state::Condition::Settling(what) => Some(what.0.clone()),
+        Condition::Settling(what) => Some(what.0.clone()),
         _ => None,
     }
 }
 
 /// When to look again: at what is on its way as often as its kind deserves, and when a wait is over.
-fn wake(planning: &mut Planning<'_>, plan: &Plan) {
-    let now = planning.i.now;
+fn wake(planning: &mut Planning<'_>, plan: &Plan, drains: bool) {
+    let inputs = planning.i;
+    let now = inputs.now;
     let mut soonest: Option<Milliseconds> = None;
     let mut within = |span: Milliseconds| soonest = Some(soonest.map_or(span, |soonest| soonest.min(span)));
-    for row in planning.i.record.owned.values() {
-        let is_open = row.intent().is_some();
-        let settles = planning.i.seen.get(&row.identity).is_some_and(|seen| match &seen.presence {
-            Presence::Present(present) => {
-                matches!(present.condition, crate::state::Condition::Settling(_) | crate::state::Condition::Leaving)
-            }
+    for row in inputs.record.owned.values() {
+        let is_refused = row.trouble.as_ref().is_some_and(|trouble| trouble.what_next == Move::Refused);
+        let is_open = row.intent().is_some() && !is_refused;
+        let settles = inputs.seen.get(&row.identity).is_some_and(|seen| match &seen.presence {
+            Presence::Present(present) => matches!(present.condition, Condition::Settling(_) | Condition::Leaving),
             Presence::Unknown(_) => true,
             Presence::Absent => false,
         });
@@ -87,17 +113,14 @@ fn wake(planning: &mut Planning<'_>, plan: &Plan) {
             let usually = planning.rules(&row.kind).map_or(LOOK_MAX, |rules| rules.usually);
             within(Milliseconds((usually.0 / LOOKS).clamp(LOOK_MIN.0, LOOK_MAX.0)));
         }
-        if let Some(trouble) = &row.trouble
-            && trouble.not_before > now.wall
-            && trouble.not_before.0 != u64::MAX
-        {
-            within(trouble.not_before.since(now.wall).max(LOOK_MIN));
-        }
     }
-    if plan.steps.values().any(|step| step.after.iter().any(|after| matches!(after, After::Is(_, _, Is::Drained)))) {
+    let steps = plan.steps.values();
+    let waits = steps.filter_map(|step| backs_off_until(step, inputs)).filter(|until| until.0 != u64::MAX);
+    waits.for_each(|until| within(until.since(now.wall).max(LOOK_MIN)));
+    if drains {
         within(LOOK_MIN);
     }
-    if !plan.steps.is_empty() {
+    if !plan.steps.is_empty() || !planning.report.waiting.is_empty() {
         within(LOOK_MAX);
     }
     planning.report.wake_at = soonest.map(|span| now.steady.plus(span));

@@ -1,10 +1,10 @@
 //! What should be, after the wish has had its say; and the order in which it is looked at.
 
 use super::types::Inputs;
-use crate::graph::{Lifecycle, Node, Role};
+use crate::graph::{Need, Node};
 use crate::model::Address;
 use crate::state::{StackCondition, Wish};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What the plan leads to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,11 +38,21 @@ pub(super) fn goal(inputs: &Inputs<'_>) -> Goal {
     match &stack.wish {
         Wish::Gone => Goal::Gone,
         Wish::Stopped => Goal::Halt(Halt::Stopped),
-        Wish::Run { .. } if inputs.release.is_some_and(|release| stack.quarantine.contains_key(&release)) => {
-            Goal::Halt(Halt::Broken)
-        }
+        Wish::Run { .. } if is_quarantined(inputs) && stack.good.is_none() => Goal::Halt(Halt::Broken),
         Wish::Run { .. } => Goal::Run,
     }
+}
+
+/// Whether the release failed already, and is not the one that serves.
+pub(super) fn is_quarantined(inputs: &Inputs<'_>) -> bool {
+    let stack = &inputs.record.stack;
+    inputs.release.is_some_and(|release| stack.good != Some(release) && stack.quarantine.contains_key(&release))
+}
+
+/// Whether the plan returns to what was good already: what a release that failed or was left half way has brought, is
+/// neither deleted nor replaced nor shrunk.
+pub(super) fn is_returning(inputs: &Inputs<'_>) -> bool {
+    inputs.release.is_some() && inputs.release == inputs.record.stack.good
 }
 
 /// Whether nothing at all may be changed.
@@ -55,58 +65,74 @@ pub(super) fn is_source_missing(inputs: &Inputs<'_>) -> bool {
     inputs.record.stack.conditions.contains_key(&StackCondition::SourceMissing)
 }
 
-/// The nodes that should be.
+/// The nodes that should be. A halted stack wants nothing: what it keeps is said where things are taken away.
 pub(super) fn nodes<'i>(inputs: &Inputs<'i>, goal: Goal) -> BTreeMap<&'i Address, &'i Node> {
-    let all = inputs.desired.nodes.iter();
     match goal {
-        Goal::Run => all.collect(),
-        Goal::Gone => BTreeMap::new(),
-        Goal::Halt(_) => all.filter(|(address, node)| stays(inputs, address, node)).collect(),
+        Goal::Run => inputs.desired.nodes.iter().collect(),
+        Goal::Gone | Goal::Halt(_) => BTreeMap::new(),
     }
-}
-
-/// What a halted stack keeps: infrastructure that stands already. Copies too, so that starting again is quick.
-fn stays(inputs: &Inputs<'_>, address: &Address, node: &Node) -> bool {
-    let Some(rules) = inputs.kinds.get(&node.kind) else { return false };
-    rules.role == Role::Infrastructure
-        && inputs.record.lives_of(address).any(|owned| rules.lifecycle != Lifecycle::Kept(0) && owned.kind == node.kind)
 }
 
 /// The units so that what is needed or referred to comes first. A cycle (which `graph::check` refuses) is cut where it
 /// is met: planning is total.
-pub(super) fn units<'i>(inputs: &Inputs<'i>, nodes: &BTreeMap<&'i Address, &'i Node>) -> Vec<Unit<'i>> {
-    let is_rolled = |node: &Node| inputs.kinds.get(&node.kind).is_some_and(|rules| rules.is_rolled());
-    let key = |node: &Node| if is_rolled(node) { node.address.whole() } else { node.address.clone() };
-    let mut members: BTreeMap<(bool, Address), Vec<&'i Node>> = BTreeMap::new();
-    for node in nodes.values() {
-        members.entry((is_rolled(node), key(node))).or_default().push(node);
+pub(super) fn units<'i>(
+    inputs: &Inputs<'i>,
+    nodes: &BTreeMap<&'i Address, &'i Node>,
+    references: &dyn Fn(&Address) -> Vec<&'i Address>,
+) -> Vec<Unit<'i>> {
+    let mut units: Vec<Unit<'i>> = Vec::new();
+    let mut unit_of: BTreeMap<&Address, usize> = BTreeMap::new();
+    let mut groups: BTreeMap<Address, usize> = BTreeMap::new();
+    for (address, node) in nodes {
+        let is_rolled = inputs.kinds.get(&node.kind).is_some_and(crate::graph::KindRules::is_rolled);
+        let number = match is_rolled.then(|| address.whole()) {
+            None => {
+                units.push(Unit::One(node));
+                units.len() - 1
+            }
+            Some(whole) => *groups.entry(whole.clone()).or_insert_with(|| {
+                units.push(Unit::Group(whole, Vec::new()));
+                units.len() - 1
+            }),
+        };
+        if let Unit::Group(_, members) = &mut units[number] {
+            members.push(node);
+        }
+        unit_of.insert(address, number);
     }
-    let unit_of = |address: &Address| nodes.get(address).map(|node| (is_rolled(node), key(node)));
-    let mut sorted = Vec::with_capacity(members.len());
-    let mut begun: BTreeSet<(bool, Address)> = BTreeSet::new();
-    for start in members.keys() {
-        // Depth first without recursion: graphs may be deeper than a stack.
-        let mut path = vec![(start.clone(), false)];
-        while let Some((unit, is_done)) = path.pop() {
+    let before = |unit: &Unit<'i>| -> Vec<usize> {
+        let of = |node: &&'i Node| -> Vec<usize> {
+            let needed = node.needs.iter().map(Need::address).chain(references(&node.address));
+            needed.filter_map(|address| unit_of.get(address).copied()).collect()
+        };
+        match unit {
+            Unit::One(node) => of(node),
+            Unit::Group(_, members) => members.iter().flat_map(of).collect(),
+        }
+    };
+    sorted(units, &before)
+}
+
+/// Depth first without recursion: graphs may be deeper than a stack.
+fn sorted<'i>(units: Vec<Unit<'i>>, before: &dyn Fn(&Unit<'i>) -> Vec<usize>) -> Vec<Unit<'i>> {
+    let mut order = Vec::with_capacity(units.len());
+    let mut begun = vec![false; units.len()];
+    for start in 0..units.len() {
+        let mut path = vec![(start, false)];
+        while let Some((number, is_done)) = path.pop() {
             if is_done {
-                sorted.push(unit);
+                order.push(number);
                 continue;
             }
-            if !begun.insert(unit.clone()) {
+            if std::mem::replace(&mut begun[number], true) {
                 continue;
             }
-            path.push((unit.clone(), true));
-            for node in &members[&unit] {
-                let needed = node.needs.iter().map(|need| need.address());
-                let before = needed.chain(node.fields.references()).filter_map(unit_of);
-                path.extend(before.filter(|before| !begun.contains(before)).map(|before| (before, false)));
-            }
+            path.push((number, true));
+            path.extend(
+                before(&units[number]).into_iter().filter(|before| !begun[*before]).map(|before| (before, false)),
+            );
         }
     }
-    let mut unit = |key: (bool, Address)| match members.remove(&key) {
-        Some(nodes) if key.0 => Unit::Group(key.1, nodes),
-        Some(nodes) => Unit::One(nodes[0]),
-        None => unreachable!("each unit is sorted once"),
-    };
-    sorted.into_iter().map(&mut unit).collect()
+    let mut units: Vec<Option<Unit<'i>>> = units.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|number| units[number].take()).collect()
 }

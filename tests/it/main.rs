@@ -9,6 +9,7 @@ mod doors;
 mod engine;
 mod keeper;
 mod manifest;
+mod plan;
 mod provider;
 mod proxy;
 mod repository;

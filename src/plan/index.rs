@@ -1,0 +1,104 @@
+//! What the planner looks up again and again, gathered once: who needs whom as it was recorded, and who refers to whom as
+//! it is wanted. So planning takes time in proportion to nodes and rows, times a logarithm.
+
+use super::types::Inputs;
+use crate::graph::{KindSet, Lifecycle, Need, Node};
+use crate::model::{Address, Kind};
+use crate::state::Owned;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) struct Index<'i> {
+    /// The rows that need an address to be ready, as they were made or changed last.
+    needed_by: BTreeMap<&'i Address, Vec<&'i Owned>>,
+    /// The rows whose references mean one life of an address.
+    pinned_by: BTreeMap<(&'i Address, u32), Vec<&'i Owned>>,
+    /// What each wanted node refers to.
+    references: BTreeMap<&'i Address, Vec<&'i Address>>,
+    /// The wanted nodes that refer to an address.
+    referrers: BTreeMap<&'i Address, Vec<&'i Node>>,
+    /// The wanted nodes that need or refer to a member of a rolled group, without its members.
+    users: BTreeMap<Address, BTreeSet<&'i Address>>,
+    /// A wanted node of each kind that has no life yet: what an unwanted one may be the old name of.
+    newcomers: BTreeMap<&'i Kind, &'i Node>,
+}
+
+impl<'i> Index<'i> {
+    pub(super) fn new(i: &'i Inputs<'i>, wanted: &BTreeMap<&'i Address, &'i Node>) -> Index<'i> {
+        let mut index = Index {
+            needed_by: BTreeMap::new(),
+            pinned_by: BTreeMap::new(),
+            references: BTreeMap::new(),
+            referrers: BTreeMap::new(),
+            users: BTreeMap::new(),
+            newcomers: BTreeMap::new(),
+        };
+        for owned in i.record.owned.values() {
+            for need in &owned.needs {
+                if let Need::Ready(address) = need {
+                    index.needed_by.entry(address).or_default().push(owned);
+                }
+            }
+            for (address, life) in &owned.pins {
+                index.pinned_by.entry((address, *life)).or_default().push(owned);
+            }
+        }
+        for (address, node) in wanted {
+            let references: Vec<&'i Address> = node.fields.references().into_iter().collect();
+            for other in &references {
+                index.referrers.entry(other).or_default().push(node);
+            }
+            let needed = node.needs.iter().map(Need::address);
+            for other in needed.chain(references.iter().copied()) {
+                if is_rolled(i.kinds, wanted.get(other).copied()) && other.whole() != address.whole() {
+                    index.users.entry(other.whole()).or_default().insert(address);
+                }
+            }
+            if i.record.lives_of(address).next().is_none() {
+                index.newcomers.entry(&node.kind).or_insert(node);
+            }
+            index.references.insert(address, references);
+        }
+        index
+    }
+
+    pub(super) fn needed_by(&self, address: &Address) -> &[&'i Owned] {
+        self.needed_by.get(address).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn pinned_by(&self, address: &'i Address, life: u32) -> &[&'i Owned] {
+        self.pinned_by.get(&(address, life)).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn references(&self, address: &Address) -> &[&'i Address] {
+        self.references.get(address).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn referrers(&self, address: &Address) -> &[&'i Node] {
+        self.referrers.get(address).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn newcomer(&self, kind: &Kind) -> Option<&'i Node> {
+        self.newcomers.get(kind).copied()
+    }
+
+    /// Whether a rolled group has to move as one: more than one thing needs it, or one whose references cannot change
+    /// where it stands. Batch by batch, one user's move could wait for a batch that waits for another user's.
+    pub(super) fn moves_as_one(
+        &self,
+        whole: &Address,
+        i: &Inputs<'_>,
+        wanted: &BTreeMap<&'i Address, &'i Node>,
+    ) -> bool {
+        let Some(users) = self.users.get(whole) else { return false };
+        let moves_in_place = |address: &&Address| {
+            let rules = wanted.get(*address).and_then(|node| i.kinds.get(&node.kind));
+            let refers = self.references(address).iter().any(|other| other.whole() == *whole);
+            !refers || rules.is_some_and(|rules| !rules.is_rolled() && rules.lifecycle == Lifecycle::Standing)
+        };
+        users.len() > 1 || !users.iter().all(moves_in_place)
+    }
+}
+
+fn is_rolled(kinds: &KindSet, node: Option<&Node>) -> bool {
+    node.and_then(|node| kinds.get(&node.kind)).is_some_and(crate::graph::KindRules::is_rolled)
+}

@@ -1,0 +1,125 @@
+//! Lives whose successors take over: ended once the successor is ready and everything that refers to them has moved, or
+//! before it where both cannot stand side by side.
+
+use super::life::{Life, Standing};
+use super::planning::{Planning, delete_digest};
+use super::types::{Act, After, Is, LineCode, Reason, StepId};
+use crate::graph::{Lifecycle, Node, Replace, Role, Update};
+use crate::model::Address;
+use crate::state::{ConsentAct, Owned, Phase, Why, WhyCode};
+use std::collections::BTreeSet;
+
+impl<'i> Planning<'i> {
+    /// Ends every life at a wanted address that is not the one in charge, but what is kept in several lives.
+    pub(super) fn succeed(&mut self) {
+        let wanted: Vec<(&'i Address, &'i Node)> =
+            self.wanted.iter().map(|(address, node)| (*address, *node)).collect();
+        for (address, node) in &wanted {
+            if self.is_several(node) {
+                continue;
+            }
+            let Some(charge) = self.charge.get(*address).copied() else { continue };
+            for old in self.lives(address).into_iter().filter(|old| old.number() != charge) {
+                self.succeeded(node, &old, charge);
+            }
+        }
+    }
+
+    fn succeeded(&mut self, node: &'i Node, old: &Life<'i>, charge: u32) {
+        let at = old.address();
+        let because = Reason::SuccessorInCharge(at.clone());
+        match old.standing() {
+            Standing::NotOurs(present) => {
+                let text = format!("{} is not ours any more: it is left alone", present.handle.0);
+                return self.noted(at, LineCode::NotOurs, Why::new(WhyCode::Refused, text));
+            }
+            Standing::Absent => return self.forget(old, because),
+            Standing::Unfinished(_) if old.is_unmade() && old.is_proved_absent() => return self.forget(old, because),
+            _ => {}
+        }
+        let is_rolled = self.rules(&node.kind).is_some_and(|rules| rules.is_rolled());
+        let is_protected = self.is_protected(old);
+        let consent = self.consent_to_end(old);
+        if is_protected && consent.is_none() {
+            let text = format!("it holds data ({}): it is kept beside its successor", old.owned.kind);
+            let way_out = format!("to delete it, after a backup: deployd approve {}", at.stack);
+            self.kept(at, LineCode::Protected, Why::new(WhyCode::Refused, text).way_out(way_out));
+            return self.ask_consent(old.identity(), ConsentAct::Delete, delete_digest(old));
+        }
+        let act = if is_rolled && !is_protected { Act::Retire } else { Act::Delete };
+        let after = match self.goes_before(node, charge) {
+            Some(after) => after,
+            None => match self.has_moved(node, old, charge) {
+                Some(after) => after,
+                None => {
+                    let why = Why::new(WhyCode::Other, "something still points to the one before");
+                    return self.waiting(at, LineCode::StillUsed, why);
+                }
+            },
+        };
+        self.end(old, act, after, because, consent);
+    }
+
+    /// Where old and new cannot stand side by side, what the end of the old one waits for: all that the new one needs, so
+    /// that the gap is as short as it can be.
+    fn goes_before(&self, node: &Node, charge: u32) -> Option<BTreeSet<After>> {
+        let rules = self.rules(&node.kind)?;
+        let stands_alone = match rules.is_rolled() {
+            true => node.update == Some(Update::StopFirst),
+            false => rules.lifecycle == Lifecycle::Standing && rules.replace != Replace::CreateFirst,
+        };
+        if !stands_alone {
+            return None;
+        }
+        let is_made = self.i.record.owned.contains_key(&node.address.incarnation(charge));
+        Some(if is_made { BTreeSet::new() } else { self.needs(node) })
+    }
+
+    /// What must be so before a life can go: its successor is ready, and everybody who points to it points elsewhere.
+    /// Nothing, if somebody keeps pointing to it.
+    fn has_moved(&self, node: &Node, old: &Life<'i>, charge: u32) -> Option<BTreeSet<After>> {
+        let at = old.address();
+        let mut after = BTreeSet::from([After::Is(at.clone(), Some(charge), Is::Ready)]);
+        after.extend(self.last.get(at).cloned().map(After::Step));
+        if self.rules(&node.kind).is_some_and(|rules| rules.role == Role::Workload) {
+            after.insert(After::Is(at.clone(), Some(old.number()), Is::Drained));
+        }
+        for user in self.index.referrers(at) {
+            if self.rules(&user.kind).is_some_and(|rules| rules.is_rolled() || rules.lifecycle != Lifecycle::Standing) {
+                continue;
+            }
+            let step = self.step_away(node, at, &user.address);
+            let life = self.charge.get(&user.address).copied();
+            after.extend(step.cloned().map(After::Step));
+            after.insert(After::Is(user.address.clone(), life, Is::Ready));
+        }
+        for user in self.index.pinned_by(at, old.number()) {
+            let address = &user.identity.address;
+            // One that goes because nobody wants it needs what it points to no longer than it lasts.
+            if !self.wanted.contains_key(address) || matches!(user.phase, Phase::Leaving(_)) {
+                continue;
+            }
+            let number = user.identity.incarnation;
+            if self.charge.get(address) != Some(&number) {
+                after.insert(After::Is(address.clone(), Some(number), Is::Gone));
+            } else if self.step_away(node, at, address).is_none() {
+                return None;
+            }
+        }
+        Some(after)
+    }
+
+    /// The step by which somebody stops pointing to the lives before the one in charge. Of a roll that is its stage: a
+    /// later one waits for this life to be gone.
+    fn step_away(&self, node: &Node, at: &Address, who: &Address) -> Option<&StepId> {
+        match self.rules(&node.kind).is_some_and(|rules| rules.is_rolled()) {
+            true => self.step_to(at, who),
+            false => self.last.get(who),
+        }
+    }
+
+    /// Whether a row's life ends by a step of this plan, or is on its way already.
+    pub(super) fn is_ending(&self, owned: &Owned) -> bool {
+        matches!(owned.phase, Phase::Leaving(_)) || self.ending.contains(&owned.identity)
+    }
+}

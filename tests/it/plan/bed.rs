@@ -1,0 +1,427 @@
+//! A stack in a world: looks, plans, runs what may run and records it, round by round, as the engine does. It can be cut
+//! before and after every write and every call.
+
+use super::act::{Asked, ask, done, failed, fill, settled};
+use super::kinds::{kinds, rules_of};
+use super::text::stack;
+use super::world::{Answer, World, outputs};
+use deployd::graph::{Data, DesiredGraph};
+use deployd::model::{Address, Digest, Identity, Milliseconds, Now, SecretName, SecretVersion, Wall};
+use deployd::plan::{
+    Act, Foreign, Inputs, Known, Plan, Policy, Report, Step, StepId, Verdict, asked_of, frontier, parked, plan, seal,
+    shape_of, unsealed, verify,
+};
+use deployd::state::{
+    Condition, Consent, ConsentId, DeploymentId, Mode, Observation, Owned, Phase, Presence, Principal, Record,
+    ReleaseId, SourceId, Stack, StackState, Wish,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The engine was cut off.
+#[derive(Debug)]
+pub struct Cut;
+
+/// How a run of rounds ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum End {
+    /// Everything is as it should be.
+    Done,
+    /// A person has to approve.
+    Awaits,
+    /// Nothing can be done before something else changes.
+    Waits,
+    /// It did not end in a bounded number of rounds.
+    Endless,
+}
+
+/// A stack and its world.
+#[derive(Clone)]
+pub struct Bed {
+    pub record: Record,
+    pub world: World,
+    pub releases: BTreeMap<ReleaseId, DesiredGraph>,
+    pub names: BTreeMap<ReleaseId, String>,
+    pub secrets: BTreeMap<SecretName, SecretVersion>,
+    pub foreign: BTreeMap<Address, Foreign>,
+    pub policy: Policy,
+    pub mode: Mode,
+    pub approved: BTreeSet<Digest>,
+    pub deployment: u64,
+    pub now: Now,
+    since: BTreeMap<Identity, u64>,
+    pub seen: Observation,
+    /// What the running deployment may run; nothing before it was planned.
+    pub seal: Option<BTreeSet<Digest>>,
+    /// Steps that were run and not sealed when the deployment was planned.
+    pub resealed: Vec<String>,
+    /// What was done, in order.
+    pub log: Vec<String>,
+    /// The next cut: so many writes and calls are let through.
+    pub cut_after: Option<u32>,
+    pub moments: u32,
+}
+
+impl Bed {
+    pub fn new() -> Bed {
+        let wish = Wish::Run { source: SourceId("test".to_owned()) };
+        let principal = Principal("test".to_owned());
+        let row = Stack::new(stack(), wish, deployd::state::From::File, principal, Wall(1));
+        Bed {
+            record: Record::new(row),
+            world: World::default(),
+            releases: BTreeMap::new(),
+            names: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            foreign: BTreeMap::new(),
+            policy: Policy::default(),
+            mode: Mode::Evaluated,
+            approved: BTreeSet::new(),
+            deployment: 0,
+            now: Now { wall: Wall(1_000_000), ..Now::default() },
+            since: BTreeMap::new(),
+            seen: Observation::new(),
+            seal: None,
+            resealed: Vec::new(),
+            log: Vec::new(),
+            cut_after: None,
+            moments: 0,
+        }
+    }
+
+    /// A graph becomes a release that can be deployed.
+    pub fn release(&mut self, name: &str, graph: DesiredGraph) -> ReleaseId {
+        let id = Digest::of_json("test-release", &(name, &graph));
+        self.releases.insert(id, graph);
+        self.names.insert(id, name.to_owned());
+        id
+    }
+
+    /// A deployment of a release begins.
+    pub fn begin(&mut self, release: Option<ReleaseId>) {
+        self.deployment += 1;
+        self.seal = None;
+        self.record.stack.target = release;
+        // Another deployment is another try.
+        for owned in self.record.owned.values_mut() {
+            let failed = matches!(&owned.phase, Phase::Done(exit) if exit.code != 0);
+            owned.once_for = owned.once_for.filter(|_| !failed);
+            owned.trouble = owned.trouble.take().filter(|trouble| trouble.what_next != deployd::state::Move::Refused);
+        }
+    }
+
+    pub fn deployment_id(&self) -> DeploymentId {
+        DeploymentId { stack: stack(), number: self.deployment.max(1) }
+    }
+
+    fn graph(&self, release: Option<ReleaseId>) -> DesiredGraph {
+        let empty = || DesiredGraph::empty(stack());
+        release.and_then(|release| self.releases.get(&release)).cloned().unwrap_or_else(empty)
+    }
+
+    /// Looks at everything, and records what the look settles.
+    pub fn look(&mut self) -> Result<(), Cut> {
+        let desired = self.graph(self.record.stack.target);
+        let rows = self.record.owned.values().filter(|owned| !matches!(owned.phase, Phase::Done(_)));
+        let mut ask: BTreeSet<Identity> = rows.map(|owned| owned.identity.clone()).collect();
+        for address in desired.nodes.keys() {
+            let last = self.record.lives.get(address).copied().unwrap_or(0);
+            // As when the step's own life is looked at freshly before it starts.
+            ask.insert(address.incarnation(last + 1));
+        }
+        self.seen = ask.iter().map(|identity| (identity.clone(), self.world.look(identity, self.now.wall))).collect();
+        self.watch();
+        for owned in settled(&self.record, &self.seen, kinds(), self.now.wall) {
+            self.write(|record| drop(record.owned.insert(owned.identity.clone(), owned)))?;
+        }
+        Ok(())
+    }
+
+    fn watch(&mut self) {
+        let steady = self.now.steady.0;
+        let on_its_way = |presence: &Presence| matches!(presence, Presence::Present(present) if matches!(present.condition, Condition::Settling(_)));
+        let settling: BTreeSet<&Identity> =
+            self.seen.iter().filter(|(_, seen)| on_its_way(&seen.presence)).map(|(identity, _)| identity).collect();
+        self.since.retain(|identity, _| settling.contains(identity));
+        for identity in settling {
+            self.since.entry(identity.clone()).or_insert(steady);
+        }
+    }
+
+    fn settling(&self) -> BTreeMap<Identity, Milliseconds> {
+        let now = self.now.steady.0;
+        self.since.iter().map(|(identity, since)| (identity.clone(), Milliseconds(now - since))).collect()
+    }
+
+    /// Calls something with all that a plan depends on.
+    pub fn with<T>(&self, what: impl FnOnce(&Inputs<'_>) -> T) -> T {
+        let stack = &self.record.stack;
+        let (desired, good) = (self.graph(stack.target), stack.good.map(|good| self.graph(Some(good))));
+        let (settling, deployment) = (self.settling(), self.deployment_id());
+        what(&Inputs {
+            desired: &desired,
+            release: stack.target,
+            good: good.as_ref(),
+            record: &self.record,
+            seen: &self.seen,
+            kinds: kinds(),
+            policy: &self.policy,
+            secret_versions: &self.secrets,
+            foreign: &self.foreign,
+            settling: &settling,
+            deployment: Some(&deployment),
+            mode: self.mode,
+            approved: &self.approved,
+            now: &self.now,
+        })
+    }
+
+    /// Plans what was seen, and holds the first two laws.
+    pub fn plan(&mut self) -> (Plan, Report) {
+        let (one, other, later, violations) = self.with(|inputs| {
+            let one = plan(inputs);
+            let later = Now { wall: inputs.now.wall, ..Now::default() };
+            let violations = verify(inputs, &one.0);
+            (one, plan(inputs), plan(&Inputs { now: &later, ..*inputs }).0.digest, violations)
+        });
+        if one != other {
+            self.world.broken.push("law 1: the same input gave another plan".to_owned());
+        }
+        if one.0.digest != later {
+            self.world.broken.push("law 1: the plan's digest depends on the time".to_owned());
+        }
+        for violation in violations {
+            self.world.broken.push(format!("law 2: {}: {}", violation.rule, violation.how));
+        }
+        one
+    }
+
+    /// A moment at which the engine can be cut off.
+    fn moment(&mut self) -> Result<(), Cut> {
+        self.moments += 1;
+        match self.cut_after {
+            Some(0) => Err(Cut),
+            Some(left) => {
+                self.cut_after = Some(left - 1);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn write(&mut self, change: impl FnOnce(&mut Record)) -> Result<(), Cut> {
+        self.moment()?;
+        change(&mut self.record);
+        self.moment()
+    }
+
+    /// After a cut: nothing is left but what was written.
+    pub fn restart(&mut self) {
+        self.cut_after = None;
+        self.since.clear();
+        self.seen.clear();
+        self.now.steady = deployd::model::Steady(0);
+        self.now.wall = self.now.wall.plus(Milliseconds::seconds(1));
+    }
+
+    /// Runs the steps that may start now. How many did.
+    pub fn round(&mut self, plan: &Plan) -> Result<usize, Cut> {
+        let next = self.with(|inputs| frontier(plan, inputs));
+        let sealed = self.seal.get_or_insert_with(|| seal(plan));
+        let news: Vec<String> = unsealed(plan, sealed).iter().map(|id| id.to_string()).collect();
+        sealed.extend(seal(plan));
+        let steps: Vec<Step> = next.iter().map(|id| plan.steps[id].clone()).collect();
+        self.resealed.extend(next.iter().map(StepId::to_string).filter(|id| news.contains(id)));
+        let mut orders = Vec::new();
+        for step in steps {
+            self.log.push(format!("{} {}", step.act, short(&step.identity)));
+            match step.act {
+                Act::Forget => self.write(|record| drop(record.owned.remove(&step.identity)))?,
+                _ => orders.push(self.intend(step)?),
+            }
+        }
+        for (step, asked, before) in orders {
+            self.order(&step, &asked, before.as_ref())?;
+        }
+        Ok(next.len())
+    }
+
+    fn intend(&mut self, step: Step) -> Result<(Step, Asked, Option<Owned>), Cut> {
+        let before = self.record.owned.get(&step.identity).cloned();
+        let known = Known { record: &self.record, secret_versions: &self.secrets, foreign: &self.foreign };
+        let shape = shape_of(&step.target, &step.pins, step.once_for);
+        let digest = match asked_of(&step.target, &step.pins, step.once_for, &known) {
+            Some(digest) => digest,
+            None if matches!(step.act, Act::Create | Act::Update) => {
+                panic!("{} {} was started, and cannot be filled", step.act, step.identity)
+            }
+            None => shape,
+        };
+        let desired = self.graph(self.record.stack.target);
+        let node = desired.nodes.get(&step.identity.address);
+        let asked = ask(&step, node, before.as_ref(), (shape, digest), &self.deployment_id(), self.now.wall);
+        let (deployment, intended) = (self.deployment_id(), asked.intended.clone());
+        self.write(|record| {
+            let identity = intended.identity.clone();
+            let life = record.lives.entry(identity.address.clone()).or_default();
+            *life = (*life).max(identity.incarnation);
+            record.owned.insert(identity, intended);
+            if let Some(consent) = step.consent.as_ref().and_then(|id| record.consents.get_mut(id)) {
+                consent.used = Some(deployment);
+            }
+        })?;
+        Ok((step, asked, before))
+    }
+
+    fn order(&mut self, step: &Step, asked: &Asked, before: Option<&Owned>) -> Result<(), Cut> {
+        let filled = match step.act {
+            Act::Create | Act::Update => fill(&step.target, &self.record, &step.pins),
+            _ => deployd::model::Value::Null,
+        };
+        self.moment()?;
+        let protected = asked.intended.protection == Data::HoldsData;
+        let answer = self.world.apply(step, filled, asked.done.asked, protected);
+        self.moment()?;
+        self.since.remove(&step.identity);
+        let now = self.now.wall;
+        let row = match answer {
+            Answer::Done(condition) => {
+                let there = self.world.things.get(&step.identity);
+                let answered = there.map(|thing| outputs(&step.identity, thing)).unwrap_or_default();
+                done(asked, &condition, answered, now)
+            }
+            Answer::Failed(fault, why) => {
+                self.log.push(format!("  {} {} failed: {why}", step.act, short(&step.identity)));
+                failed(asked, before, fault, why, Some(rules_of(&step.kind).create), now)
+            }
+        };
+        self.write(|record| drop(record.owned.insert(row.identity.clone(), row)))
+    }
+
+    /// The verdict's one commit, and whether there is more to do.
+    pub fn react(&mut self, plan: &Plan) -> Result<Option<End>, Cut> {
+        match plan.verdict.clone() {
+            Verdict::Proceed => return Ok(None),
+            Verdict::AwaitApproval { .. } => return Ok(Some(End::Awaits)),
+            Verdict::Done => {
+                self.done()?;
+                return Ok(Some(End::Done));
+            }
+            Verdict::RollBack { bad, to, why } => {
+                self.log.push(format!("roll back from {} to {}: {why}", self.names[&bad], self.names[&to]));
+                let good = self.graph(Some(to));
+                let brought: Vec<Identity> = parked(&self.record, &good, kinds()).into_iter().cloned().collect();
+                self.write(|record| {
+                    record.stack.target = Some(to);
+                    record.stack.quarantine.insert(bad, why);
+                    for identity in brought {
+                        record.owned.get_mut(&identity).expect("it is a row").phase = Phase::Parked;
+                    }
+                })?;
+            }
+            Verdict::Fail(why) => {
+                self.log.push(format!("fail: {why}"));
+                self.write(|record| {
+                    record.stack.state = StackState::Broken;
+                    record.stack.quarantine.extend(record.stack.target.map(|target| (target, why)));
+                })?;
+            }
+        }
+        // The way back was approved with the way there.
+        self.seal = None;
+        Ok(None)
+    }
+
+    fn done(&mut self) -> Result<(), Cut> {
+        let desired = self.graph(self.record.stack.target);
+        self.write(|record| {
+            let stack = &mut record.stack;
+            let is_broken = stack.target.is_some_and(|target| stack.quarantine.contains_key(&target));
+            match stack.wish {
+                Wish::Run { .. } if is_broken => {}
+                Wish::Run { .. } => {
+                    stack.good = stack.target;
+                    stack.state = StackState::Available;
+                    let is_used = |owned: &&mut Owned| {
+                        owned.phase == Phase::Parked && desired.nodes.contains_key(&owned.identity.address)
+                    };
+                    record.owned.values_mut().filter(is_used).for_each(|owned| owned.phase = Phase::Standing);
+                }
+                Wish::Stopped => stack.state = StackState::Stopped,
+                Wish::Gone if record.owned.is_empty() => {
+                    stack.state = StackState::Deleted;
+                    (stack.target, stack.good) = (None, None);
+                    stack.quarantine.clear();
+                }
+                Wish::Gone => stack.state = StackState::Stopped,
+            }
+        })
+    }
+
+    /// Rounds until there is nothing to do, or nothing that can be done. Things settle when nothing else moves.
+    pub fn run(&mut self) -> Result<End, Cut> {
+        let nodes = self.graph(self.record.stack.target).nodes.len() + self.record.owned.len();
+        let rounds_max = 60 + 24 * nodes;
+        let mut idle = 0;
+        for _ in 0..rounds_max {
+            self.look()?;
+            let (plan, report) = self.plan();
+            let before = self.record.stack.clone();
+            if let Some(end) = self.react(&plan)? {
+                return Ok(end);
+            }
+            if self.record.stack != before {
+                continue;
+            }
+            if self.round(&plan)? > 0 {
+                idle = 0;
+                continue;
+            }
+            if self.world.settle() {
+                idle = 0;
+            } else {
+                idle += 1;
+            }
+            let Some(at) = report.wake_at else { return Ok(End::Waits) };
+            self.pass(Milliseconds(at.0.saturating_sub(self.now.steady.0).max(100)));
+            if idle > IDLE_MAX {
+                return Ok(End::Waits);
+            }
+        }
+        Ok(End::Endless)
+    }
+
+    /// Time passes.
+    pub fn pass(&mut self, span: Milliseconds) {
+        self.now.wall = self.now.wall.plus(span);
+        self.now.steady = self.now.steady.plus(span);
+    }
+
+    /// A person gives leave for everything that is asked for; how much that was.
+    pub fn consent_all(&mut self, plan: &Plan, report: &Report) -> usize {
+        for needs in &report.needs_consent {
+            let consent = Consent {
+                identity: needs.identity.clone(),
+                act: needs.act,
+                step: needs.step,
+                plan: plan.digest,
+                principal: Principal("person".to_owned()),
+                expires: self.now.wall.plus(Milliseconds::seconds(3600)),
+                used: None,
+            };
+            let id = ConsentId(format!("{} {:?} {}", needs.identity, needs.act, needs.step.short()));
+            self.record.consents.insert(id, consent);
+        }
+        report.needs_consent.len()
+    }
+}
+
+/// Looks in a row at which nothing moved, after which it counts as waiting: longer than any kind may settle here.
+const IDLE_MAX: u32 = 60;
+
+/// `app.1#2`.
+pub fn short(identity: &Identity) -> String {
+    match identity.incarnation {
+        1 => identity.address.short(),
+        life => format!("{}#{life}", identity.address.short()),
+    }
+}

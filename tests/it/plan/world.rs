@@ -1,0 +1,271 @@
+//! A small world for plans: things with receipts, which do what they are asked, settle, and are meddled with.
+//!
+//! It holds the line that no plan may cross: what breaks a law is written down the moment it happens.
+
+use super::kinds::rules_of;
+use deployd::graph::{Create, Lifecycle, Outputs};
+use deployd::model::{Digest, Identity, Kind, Milliseconds, Name, Value, Wall};
+use deployd::plan::{Act, Step};
+use deployd::state::{
+    Condition, Exit, Handle, Owner, Presence, Present, Receipt, Recorded, RecordedOutput, Seen, Settling, Why, WhyCode,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Ours.
+pub const INSTANCE: &str = "ours";
+
+/// One thing of the world.
+#[derive(Clone, Debug)]
+pub struct Thing {
+    pub kind: Kind,
+    pub owner: Owner,
+    /// What it was filled with.
+    pub fields: Value,
+    pub asked: Option<Digest>,
+    pub condition: Condition,
+    pub in_flight: Option<u32>,
+    /// How often it was made: twice is once too often where nothing protects it.
+    pub made: u32,
+}
+
+/// What an order comes to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    Refused,
+    Retry,
+    Unreachable,
+    /// Nobody knows, and it happened.
+    Happened,
+    /// Nobody knows, and it did not.
+    Lost,
+}
+
+/// What an order was answered.
+pub enum Answer {
+    Done(Condition),
+    Failed(Fault, Why),
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    pub things: BTreeMap<Identity, Thing>,
+    /// Failures that wait for the next order to an address, by its short name.
+    pub faults: BTreeMap<String, Vec<Fault>>,
+    /// What cannot be read, by short name; `*` is everything.
+    pub unreadable: BTreeSet<String>,
+    /// What is seen as it was before it was made: absent, and not freshly.
+    pub stale: BTreeSet<String>,
+    /// What does not settle by itself, by short name.
+    pub slow: BTreeSet<String>,
+    /// The laws that were broken.
+    pub broken: Vec<String>,
+    /// How often each life was made, whatever became of it.
+    pub made: BTreeMap<Identity, u32>,
+}
+
+impl World {
+    /// What is seen of a life.
+    pub fn look(&self, identity: &Identity, now: Wall) -> Seen {
+        let short = identity.address.short();
+        let is = |set: &BTreeSet<String>| set.contains(&short) || set.contains("*");
+        let unreadable = Presence::Unknown(Why::new(WhyCode::NotReadable, "it does not answer"));
+        let (fresh, presence) = match self.things.get(identity) {
+            _ if is(&self.unreadable) => (false, unreadable),
+            _ if is(&self.stale) => (false, Presence::Absent),
+            None => (true, Presence::Absent),
+            Some(thing) => (true, Presence::Present(Box::new(self.present(identity, thing)))),
+        };
+        Seen { looked: now, fresh, presence }
+    }
+
+    fn present(&self, identity: &Identity, thing: &Thing) -> Present {
+        Present {
+            handle: Handle(format!("thing-{identity}")),
+            owner: thing.owner.clone(),
+            fields: thing.fields.clone(),
+            asked: thing.asked,
+            condition: thing.condition.clone(),
+            outputs: outputs(identity, thing),
+            in_flight: thing.in_flight,
+        }
+    }
+
+    /// Does an order.
+    pub fn apply(&mut self, step: &Step, filled: Value, asked: Digest, protected: bool) -> Answer {
+        let short = step.identity.address.short();
+        let fault = self.faults.get_mut(&short).and_then(|faults| (!faults.is_empty()).then(|| faults.remove(0)));
+        let why = |text: &str| Why::new(WhyCode::Other, text);
+        match fault {
+            Some(Fault::Refused) => return Answer::Failed(Fault::Refused, why("it may not be so")),
+            Some(Fault::Retry) => return Answer::Failed(Fault::Retry, why("too many requests")),
+            Some(Fault::Unreachable) => return Answer::Failed(Fault::Unreachable, why("no answer")),
+            Some(Fault::Lost) => return Answer::Failed(Fault::Lost, why("the connection broke")),
+            Some(Fault::Happened) => {
+                drop(self.act(step, filled, asked, protected));
+                return Answer::Failed(Fault::Happened, why("the connection broke"));
+            }
+            None => {}
+        }
+        match self.act(step, filled, asked, protected) {
+            Ok(condition) => Answer::Done(condition),
+            Err(text) => Answer::Failed(Fault::Refused, why(&text)),
+        }
+    }
+
+    fn act(&mut self, step: &Step, filled: Value, asked: Digest, protected: bool) -> Result<Condition, String> {
+        let identity = &step.identity;
+        let is_ours = |thing: &Thing| matches!(&thing.owner, Owner::Ours(receipt) if receipt.identity == *identity);
+        let there = self.things.get(identity).map(is_ours);
+        match (step.act, there) {
+            (Act::Create, Some(false)) => return Err("the name is taken".to_owned()),
+            (Act::Update | Act::Delete | Act::Retire, Some(false)) => {
+                self.broken.push(format!("law 7: {} of {identity}, which is not ours", step.act));
+                return Err("not yours".to_owned());
+            }
+            (Act::Update | Act::Adopt, None) => return Err("there is no such thing".to_owned()),
+            (Act::Delete | Act::Retire, None) => return Ok(Condition::Leaving),
+            _ => {}
+        }
+        match step.act {
+            Act::Create => self.make(step, filled, asked),
+            Act::Update | Act::Adopt => {
+                let thing = self.things.get_mut(identity).expect("it is there");
+                thing.owner = ours(identity);
+                thing.asked = Some(asked);
+                if step.act == Act::Update {
+                    thing.fields = filled;
+                }
+                thing.condition = first(&step.kind, &thing.fields);
+                Ok(thing.condition.clone())
+            }
+            Act::Delete | Act::Retire => {
+                if protected && step.consent.is_none() {
+                    self.broken.push(format!("law 7: {} of {identity}, which holds data", step.act));
+                }
+                let thing = self.things.get_mut(identity).expect("it is there");
+                thing.condition = Condition::Leaving;
+                Ok(Condition::Leaving)
+            }
+            Act::Replace | Act::Forget => unreachable!("it has no order"),
+        }
+    }
+
+    fn make(&mut self, step: &Step, filled: Value, asked: Digest) -> Result<Condition, String> {
+        let identity = &step.identity;
+        let condition = first(&step.kind, &filled);
+        let protects = !matches!(rules_of(&step.kind).create, Create::AtMostOnce { .. });
+        if let Some(thing) = self.things.get_mut(identity) {
+            if !protects {
+                thing.made += 1;
+                self.broken.push(format!("law 4: {identity} was made twice"));
+            }
+            (thing.fields, thing.asked) = (filled, Some(asked));
+            return Ok(thing.condition.clone());
+        }
+        let count = self.made.entry(identity.clone()).or_default();
+        *count += 1;
+        if *count > 1 {
+            self.broken.push(format!("law 4: {identity} was made again after it was gone"));
+        }
+        self.alone(step);
+        let is_workload = rules_of(&step.kind).role == deployd::graph::Role::Workload;
+        let thing = Thing {
+            kind: step.kind.clone(),
+            owner: ours(identity),
+            fields: filled,
+            asked: Some(asked),
+            condition: condition.clone(),
+            in_flight: is_workload.then_some(0),
+            made: 1,
+        };
+        self.things.insert(identity.clone(), thing);
+        Ok(condition)
+    }
+
+    /// Where a kind does not stand beside itself, there is one life at a time.
+    fn alone(&mut self, step: &Step) {
+        let rules = rules_of(&step.kind);
+        let may_stand_beside = rules.is_rolled()
+            || rules.lifecycle != Lifecycle::Standing
+            || rules.replace == deployd::graph::Replace::CreateFirst;
+        let address = &step.identity.address;
+        let other = self.things.iter().find(|(identity, thing)| {
+            identity.address == *address && matches!(thing.owner, Owner::Ours(_)) && thing.kind == step.kind
+        });
+        if let Some((other, _)) = other.filter(|_| !may_stand_beside) {
+            self.broken.push(format!("S1: {} is made beside {other}", step.identity));
+        }
+    }
+
+    /// Time passes: what is on its way arrives, what is leaving goes. Whether anything did.
+    pub fn settle(&mut self) -> bool {
+        let mut moved = false;
+        let mut gone = Vec::new();
+        for (identity, thing) in &mut self.things {
+            if self.slow.contains(&identity.address.short()) {
+                continue;
+            }
+            match &thing.condition {
+                Condition::Settling(what) if what.0 != SLOW => {
+                    thing.condition = last(&thing.kind, &thing.fields);
+                    moved = true;
+                }
+                Condition::Leaving => gone.push(identity.clone()),
+                _ => {}
+            }
+        }
+        moved |= !gone.is_empty();
+        gone.iter().for_each(|identity| drop(self.things.remove(identity)));
+        moved
+    }
+}
+
+pub fn ours(identity: &Identity) -> Owner {
+    Owner::Ours(Receipt { instance: INSTANCE.to_owned(), identity: identity.clone() })
+}
+
+/// What something with `slow` in its fields says for ever.
+pub const SLOW: &str = "connection refused";
+
+fn has(fields: &Value, word: &str) -> bool {
+    let mut found = false;
+    fields.visit(&mut |_, leaf| found |= leaf.as_text() == Some(word));
+    found
+}
+
+/// How something is right after it was asked for.
+fn first(kind: &Kind, fields: &Value) -> Condition {
+    let rules = rules_of(kind);
+    match rules.lifecycle {
+        _ if has(fields, "slow") => Condition::Settling(Settling(SLOW.to_owned())),
+        Lifecycle::Standing if rules.usually <= Milliseconds(10) => last(kind, fields),
+        _ => Condition::Settling(Settling("on its way".to_owned())),
+    }
+}
+
+/// How something is once it has settled. What has `bad` in its fields does not get well.
+fn last(kind: &Kind, fields: &Value) -> Condition {
+    let is_bad = has(fields, "bad");
+    match rules_of(kind).lifecycle {
+        Lifecycle::Once => {
+            let last_lines = if is_bad { vec!["it is bad".to_owned()] } else { Vec::new() };
+            Condition::Finished(Exit { code: i32::from(is_bad), last_lines })
+        }
+        _ if is_bad => Condition::Failed(Why::new(WhyCode::NotHealthy, "GET /healthz answered 500")),
+        _ => Condition::Ready,
+    }
+}
+
+/// What a life answers: late where its kind says so, and never the same as another life.
+pub fn outputs(identity: &Identity, thing: &Thing) -> BTreeMap<Name, RecordedOutput> {
+    let Outputs::Fixed(all) = &rules_of(&thing.kind).outputs else { return BTreeMap::new() };
+    let is_late =
+        matches!(thing.condition, Condition::Settling(_)) && rules_of(&thing.kind).usually > Milliseconds::seconds(60);
+    let named = all.keys().flat_map(|name| [name.clone(), Name::new(&format!("{name}-http")).unwrap()]);
+    named.filter(|_| !is_late).map(|name| (name.clone(), output(identity, &name))).collect()
+}
+
+fn output(identity: &Identity, name: &Name) -> RecordedOutput {
+    let text = format!("{}#{}:{name}", identity.address.short(), identity.incarnation);
+    RecordedOutput { digest: Digest::of(&text), value: Recorded::Plain(Value::from(text)) }
+}
