@@ -136,7 +136,7 @@ fn waits_for(rows: &StackRows, glance: &Glance, plan: &Plan, step: &Step) -> Str
             );
             (!is_over).then(|| format!("waits for {} ({})", other.identity.address.short(), other.act))
         }
-        After::Is(..) => None,
+        After::Is(..) | After::Brought => None,
     });
     open.unwrap_or_else(|| "its turn".to_owned())
 }

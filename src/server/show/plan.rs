@@ -65,7 +65,7 @@ fn in_order(plan: &plan::Plan) -> impl Iterator<Item = (&plan::StepId, &plan::St
     for (id, step) in &plan.steps {
         let needed = step.after.iter().filter_map(|after| match after {
             After::Step(other) => plan.steps.get_key_value(other).map(|(other, _)| other),
-            After::Is(..) => None,
+            After::Is(..) | After::Brought => None,
         });
         let needed: BTreeSet<&plan::StepId> = needed.collect();
         needed.iter().for_each(|other| then.entry(other).or_default().push(id));
@@ -162,6 +162,7 @@ fn word(code: &impl serde::Serialize) -> String {
 fn after(after: &After) -> String {
     match after {
         After::Step(step) => step.0.clone(),
+        After::Brought => "everything that is wanted serves".to_owned(),
         After::Is(address, life, is) => {
             let life = life.map(|life| format!("#{life}")).unwrap_or_default();
             let is = match is {
