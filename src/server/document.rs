@@ -39,6 +39,11 @@ pub fn complete(mut document: OpenApi) -> OpenApi {
     let mut schemas = vec![(Problem::name().into_owned(), Problem::schema())];
     Problem::schemas(&mut schemas);
     components.schemas.extend(schemas);
+    for (_, name, description) in PROBLEMS {
+        let content = Content::builder().schema(Some(Ref::from_schema_name(Problem::name()))).build();
+        let response = ResponseBuilder::new().description(*description).content(PROBLEM_JSON, content).build();
+        components.responses.insert((*name).to_owned(), RefOr::T(response));
+    }
     for item in document.paths.paths.values_mut() {
         let operations = [
             (HttpMethod::Get, &mut item.get),
@@ -82,10 +87,9 @@ fn complete_operation(method: &HttpMethod, operation: &mut Operation) {
         changes: changes && !is_open,
         compares: CONDITIONAL.contains(&id.as_str()) || NAMES_PLAN.contains(&id.as_str()),
     };
-    for (status, description) in statuses(&shape) {
-        let content = Content::builder().schema(Some(Ref::from_schema_name(Problem::name()))).build();
-        let response = ResponseBuilder::new().description(description).content(PROBLEM_JSON, content).build();
-        operation.responses.responses.entry(status.to_string()).or_insert(RefOr::T(response));
+    for status in statuses(&shape) {
+        let response = RefOr::Ref(Ref::from_response_name(name_of(status)));
+        operation.responses.responses.entry(status.to_string()).or_insert(response);
     }
 }
 
@@ -98,33 +102,39 @@ struct Shape {
     compares: bool,
 }
 
+/// Everything that may go wrong: its status, what the document calls it, and what it means.
+const PROBLEMS: &[(u16, &str, &str)] = &[
+    (400, "BadRequest", "A parameter or a header is not what it should be, or the body is no JSON."),
+    (401, "Unauthorized", "Nobody says who asks, or nobody has that token."),
+    (403, "Forbidden", "The host or the origin is foreign, or a scope, an approval or a consent is missing."),
+    (404, "NotFound", "There is nothing of that name."),
+    (408, "TooSlow", "The body did not come in time."),
+    (409, "Conflict", "It contradicts what is: a second owner, a queue that is full, a rule."),
+    (412, "Moved", "What was read or shown has changed since."),
+    (413, "TooLarge", "The body is too large."),
+    (415, "NotJson", "The body does not say that it is JSON."),
+    (422, "Mistakes", "The body is not what is asked for, or the files have mistakes."),
+    (500, "Bug", "A mistake of deployd's own."),
+    (503, "Unavailable", "It cannot be done now: ask again."),
+    (507, "StoreFull", "There is no room in the state folder."),
+];
+
+fn name_of(status: u16) -> &'static str {
+    let known = PROBLEMS.iter().find(|(known, _, _)| *known == status);
+    known.expect("what may go wrong is described").1
+}
+
 /// What may go wrong with an operation of that shape.
-fn statuses(shape: &Shape) -> Vec<(u16, &'static str)> {
-    let mut all = vec![
-        (400, "A parameter or a header is not what it should be, or the body is no JSON."),
-        (403, "The host or the origin is foreign, or a scope, an approval or a consent is missing."),
-        (500, "A mistake of deployd's own."),
-        (503, "It cannot be done now: ask again."),
+fn statuses(shape: &Shape) -> Vec<u16> {
+    let mut all = vec![400, 403, 500, 503];
+    let also = [
+        (!shape.is_open, &[401][..]),
+        (shape.of_path, &[404]),
+        (shape.has_body, &[408, 413, 415, 422]),
+        (shape.changes, &[409, 507]),
+        (shape.compares, &[412]),
     ];
-    if !shape.is_open {
-        all.push((401, "Nobody says who asks, or nobody has that token."));
-    }
-    if shape.of_path {
-        all.push((404, "There is nothing of that name."));
-    }
-    if shape.has_body {
-        all.push((408, "The body did not come in time."));
-        all.push((413, "The body is too large."));
-        all.push((415, "The body does not say that it is JSON."));
-        all.push((422, "The body is not what is asked for, or the files have mistakes."));
-    }
-    if shape.changes {
-        all.push((409, "It contradicts what is: a second owner, a queue that is full, a rule."));
-        all.push((507, "There is no room in the state folder."));
-    }
-    if shape.compares {
-        all.push((412, "What was read or shown has changed since."));
-    }
+    also.iter().filter(|(may, _)| *may).for_each(|(_, statuses)| all.extend_from_slice(statuses));
     all
 }
 

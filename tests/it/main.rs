@@ -15,6 +15,7 @@ mod proxy;
 mod repository;
 mod resolve;
 mod schemas;
+mod server;
 mod source;
 mod store;
 mod tidy;

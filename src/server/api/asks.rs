@@ -1,6 +1,6 @@
 //! What is sent in: the bodies of requests. Unknown fields are refused.
 
-use super::words::{consent_act, digest, fields, identity, mode, name};
+use super::schema;
 use crate::model::{Digest, Identity, Name};
 use crate::state::{ConsentAct, Mode};
 use serde::{Deserialize, Serialize};
@@ -24,11 +24,11 @@ pub struct Run {
     pub folder: String,
     /// Only these of its services; all of them when empty.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    #[schema(value_type = Vec<String>, max_items = 1000)]
+    #[schema(value_type = Vec<schema::Name>, max_items = 1000)]
     pub services: BTreeSet<Name>,
     /// How it is run.
     #[serde(default)]
-    #[schema(schema_with = mode, required = false)]
+    #[schema(value_type = schema::Mode, required = false)]
     pub mode: Mode,
     /// Why, as history shows it: `up`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,11 +42,11 @@ pub struct Run {
 pub struct Apply {
     /// Only if the plan of now is this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = digest, required = false)]
+    #[schema(value_type = Option<schema::Digest>)]
     pub plan: Option<Digest>,
     /// How it is run.
     #[serde(default)]
-    #[schema(schema_with = mode, required = false)]
+    #[schema(value_type = schema::Mode, required = false)]
     pub mode: Mode,
     /// Why, as history shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,7 +62,7 @@ pub struct MakePlan {
     pub of: PlanOf,
     /// How it would be run.
     #[serde(default)]
-    #[schema(schema_with = mode, required = false)]
+    #[schema(value_type = schema::Mode, required = false)]
     pub mode: Mode,
 }
 
@@ -77,47 +77,47 @@ pub enum PlanOf {
         folder: String,
         /// Only these of its services.
         #[serde(default)]
-        #[schema(value_type = Vec<String>, max_items = 1000)]
+        #[schema(value_type = Vec<schema::Name>, max_items = 1000)]
         services: BTreeSet<Name>,
     },
     /// What a known stack's source holds now.
     Stack {
         /// Which.
-        #[schema(schema_with = name)]
+        #[schema(value_type = schema::Name)]
         stack: Name,
     },
     /// A known stack, were it brought to a release that is kept.
     Release {
         /// Which stack.
-        #[schema(schema_with = name)]
+        #[schema(value_type = schema::Name)]
         stack: Name,
         /// Which release.
-        #[schema(schema_with = digest)]
+        #[schema(value_type = schema::Digest)]
         release: Digest,
     },
     /// A known stack, were it to be gone.
     Gone {
         /// Which.
-        #[schema(schema_with = name)]
+        #[schema(value_type = schema::Name)]
         stack: Name,
     },
     /// A known stack, were it to be stopped.
     Stopped {
         /// Which.
-        #[schema(schema_with = name)]
+        #[schema(value_type = schema::Name)]
         stack: Name,
     },
     /// A resource of a slug, without a service.
     Resource {
         /// Its name.
-        #[schema(schema_with = name)]
+        #[schema(value_type = schema::Name)]
         name: Name,
         /// The slug.
-        #[schema(schema_with = name)]
+        #[schema(value_type = schema::Name)]
         slug: Name,
         /// What may be set of it.
         #[serde(default)]
-        #[schema(schema_with = fields, required = false)]
+        #[schema(value_type = schema::Fields, required = false)]
         with: serde_json::Value,
     },
 }
@@ -131,7 +131,7 @@ pub struct TakeDown {
     pub keep_data: bool,
     /// What holds data and is to be deleted too, by the names that the manifest gives, after a backup.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    #[schema(value_type = Vec<String>, max_items = 1000)]
+    #[schema(value_type = Vec<schema::Name>, max_items = 1000)]
     pub delete: BTreeSet<Name>,
 }
 
@@ -151,7 +151,7 @@ pub struct Rollback {
 #[serde(deny_unknown_fields)]
 pub struct Approve {
     /// The plan that was looked at.
-    #[schema(schema_with = digest)]
+    #[schema(value_type = schema::Digest)]
     pub plan: Digest,
 }
 
@@ -160,7 +160,7 @@ pub struct Approve {
 #[serde(deny_unknown_fields)]
 pub struct GiveConsent {
     /// The plan in which they were shown.
-    #[schema(schema_with = digest)]
+    #[schema(value_type = schema::Digest)]
     pub plan: Digest,
     /// Which acts on which lives.
     #[schema(min_items = 1, max_items = 1000)]
@@ -172,10 +172,10 @@ pub struct GiveConsent {
 #[serde(deny_unknown_fields)]
 pub struct ConsentTo {
     /// On what.
-    #[schema(schema_with = identity)]
+    #[schema(value_type = schema::Identity)]
     pub identity: Identity,
     /// What.
-    #[schema(schema_with = consent_act)]
+    #[schema(value_type = schema::ConsentAct)]
     pub act: ConsentAct,
 }
 
@@ -196,11 +196,11 @@ pub struct Adopt {
 #[serde(deny_unknown_fields)]
 pub struct PutResource {
     /// The slug.
-    #[schema(schema_with = name)]
+    #[schema(value_type = schema::Name)]
     pub slug: Name,
     /// What may be set of it.
     #[serde(default = "nothing_set")]
-    #[schema(schema_with = fields, required = false)]
+    #[schema(value_type = schema::Fields, required = false)]
     pub with: serde_json::Value,
 }
 
@@ -209,14 +209,14 @@ pub struct PutResource {
 #[serde(deny_unknown_fields)]
 pub struct NewResource {
     /// Its name: its stack's too.
-    #[schema(schema_with = name)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// The slug.
-    #[schema(schema_with = name)]
+    #[schema(value_type = schema::Name)]
     pub slug: Name,
     /// What may be set of it.
     #[serde(default = "nothing_set")]
-    #[schema(schema_with = fields, required = false)]
+    #[schema(value_type = schema::Fields, required = false)]
     pub with: serde_json::Value,
 }
 
@@ -238,7 +238,7 @@ pub struct Check {
     pub of: Files,
     /// In which worlds; in all that the manifest may go to when empty.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    #[schema(value_type = Vec<String>, max_items = 1000)]
+    #[schema(value_type = Vec<schema::Name>, max_items = 1000)]
     pub worlds: BTreeSet<Name>,
 }
 
@@ -250,7 +250,7 @@ pub struct Explain {
     pub of: Files,
     /// Which of their services; not needed where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = name, required = false)]
+    #[schema(value_type = Option<schema::Name>)]
     pub service: Option<Name>,
     /// Which value: `users.instance_class`, `env.LOG_LEVEL`; all values of one thing: `users`; all when nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -266,7 +266,7 @@ pub struct AskWhyNot {
     pub of: Files,
     /// Only these of their services.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    #[schema(value_type = Vec<String>, max_items = 1000)]
+    #[schema(value_type = Vec<schema::Name>, max_items = 1000)]
     pub services: BTreeSet<Name>,
 }
 

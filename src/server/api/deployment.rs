@@ -1,6 +1,7 @@
 //! Deployments: what was accepted, how it goes, and what `down` needs to be told.
 
-use super::words::{Moment, Why, act, address, consent_act, deployment_state, digest, identity, kind, mode, name};
+use super::schema;
+use super::words::{Moment, Why};
 use crate::model::{Address, Digest, Identity, Kind, Name};
 use crate::plan::Act;
 use crate::state::{ConsentAct, DeploymentState, Mode};
@@ -11,10 +12,10 @@ use utoipa::ToSchema;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Accepted {
     /// The world.
-    #[schema(schema_with = name)]
+    #[schema(value_type = schema::Name)]
     pub world: Name,
     /// The stack.
-    #[schema(schema_with = name)]
+    #[schema(value_type = schema::Name)]
     pub stack: Name,
     /// Its number within the stack, from 1.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991u64)]
@@ -25,37 +26,37 @@ pub struct Accepted {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Deployment {
     /// The world.
-    #[schema(schema_with = name)]
+    #[schema(value_type = schema::Name)]
     pub world: Name,
     /// The stack.
-    #[schema(schema_with = name)]
+    #[schema(value_type = schema::Name)]
     pub stack: Name,
     /// Its number within the stack, from 1.
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991u64)]
     pub number: u64,
     /// Where it is.
-    #[schema(schema_with = deployment_state)]
+    #[schema(value_type = schema::DeploymentState)]
     pub state: DeploymentState,
     /// How it is run.
-    #[schema(schema_with = mode)]
+    #[schema(value_type = schema::Mode)]
     pub mode: Mode,
     /// Where its files came from: `folder:/home/alice/guestbook`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// The revision, once it was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = digest, required = false)]
+    #[schema(value_type = Option<schema::Digest>)]
     pub revision: Option<Digest>,
     /// The release, once it was compiled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = digest, required = false)]
+    #[schema(value_type = Option<schema::Digest>)]
     pub release: Option<Digest>,
     /// What people call the release: `81d0b77`, `81d0b77.2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// The plan that it runs, by the digest that approvals name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = digest, required = false)]
+    #[schema(value_type = Option<schema::Digest>)]
     pub plan: Option<Digest>,
     /// Who approved that plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,10 +84,10 @@ pub struct StepOnItsWay {
     /// What is done: `create`, `update`, ...
     pub act: String,
     /// To which life of which address.
-    #[schema(schema_with = identity)]
+    #[schema(value_type = schema::Identity)]
     pub identity: Identity,
     /// What it is.
-    #[schema(schema_with = kind)]
+    #[schema(value_type = schema::Kind)]
     pub kind: Kind,
     /// How far it is.
     pub condition: Condition,
@@ -157,16 +158,16 @@ pub struct Down {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Held {
     /// Which life of which address.
-    #[schema(schema_with = identity)]
+    #[schema(value_type = schema::Identity)]
     pub identity: Identity,
     /// What it is.
-    #[schema(schema_with = kind)]
+    #[schema(value_type = schema::Kind)]
     pub kind: Kind,
     /// How much it holds, where its kind says so: `31 MB`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<String>,
     /// What would need consent.
-    #[schema(schema_with = consent_act)]
+    #[schema(value_type = schema::ConsentAct)]
     pub act: ConsentAct,
 }
 
@@ -188,13 +189,13 @@ pub struct Diff {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Difference {
     /// Where.
-    #[schema(schema_with = address)]
+    #[schema(value_type = schema::Address)]
     pub address: Address,
     /// What it is.
-    #[schema(schema_with = kind)]
+    #[schema(value_type = schema::Kind)]
     pub kind: Kind,
     /// `create` when only the newer has it, `delete` when only the older has it, else `update`.
-    #[schema(schema_with = act)]
+    #[schema(value_type = schema::Act)]
     pub act: Act,
     /// Which fields.
     pub fields: Vec<super::plan::FieldChange>,
@@ -204,16 +205,16 @@ pub struct Difference {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Release {
     /// Its name.
-    #[schema(schema_with = digest)]
+    #[schema(value_type = schema::Digest)]
     pub id: Digest,
     /// What people call it.
     pub label: String,
     /// The revision that it was made of.
-    #[schema(schema_with = digest)]
+    #[schema(value_type = schema::Digest)]
     pub revision: Digest,
     /// Digest of the service's files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = digest, required = false)]
+    #[schema(value_type = Option<schema::Digest>)]
     pub content: Option<Digest>,
     /// What the source called that state: a commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -229,12 +230,12 @@ pub struct Release {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Node {
     /// Where.
-    #[schema(schema_with = address)]
+    #[schema(value_type = schema::Address)]
     pub address: Address,
     /// What it is.
-    #[schema(schema_with = kind)]
+    #[schema(value_type = schema::Kind)]
     pub kind: Kind,
     /// What it is asked to have.
-    #[schema(schema_with = super::words::fields)]
+    #[schema(value_type = schema::Fields)]
     pub fields: serde_json::Value,
 }

@@ -1,5 +1,6 @@
 //! Events and log lines, as they are streamed.
 
+use super::schema;
 use super::words::Moment;
 use crate::model::{Identity, Name};
 use crate::state::EventBody;
@@ -32,14 +33,14 @@ pub struct Event {
     pub at: Moment,
     /// In which world, if it is of a stack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = super::words::name, required = false)]
+    #[schema(value_type = Option<schema::Name>)]
     pub world: Option<Name>,
     /// In which stack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = super::words::name, required = false)]
+    #[schema(value_type = Option<schema::Name>)]
     pub stack: Option<Name>,
     /// What: `{"event": "step_done", ...}`.
-    #[schema(schema_with = super::words::fields)]
+    #[schema(value_type = schema::Fields)]
     pub body: EventBody,
 }
 
@@ -56,7 +57,7 @@ pub struct LogLine {
     /// When.
     pub at: Moment,
     /// Who wrote it.
-    #[schema(schema_with = super::words::identity)]
+    #[schema(value_type = schema::Identity)]
     pub identity: Identity,
     /// Whether to standard error.
     pub is_error: bool,

@@ -12,6 +12,7 @@ pub mod paths;
 pub mod plan;
 pub mod problem;
 pub mod question;
+pub mod schema;
 pub mod secret;
 pub mod stack;
 pub mod words;

@@ -1,6 +1,7 @@
 //! Plans: what would be done, why, what is held, and what a person would have to give leave for.
 
-use super::words::{Moment, Place, Why, act, address, consent_act, digest, fields, identity, kind, name};
+use super::schema;
+use super::words::{Moment, Place, Why};
 use crate::model::{Address, Digest, Identity, Kind, Name};
 use crate::plan::Act;
 use crate::state::ConsentAct;
@@ -12,21 +13,21 @@ use utoipa::ToSchema;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Plan {
     /// Names it: what approvals and consents refer to.
-    #[schema(schema_with = digest)]
+    #[schema(value_type = schema::Digest)]
     pub digest: Digest,
     /// The world.
-    #[schema(schema_with = name)]
+    #[schema(value_type = schema::Name)]
     pub world: Name,
     /// The stack.
-    #[schema(schema_with = name)]
+    #[schema(value_type = schema::Name)]
     pub stack: Name,
     /// The revision, if it is one's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = digest, required = false)]
+    #[schema(value_type = Option<schema::Digest>)]
     pub revision: Option<Digest>,
     /// To which release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = digest, required = false)]
+    #[schema(value_type = Option<schema::Digest>)]
     pub release: Option<Digest>,
     /// When it was made.
     pub made: Moment,
@@ -59,10 +60,10 @@ pub enum Verdict {
     /// The release failed: back to the last good one.
     RollBack {
         /// The release that failed.
-        #[schema(schema_with = digest)]
+        #[schema(value_type = schema::Digest)]
         bad: Digest,
         /// The last good one.
-        #[schema(schema_with = digest)]
+        #[schema(value_type = schema::Digest)]
         to: Digest,
         /// Why.
         why: Why,
@@ -80,19 +81,19 @@ pub struct Step {
     /// Its name within the plan.
     pub id: String,
     /// What is done.
-    #[schema(schema_with = act)]
+    #[schema(value_type = schema::Act)]
     pub act: Act,
     /// To which life of which address.
-    #[schema(schema_with = identity)]
+    #[schema(value_type = schema::Identity)]
     pub identity: Identity,
     /// What it is.
-    #[schema(schema_with = kind)]
+    #[schema(value_type = schema::Kind)]
     pub kind: Kind,
     /// Whether it holds data, and so is protected.
     pub holds_data: bool,
     /// What it is to have, for what is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = fields, required = false)]
+    #[schema(value_type = Option<schema::Fields>)]
     pub fields: Option<serde_json::Value>,
     /// Which fields change, for what is changed or replaced.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -106,7 +107,7 @@ pub struct Step {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consent: Option<String>,
     /// Names it for ever: act, identity, target and what it starts from.
-    #[schema(schema_with = digest)]
+    #[schema(value_type = schema::Digest)]
     pub digest: Digest,
 }
 
@@ -126,11 +127,11 @@ pub struct FieldChange {
     pub path: String,
     /// What it was; nothing where it was not there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<schema::Json>)]
     pub from: Option<serde_json::Value>,
     /// What it is to be; nothing where it goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<schema::Json>)]
     pub to: Option<serde_json::Value>,
     /// Where that is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,15 +143,15 @@ pub struct FieldChange {
 pub struct About {
     /// The kind of what is made of it, as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = kind, required = false)]
+    #[schema(value_type = Option<schema::Kind>)]
     pub kind: Option<Kind>,
     /// The slug that was asked for, if it is a requirement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = name, required = false)]
+    #[schema(value_type = Option<schema::Name>)]
     pub slug: Option<Name>,
     /// The slug that it stands in for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = name, required = false)]
+    #[schema(value_type = Option<schema::Name>)]
     pub stands_in_for: Option<Name>,
     /// Where it is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -184,7 +185,7 @@ pub struct Report {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Line {
     /// About what.
-    #[schema(schema_with = address)]
+    #[schema(value_type = schema::Address)]
     pub at: Address,
     /// For machines: `settling`, `needs_another`, `protected`, ...
     pub code: String,
@@ -200,12 +201,12 @@ pub struct Line {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct NeedsConsent {
     /// To which life of which address.
-    #[schema(schema_with = identity)]
+    #[schema(value_type = schema::Identity)]
     pub identity: Identity,
     /// For what.
-    #[schema(schema_with = consent_act)]
+    #[schema(value_type = schema::ConsentAct)]
     pub act: ConsentAct,
     /// The digest of the step.
-    #[schema(schema_with = digest)]
+    #[schema(value_type = schema::Digest)]
     pub step: Digest,
 }

@@ -1,7 +1,8 @@
 //! `Problem`: why something was not done, as `application/problem+json` (RFC 9457).
 
 use super::deployment::Held;
-use super::words::{Place, Why, digest};
+use super::schema;
+use super::words::{Place, Why};
 use crate::diagnostic::{Owner, Severity};
 use crate::model::Digest;
 use serde::{Deserialize, Serialize};
@@ -42,10 +43,10 @@ pub struct Problem {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Changed {
     /// The plan that was named.
-    #[schema(schema_with = digest)]
+    #[schema(value_type = schema::Digest)]
     pub named: Digest,
     /// The plan of now: look at it, then ask again.
-    #[schema(schema_with = digest)]
+    #[schema(value_type = schema::Digest)]
     pub now: Digest,
     /// What is planned otherwise now, one sentence each.
     pub moved: Vec<Moved>,
@@ -55,7 +56,7 @@ pub struct Changed {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Moved {
     /// What.
-    #[schema(schema_with = super::words::address)]
+    #[schema(value_type = schema::Address)]
     pub address: crate::model::Address,
     /// How.
     pub how: String,
@@ -67,7 +68,7 @@ pub struct Diagnostic {
     /// What machines call it: `unknown-slug`.
     pub code: String,
     /// How bad it is: `error`, `warning`, `note`.
-    #[schema(schema_with = severity)]
+    #[schema(value_type = schema::Severity)]
     pub severity: Severity,
     /// Where; nothing for what stands in no file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,7 +88,7 @@ pub struct Diagnostic {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub related: Vec<Related>,
     /// Who can mend it: `"developer"`, `{"world": "staging"}`, `{"repository": "acme"}`.
-    #[schema(schema_with = owner)]
+    #[schema(value_type = schema::Owner)]
     pub owner: Owner,
 }
 
@@ -101,26 +102,6 @@ pub struct Related {
     /// The line, as it stands, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<String>,
-}
-
-fn severity() -> utoipa::openapi::Schema {
-    use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
-    let text = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String));
-    text.enum_values(Some(["error", "warning", "note"])).description(Some("How bad it is.")).build().into()
-}
-
-/// Who can mend something.
-pub fn owner() -> utoipa::openapi::Schema {
-    use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type};
-    let text = || ObjectBuilder::new().schema_type(SchemaType::Type(Type::String));
-    let of = |key: &str| ObjectBuilder::new().property(key, text()).required(key);
-    OneOfBuilder::new()
-        .item(Schema::from(text().enum_values(Some(["developer"])).build()))
-        .item(Schema::from(of("world").build()))
-        .item(Schema::from(of("repository").build()))
-        .description(Some("Who can mend it: the developer, or the systems engineer of a world or a repository."))
-        .build()
-        .into()
 }
 
 impl From<&crate::diagnostic::Diagnostic> for Diagnostic {

@@ -1,7 +1,8 @@
 //! Answers to what people ask about files: what is wrong, who set this, why not there.
 
-use super::problem::{Diagnostic, owner};
-use super::words::{Place, address, kind, name};
+use super::problem::Diagnostic;
+use super::schema;
+use super::words::Place;
 use crate::diagnostic::Owner;
 use crate::model::{Address, Kind, Name};
 use serde::{Deserialize, Serialize};
@@ -13,10 +14,10 @@ pub struct Checked {
     /// Mistakes, warnings and notes, sorted by place.
     pub diagnostics: Vec<Diagnostic>,
     /// The services that were found.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::Name>)]
     pub services: Vec<Name>,
     /// The worlds that they were checked for.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::Name>)]
     pub worlds: Vec<Name>,
     /// How many files were read.
     #[schema(maximum = 4_294_967_295u64)]
@@ -29,14 +30,14 @@ pub struct Checked {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Explanation {
     /// Of what.
-    #[schema(schema_with = address)]
+    #[schema(value_type = schema::Address)]
     pub address: Address,
     /// What that is.
-    #[schema(schema_with = kind)]
+    #[schema(value_type = schema::Kind)]
     pub kind: Kind,
     /// The slug that it stands in for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = name, required = false)]
+    #[schema(value_type = Option<schema::Name>)]
     pub stands_in_for: Option<Name>,
     /// Which field.
     pub path: String,
@@ -45,10 +46,10 @@ pub struct Explanation {
     /// Where it comes from, from who said it last.
     pub chain: Vec<Link>,
     /// The parameters that may be set of it with `with:`.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::Name>)]
     pub may_set: Vec<Name>,
     /// Who may say it otherwise.
-    #[schema(schema_with = owner)]
+    #[schema(value_type = schema::Owner)]
     pub owner: Owner,
 }
 
@@ -71,7 +72,7 @@ pub struct Link {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WhyNot {
     /// The world.
-    #[schema(schema_with = name)]
+    #[schema(value_type = schema::Name)]
     pub world: Name,
     /// Each service.
     pub services: Vec<ServiceFits>,
@@ -81,7 +82,7 @@ pub struct WhyNot {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ServiceFits {
     /// The service.
-    #[schema(schema_with = name)]
+    #[schema(value_type = schema::Name)]
     pub service: Name,
     /// Whether it can.
     pub fits: bool,
@@ -95,10 +96,10 @@ pub struct ServiceFits {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Misfit {
     /// What the manifest calls it.
-    #[schema(schema_with = name)]
+    #[schema(value_type = schema::Name)]
     pub requirement: Name,
     /// The slug.
-    #[schema(schema_with = name)]
+    #[schema(value_type = schema::Name)]
     pub slug: Name,
     /// Where it is required.
     pub place: Place,
@@ -109,7 +110,7 @@ pub struct Misfit {
     /// The capabilities that the world has.
     pub has: Vec<String>,
     /// Outputs that the manifest refers to and that what could stand in does not offer.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::Name>)]
     pub lacks: Vec<Name>,
     /// What it needs, in a sentence.
     pub sentence: String,

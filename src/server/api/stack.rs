@@ -2,7 +2,8 @@
 
 use super::deployment::{Condition, Deployment};
 use super::plan::{About, Report};
-use super::words::{Moment, Why, digest, fields, from, identity, kind, name, stack_state};
+use super::schema;
+use super::words::{Moment, Why};
 use crate::model::{Digest, Identity, Kind, Name};
 use crate::state::{From, StackState};
 use serde::{Deserialize, Serialize};
@@ -13,14 +14,14 @@ use utoipa::ToSchema;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Stack {
     /// The world.
-    #[schema(schema_with = name)]
+    #[schema(value_type = schema::Name)]
     pub world: Name,
     /// Its name.
-    #[schema(schema_with = name)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// How it is; nothing when it is set aside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = stack_state, required = false)]
+    #[schema(value_type = Option<schema::StackState>)]
     pub state: Option<StackState>,
     /// Since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -30,7 +31,7 @@ pub struct Stack {
     pub wish: Option<Wish>,
     /// What owns it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = from, required = false)]
+    #[schema(value_type = Option<schema::From>)]
     pub from: Option<From>,
     /// Who asked last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,11 +41,11 @@ pub struct Stack {
     pub label: Option<String>,
     /// The release that it is being brought to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = digest, required = false)]
+    #[schema(value_type = Option<schema::Digest>)]
     pub target: Option<Digest>,
     /// The last release that was ready as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = digest, required = false)]
+    #[schema(value_type = Option<schema::Digest>)]
     pub good: Option<Digest>,
     /// What else is to be said: `paused`, `quarantined`, `source_missing`, `mistaken`, `drifted`, `waiting`; each with why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -96,10 +97,10 @@ pub enum Wish {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Resource {
     /// Which life of which address.
-    #[schema(schema_with = identity)]
+    #[schema(value_type = schema::Identity)]
     pub identity: Identity,
     /// What it is.
-    #[schema(schema_with = kind)]
+    #[schema(value_type = schema::Kind)]
     pub kind: Kind,
     /// What its provider calls it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -109,10 +110,10 @@ pub struct Resource {
     /// Whether it holds data, and so is protected.
     pub holds_data: bool,
     /// What it is asked to have.
-    #[schema(schema_with = fields)]
+    #[schema(value_type = schema::Fields)]
     pub fields: serde_json::Value,
     /// What it answers; secret ones are `null`, and named in `secret_outputs`.
-    #[schema(schema_with = fields)]
+    #[schema(value_type = schema::Fields)]
     pub outputs: serde_json::Value,
     /// Its outputs that are secret.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -128,18 +129,18 @@ pub struct Resource {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WorldResource {
     /// The world.
-    #[schema(schema_with = name)]
+    #[schema(value_type = schema::Name)]
     pub world: Name,
     /// Its name: its stack's too.
-    #[schema(schema_with = name)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// The slug that it is made of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = name, required = false)]
+    #[schema(value_type = Option<schema::Name>)]
     pub slug: Option<Name>,
     /// What was set of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = fields, required = false)]
+    #[schema(value_type = Option<schema::Fields>)]
     pub with: Option<serde_json::Value>,
     /// How it is, and what it consists of.
     pub stack: Stack,
@@ -149,10 +150,10 @@ pub struct WorldResource {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Export {
     /// Under which address.
-    #[schema(schema_with = super::words::address)]
+    #[schema(value_type = schema::Address)]
     pub address: crate::model::Address,
     /// Its outputs; secret ones are `null`, and named in `secret_outputs`.
-    #[schema(schema_with = fields)]
+    #[schema(value_type = schema::Fields)]
     pub outputs: serde_json::Value,
     /// Its outputs that are secret.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

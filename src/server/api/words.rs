@@ -17,7 +17,7 @@ pub struct Moment(pub Wall);
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Why {
     /// What kind of reason: `not_healthy`, `missing`, `refused`, ...
-    #[schema(schema_with = why_code)]
+    #[schema(value_type = super::schema::WhyCode)]
     pub code: state::WhyCode,
     /// One sentence.
     pub text: String,
@@ -91,7 +91,8 @@ impl TryFrom<String> for Moment {
 
 impl utoipa::PartialSchema for Moment {
     fn schema() -> RefOr<Schema> {
-        let text = text("A moment: RFC 3339, UTC, with milliseconds.");
+        let text = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String));
+        let text = text.description(Some("A moment: RFC 3339, UTC, with milliseconds."));
         text.format(Some(utoipa::openapi::SchemaFormat::Custom("date-time".to_owned())))
             .examples(["2026-11-20T12:31:07.000Z"])
             .into()
@@ -100,99 +101,6 @@ impl utoipa::PartialSchema for Moment {
 
 impl ToSchema for Moment {}
 
-fn text(description: &str) -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).description(Some(description))
-}
-
-fn one_of(description: &str, words: &[&str]) -> Schema {
-    text(description).enum_values(Some(words.iter().copied())).build().into()
-}
-
-/// `[a-z][a-z0-9-]*`, at most 40.
-pub fn name() -> Schema {
-    text("A name.").pattern(Some("^[a-z][a-z0-9_-]*$")).max_length(Some(40)).build().into()
-}
-
-/// 64 hexadecimal letters.
-pub fn digest() -> Schema {
-    text("A digest.").pattern(Some("^[0-9a-fA-F]{64}$")).build().into()
-}
-
-/// `world/stack/name.part`
-pub fn address() -> Schema {
-    text("An address: world/stack/name or world/stack/name.part.").build().into()
-}
-
-/// `world/stack/name.part#2`
-pub fn identity() -> Schema {
-    text("One life of an address: world/stack/name.part#2; #1 is left out.").build().into()
-}
-
-/// `local/process`
-pub fn kind() -> Schema {
-    text("What a provider can make: local/process, aws/rds.").build().into()
-}
-
-/// Any JSON but numbers that are not whole; references as they are written: `${users.url}`.
-pub fn fields() -> Schema {
-    let object = ObjectBuilder::new()
-        .description(Some("Values by name. References stand as they are written: `${users.url}`. Never a secret."));
-    object.additional_properties(Some(utoipa::openapi::schema::AdditionalProperties::FreeForm(true))).build().into()
-}
-
-/// A kind of reason.
-pub fn why_code() -> Schema {
-    one_of(
-        "What kind of reason.",
-        &["not_readable", "not_healthy", "exited", "command_failed", "refused", "missing", "too_long", "other"],
-    )
-}
-
-/// How a stack is.
-pub fn stack_state() -> Schema {
-    one_of("How a stack is.", &["CREATING", "AVAILABLE", "MIGRATING", "BROKEN", "STOPPED", "DELETING", "DELETED"])
-}
-
-/// Where a deployment is.
-pub fn deployment_state() -> Schema {
-    one_of(
-        "Where a deployment is.",
-        &[
-            "QUEUED",
-            "TRIGGERED",
-            "AWAITING_APPROVAL",
-            "WAITING",
-            "AVAILABLE",
-            "RUNNING",
-            "DONE",
-            "FAILED",
-            "ROLLED_BACK",
-            "SUPERSEDED",
-            "CANCELLED",
-        ],
-    )
-}
-
-/// How a deployment is run.
-pub fn mode() -> Schema {
-    one_of("How a deployment is run.", &["evaluated", "nop", "quick", "full"])
-}
-
-/// What owns a stack's row.
-pub fn from() -> Schema {
-    one_of("What owns a stack: a second owner is refused.", &["file", "rest", "project"])
-}
-
-/// What a consent allows.
-pub fn consent_act() -> Schema {
-    one_of("What a consent allows.", &["delete", "replace", "shrink", "adopt", "recreate"])
-}
-
-/// What a step does.
-pub fn act() -> Schema {
-    one_of("What a step does.", &["create", "update", "replace", "retire", "delete", "adopt", "forget"])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,7 +108,7 @@ mod tests {
     #[test]
     fn moments_read_back() {
         let moment = Moment(Wall(1_795_091_467_042));
-        assert_eq!(moment.to_string(), "2026-11-19T11:11:07.042Z");
+        assert_eq!(moment.to_string(), "2026-11-19T12:31:07.042Z");
         assert_eq!(Moment::try_from(moment.to_string()), Ok(moment));
         assert!(Moment::try_from("yesterday".to_owned()).is_err());
         assert!(Moment::try_from("1960-01-01T00:00:00Z".to_owned()).is_err());

@@ -1,7 +1,8 @@
 //! Worlds, what they can do and what can be asked of them; repositories.
 
 use super::problem::Diagnostic;
-use super::words::{Place, fields, kind, name};
+use super::schema;
+use super::words::Place;
 use crate::model::{Kind, Name};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use utoipa::ToSchema;
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct World {
     /// Its name.
-    #[schema(schema_with = name)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// What it is, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -25,7 +26,7 @@ pub struct World {
     /// What it can do: `deploy:local`, `aws`.
     pub capabilities: Vec<String>,
     /// Its repositories, in order.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::Name>)]
     pub repositories: Vec<Name>,
     /// Whether what can be made stands in for what cannot.
     pub stand_ins: bool,
@@ -48,7 +49,7 @@ pub struct Capability {
     /// `deploy:local`, `aws`
     pub name: String,
     /// What the world's file says of it; secret fields are left out.
-    #[schema(schema_with = fields)]
+    #[schema(value_type = schema::Fields)]
     pub fields: serde_json::Value,
     /// The kinds that it makes.
     pub kinds: Vec<MadeKind>,
@@ -58,7 +59,7 @@ pub struct Capability {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct MadeKind {
     /// `local/postgres`
-    #[schema(schema_with = kind)]
+    #[schema(value_type = schema::Kind)]
     pub kind: Kind,
     /// Whether it holds data, and so is protected.
     pub holds_data: bool,
@@ -70,7 +71,7 @@ pub struct MadeKind {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Slug {
     /// Its name.
-    #[schema(schema_with = name)]
+    #[schema(value_type = schema::Name)]
     pub slug: Name,
     /// What it is, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,21 +79,21 @@ pub struct Slug {
     /// What a developer may set with `with:`.
     pub parameters: Vec<Parameter>,
     /// What it answers.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::Name>)]
     pub outputs: Vec<Name>,
     /// What the world makes of it; nothing where it cannot make it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = kind, required = false)]
+    #[schema(value_type = Option<schema::Kind>)]
     pub kind: Option<Kind>,
     /// The slug whose making stands in for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = name, required = false)]
+    #[schema(value_type = Option<schema::Name>)]
     pub stand_in: Option<Name>,
     /// Where the world cannot make it: capabilities of which any would do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<String>,
     /// The repository that has the last word about it.
-    #[schema(schema_with = name)]
+    #[schema(value_type = schema::Name)]
     pub repository: Name,
     /// Where it is defined.
     pub place: Place,
@@ -104,7 +105,7 @@ pub struct Slug {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Parameter {
     /// Its name.
-    #[schema(schema_with = name)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// What it may be, for people: `20-500`, `64Mi-8Gi`, `a|b`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -116,7 +117,7 @@ pub struct Parameter {
     pub what: Option<String>,
     /// Its default, as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<schema::Json>)]
     pub default: Option<serde_json::Value>,
 }
 
@@ -124,16 +125,16 @@ pub struct Parameter {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Repository {
     /// Its name.
-    #[schema(schema_with = name)]
+    #[schema(value_type = schema::Name)]
     pub name: Name,
     /// The repositories that it inherits from, in order.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::Name>)]
     pub inherits: Vec<Name>,
     /// The slugs that it says something of.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::Name>)]
     pub slugs: Vec<Name>,
     /// Its gates.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<schema::Name>)]
     pub gates: Vec<Name>,
     /// The files that its definitions were read from.
     pub files: Vec<String>,

@@ -3,7 +3,7 @@
 use super::Shared;
 use crate::model::Name;
 use crate::server::api::paths;
-use crate::server::api::words::name;
+use crate::server::api::schema;
 use crate::server::extract::Asked;
 use crate::server::refusal::{Answer, Refusal};
 use crate::server::stream::{self, From, Wanted};
@@ -18,10 +18,10 @@ use utoipa::IntoParams;
 #[into_params(parameter_in = Query)]
 pub struct Which {
     /// Only those of this world's stacks.
-    #[param(schema_with = name, required = false)]
+    #[param(value_type = Option<schema::Name>)]
     world: Option<Name>,
     /// Only those of stacks of this name.
-    #[param(schema_with = name, required = false)]
+    #[param(value_type = Option<schema::Name>)]
     stack: Option<Name>,
     /// After the event with this id; `0-0` is the beginning of what is kept. Without it, and without `Last-Event-ID`, what
     /// happens from now on.

@@ -7,7 +7,7 @@ use crate::engine::LogsAsk;
 use crate::model::Name;
 use crate::server::api::event::LogLine;
 use crate::server::api::paths;
-use crate::server::api::words::name;
+use crate::server::api::schema;
 use crate::server::extract::{Asked, Named};
 use crate::server::refusal::{Answer, Refusal};
 use crate::server::stream::{self, Shape};
@@ -27,7 +27,7 @@ const TAIL_MAX: u32 = 100_000;
 #[into_params(parameter_in = Query)]
 pub struct Which {
     /// Only of this name: a process, a task, a requirement.
-    #[param(schema_with = name, required = false)]
+    #[param(value_type = Option<schema::Name>)]
     name: Option<Name>,
     /// Only of what was started for this release: its digest, or what people call it.
     #[param(min_length = 1, max_length = 64)]

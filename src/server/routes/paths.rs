@@ -1,7 +1,7 @@
 //! The parameters of paths.
 
 use crate::model::{Digest, Name, StackId};
-use crate::server::api::words::{digest, name};
+use crate::server::api::schema;
 use crate::state::DeploymentId;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -11,7 +11,7 @@ use utoipa::IntoParams;
 #[into_params(parameter_in = Path)]
 pub struct OfWorld {
     /// The world.
-    #[param(schema_with = name)]
+    #[param(value_type = schema::Name)]
     pub world: Name,
 }
 
@@ -20,10 +20,10 @@ pub struct OfWorld {
 #[into_params(parameter_in = Path)]
 pub struct OfStack {
     /// The world.
-    #[param(schema_with = name)]
+    #[param(value_type = schema::Name)]
     pub world: Name,
     /// The stack.
-    #[param(schema_with = name)]
+    #[param(value_type = schema::Name)]
     pub stack: Name,
 }
 
@@ -32,10 +32,10 @@ pub struct OfStack {
 #[into_params(parameter_in = Path)]
 pub struct OfDeployment {
     /// The world.
-    #[param(schema_with = name)]
+    #[param(value_type = schema::Name)]
     pub world: Name,
     /// The stack.
-    #[param(schema_with = name)]
+    #[param(value_type = schema::Name)]
     pub stack: Name,
     /// The number of the deployment within the stack.
     #[param(minimum = 1, maximum = 9_007_199_254_740_991u64)]
@@ -47,13 +47,13 @@ pub struct OfDeployment {
 #[into_params(parameter_in = Path)]
 pub struct OfPlan {
     /// The world.
-    #[param(schema_with = name)]
+    #[param(value_type = schema::Name)]
     pub world: Name,
     /// The stack.
-    #[param(schema_with = name)]
+    #[param(value_type = schema::Name)]
     pub stack: Name,
     /// The plan.
-    #[param(schema_with = digest)]
+    #[param(value_type = schema::Digest)]
     pub plan: Digest,
 }
 
@@ -62,10 +62,10 @@ pub struct OfPlan {
 #[into_params(parameter_in = Path)]
 pub struct OfRelease {
     /// The world.
-    #[param(schema_with = name)]
+    #[param(value_type = schema::Name)]
     pub world: Name,
     /// The stack.
-    #[param(schema_with = name)]
+    #[param(value_type = schema::Name)]
     pub stack: Name,
     /// The release: its digest, or what people call it (`81d0b77`, `81d0b77.2`).
     #[param(min_length = 1, max_length = 64)]
@@ -77,10 +77,10 @@ pub struct OfRelease {
 #[into_params(parameter_in = Path)]
 pub struct OfResource {
     /// The world.
-    #[param(schema_with = name)]
+    #[param(value_type = schema::Name)]
     pub world: Name,
     /// The resource.
-    #[param(schema_with = name)]
+    #[param(value_type = schema::Name)]
     pub resource: Name,
 }
 
@@ -89,10 +89,10 @@ pub struct OfResource {
 #[into_params(parameter_in = Path)]
 pub struct OfSlug {
     /// The world.
-    #[param(schema_with = name)]
+    #[param(value_type = schema::Name)]
     pub world: Name,
     /// The slug.
-    #[param(schema_with = name)]
+    #[param(value_type = schema::Name)]
     pub slug: Name,
 }
 
@@ -101,7 +101,7 @@ pub struct OfSlug {
 #[into_params(parameter_in = Path)]
 pub struct OfSecret {
     /// The world.
-    #[param(schema_with = name)]
+    #[param(value_type = schema::Name)]
     pub world: Name,
     /// The secret's name: `API_KEY`, `db-creds`; `guestbook/users.password` for one that deployd made, with `/` as `%2F`.
     #[param(min_length = 1, max_length = 128)]
@@ -113,7 +113,7 @@ pub struct OfSecret {
 #[into_params(parameter_in = Path)]
 pub struct OfRepository {
     /// The repository.
-    #[param(schema_with = name)]
+    #[param(value_type = schema::Name)]
     pub repository: Name,
 }
 
