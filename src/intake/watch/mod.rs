@@ -73,7 +73,16 @@ impl FolderWatch {
     pub fn new(settings: WatchSettings) -> FolderWatch {
         let events = Arc::new(Events::default());
         let watches = Watches::new(&events, settings.folders_max);
-        FolderWatch { settings, events, watches, roots: BTreeMap::new(), look: BTreeSet::new(), moved: BTreeSet::new() }
+        FolderWatch {
+            pace: settings.quiet,
+            told: None,
+            settings,
+            events,
+            watches,
+            roots: BTreeMap::new(),
+            look: BTreeSet::new(),
+            moved: BTreeSet::new(),
+        }
     }
 
     /// Watches these from now on, and no others. Each that is new is told once, when it is watched: what happened before

@@ -2,7 +2,6 @@
 
 use deployd::clock::SystemClock;
 use deployd::contract::{Clock, Plain};
-use deployd::engine::Catalogue;
 use deployd::model::{Capability, Kind, Name, SecretName};
 use deployd::state::{Principal, SourceId};
 use deployd::wiring::{House, Settings, restore};
