@@ -20,7 +20,7 @@ pub use provider::{
     Outcome, Outputs, Provider, Query, Seal,
 };
 pub use secrets::{Filled, Plain, SealBroken, SecretFailure, Secrets, Unfilled};
-pub use source::{At, File, FilePath, NotAFilePath, Snapshot, Source, SourceFailure, Whole, check_links};
+pub use source::{At, File, FilePath, NotAFilePath, Snapshot, Source, SourceFailure, Watched, Whole, check_links};
 pub use store::{
     AcquireError, BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, BLOB_BYTES_MAX, Batch, CommitError, Cursor, Event, EventDraft,
     EventsError, Expected, Fence, Genesis, KEY_BYTES_MAX, Key, Page, ROW_BYTES_MAX, Reset, Restored, Row, RowVersion,

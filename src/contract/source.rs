@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Bound;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A file's path inside a snapshot: relative, `/` between its parts, without `.`, `..`, `.git`, NUL or control
@@ -79,6 +80,19 @@ pub enum SourceFailure {
     Refused(String),
 }
 
+/// What of this machine's file system shows a source's changes: for whoever watches it.
+#[derive(Clone)]
+pub struct Watched {
+    /// The folder itself, by its whole path as it was named. It may be missing, or become another one.
+    pub root: PathBuf,
+    /// Folders, by whole paths: what happens to an entry of one may change the source, unless the entry is left out.
+    pub folders: BTreeSet<PathBuf>,
+    /// Single files, there or not, that say what counts: when one changes, other folders may have to be watched.
+    pub files: BTreeSet<PathBuf>,
+    /// Whether an entry of one of the folders is left out, by its whole path and by whether it is a folder.
+    pub left_out: Arc<dyn Fn(&Path, bool) -> bool + Send + Sync>,
+}
+
 /// Where files come from.
 #[async_trait]
 pub trait Source: Send + Sync {
@@ -96,6 +110,12 @@ pub trait Source: Send + Sync {
 
     /// "Look again": lossy, never says what changed.
     fn hints(&self) -> BoxStream<'static, ()>;
+
+    /// What shows its changes, as of the last read, where that is this machine's file system. Nothing for other sources:
+    /// they give hints themselves.
+    fn watched(&self) -> Option<Watched> {
+        None
+    }
 }
 
 impl FilePath {

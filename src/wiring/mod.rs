@@ -2,13 +2,20 @@
 //!
 //! It must never decide anything about the world: it opens, connects and closes.
 
+mod backup;
+mod house;
+mod rooms;
+mod secrets;
+mod serve;
 mod settings;
 mod state;
 
 pub use crate::secrets::KeyPlace;
-pub use settings::{
-    API_PORT, FileSystems, Listen, NoPlace, Settings, clean_environment, default_state, nearest_config,
-};
+pub use backup::{BackupFailure, RestoreDone, restore};
+pub use house::House;
+pub use rooms::WorldRooms;
+pub use serve::{ServeFailure, Serving, serve, signals};
+pub use settings::{API_PORT, FileSystems, NoPlace, Settings, clean_environment, default_state, nearest_config};
 pub use state::{State, StateFailure};
 
 use crate::graph::{KindSet, existing};

@@ -1,6 +1,7 @@
 //! `Settings`: everything that a server is told from outside, as data: nothing else reads the environment.
 
 use crate::secrets::KeyPlace;
+use crate::server;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
@@ -23,21 +24,12 @@ pub struct Settings {
     pub program: PathBuf,
     /// Who opens the state, as another process will be told: `deployd serve`.
     pub holder: String,
-    /// Where the API listens.
-    pub listen: Listen,
+    /// The API: where it listens, who may reach it, when it ends by itself. Its state folder is ours.
+    pub api: server::Settings,
     /// What becomes of a state folder on a file system that is not known to keep what was written.
     pub file_systems: FileSystems,
     /// `PATH`, `HOME` and `LANG` of every process that is started; nothing else of our own environment reaches one.
     pub environment: BTreeMap<String, String>,
-}
-
-/// Where the API listens.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Listen {
-    /// The address.
-    pub address: SocketAddr,
-    /// Whether the next free port may be taken: where nobody named this one.
-    pub or_next: bool,
 }
 
 /// What becomes of a state folder on a file system that is not known to keep what was written (RELIABILITY.md 0.1).
@@ -77,13 +69,17 @@ impl Settings {
         };
         let (config_home, home) = (variable("XDG_CONFIG_HOME"), variable("HOME"));
         let keys = KeyPlace::default_folder(config_home.as_deref(), home.as_deref()).ok_or(NoPlace::Keys)?;
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, API_PORT));
+        let user = variable("USER").and_then(|user| user.into_string().ok());
+        let user = user.unwrap_or_else(|| format!("uid-{}", rustix::process::geteuid().as_raw()));
+        let api = server::Settings { or_next: true, ..server::Settings::new(state.clone(), listen, &user) };
         Ok(Settings {
             state,
             config: None,
             keys,
             program,
             holder: holder.to_owned(),
-            listen: Listen { address: SocketAddr::from((Ipv4Addr::LOCALHOST, API_PORT)), or_next: true },
+            api,
             file_systems: FileSystems::Told,
             environment: clean_environment(variable),
         })

@@ -15,11 +15,12 @@ mod open;
 mod options;
 mod stamp;
 mod walk;
+mod watched;
 
 pub use options::{FolderLimits, FolderOptions, LEFT_OUT_BY_DEFAULT};
 
 use super::blocking::blocking;
-use crate::contract::{At, File, FilePath, Snapshot, Source, SourceFailure, Whole, check_links};
+use crate::contract::{At, File, FilePath, Snapshot, Source, SourceFailure, Watched, Whole, check_links};
 use crate::model::Digest;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -60,6 +61,8 @@ struct Known {
     digests: HashMap<(u64, u64), (Stamp, Digest)>,
     /// The last whole look, if its stamps were old enough to be trusted, and what it showed.
     last: Option<(Tree, Arc<Snapshot>)>,
+    /// What has to be watched, as the last look found it.
+    watched: Option<Watched>,
 }
 
 impl FolderSource {
@@ -107,6 +110,11 @@ impl Source for FolderSource {
     fn hints(&self) -> BoxStream<'static, ()> {
         Box::pin(futures::stream::empty())
     }
+
+    fn watched(&self) -> Option<Watched> {
+        let known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(known.watched.clone().unwrap_or_else(|| watched::nothing(&self.0.path)))
+    }
 }
 
 impl Folder {
@@ -150,6 +158,7 @@ impl Folder {
             wait_for_a_tick(first.look, fresh_stamps.iter().any(|stamp| stamp.counts_seconds()));
         }
         let (root_again, second) = walk(&self.path, &self.options)?;
+        known.watched = Some(watched::of(&self.path, &second));
         if let Some(what) = difference(&first, &second) {
             return Err(Stop::Moved(what));
         }

@@ -19,8 +19,12 @@ pub(super) struct Tree {
     pub(super) look: Look,
     /// The files that count.
     pub(super) files: BTreeMap<FilePath, Found>,
+    /// The folder that was opened, whole and without links.
+    pub(super) root: PathBuf,
     /// The folders that were looked through, from `root`.
     pub(super) folders: Vec<(PathBuf, Stamp)>,
+    /// What is left out inside each of them.
+    pub(super) inside: Vec<Rules>,
     /// The files that said what is left out: those of the tree from `root`, those above it by their whole path.
     pub(super) rules: Vec<(PathBuf, Option<Stamp>)>,
     /// How many entries were left out.
@@ -55,7 +59,9 @@ pub(super) fn walk(folder: &Path, options: &FolderOptions) -> Result<(OwnedFd, T
     let tree = Tree {
         look: Look { began, ended: began },
         files: BTreeMap::new(),
+        root: path.clone(),
         folders: Vec::new(),
+        inside: Vec::new(),
         rules: above.files,
         left_out: 0,
     };
@@ -103,6 +109,7 @@ impl Walker<'_> {
         }
         let rules = self.rules_inside(path, rules)?;
         self.tree.folders.push((path.to_owned(), stamp));
+        self.tree.inside.push(rules.clone());
         let mut folded = BTreeSet::new();
         for (name, file_type) in list(folder, path)? {
             self.entries += 1;

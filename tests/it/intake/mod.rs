@@ -1,3 +1,5 @@
 //! What comes in by itself: catalogues of files, and folders that are watched.
 
 mod catalogue;
+mod house;
+mod watch;

@@ -1,0 +1,115 @@
+//! `Intake`: watches what the engine runs and what the catalogue is made of, for as long as the server lives.
+
+use super::config::ConfigFolders;
+use super::watch::{FolderWatch, Ground, WatchSettings};
+use crate::contract::Source;
+use crate::engine::{Catalogue, CatalogueReader, ConfigFiles, Engine, FileCatalogue};
+use crate::state::SourceId;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Catalogues, as their files change: the reader, and whoever else has to know of a new one before the engine does.
+pub struct Catalogues {
+    reader: CatalogueReader,
+    config: Option<ConfigFolders>,
+    told: Box<dyn Fn(&FileCatalogue) + Send + Sync>,
+}
+
+/// What watches.
+pub struct Intake {
+    engine: Engine,
+    catalogues: Catalogues,
+    watch: FolderWatch,
+}
+
+const WORLDS: Ground = Ground::Config("worlds");
+const REPOSITORIES: Ground = Ground::Config("repositories");
+
+impl Catalogues {
+    /// Catalogues of these folders; without them there is only what is in the binary. `told` hears of each one first:
+    /// providers and secrets of a world have to be there when its stacks are looked at.
+    #[must_use]
+    pub fn new(
+        reader: CatalogueReader,
+        config: Option<ConfigFolders>,
+        told: Box<dyn Fn(&FileCatalogue) + Send + Sync>,
+    ) -> Catalogues {
+        Catalogues { reader, config, told }
+    }
+
+    /// The catalogue of now; nothing where it is the one of before.
+    pub async fn read(&mut self) -> Option<Arc<FileCatalogue>> {
+        let files = match &self.config {
+            Some(config) => config.read().await,
+            None => ConfigFiles::none(),
+        };
+        let read = self.reader.read(files);
+        for trouble in &read.trouble {
+            tracing::warn!("worlds and repositories: {trouble}");
+        }
+        if !read.changed {
+            return None;
+        }
+        let mistakes = read.catalogue.mistakes();
+        if mistakes.has_errors() {
+            tracing::warn!("worlds and repositories have mistakes ({}): `deployd check` shows them", mistakes.len());
+        }
+        (self.told)(&read.catalogue);
+        Some(read.catalogue)
+    }
+}
+
+impl Intake {
+    /// Watches for an engine that has the first of these catalogues already.
+    #[must_use]
+    pub fn new(engine: Engine, catalogues: Catalogues, settings: WatchSettings) -> Intake {
+        Intake { engine, catalogues, watch: FolderWatch::new(settings) }
+    }
+
+    /// Watches until `until` comes.
+    pub async fn run(mut self, until: impl Future<Output = ()>) {
+        let mut sources = self.engine.sources();
+        let mut until = std::pin::pin!(until);
+        loop {
+            let running = sources.borrow_and_update().clone();
+            self.watch.follow(self.grounds(&running));
+            // Watching may be dropped at any time; what it told is carried out to its end.
+            let moved = tokio::select! {
+                biased;
+                () = &mut until => return,
+                changed = sources.changed() => match changed {
+                    Ok(()) => continue,
+                    // The engine is gone, and with it everybody who could be nudged.
+                    Err(_) => return,
+                },
+                moved = self.watch.next() => moved,
+            };
+            self.tell(moved).await;
+        }
+    }
+
+    async fn tell(&mut self, moved: BTreeSet<Ground>) {
+        if moved.iter().any(|ground| matches!(ground, Ground::Config(_)))
+            && let Some(catalogue) = self.catalogues.read().await
+        {
+            self.engine.replace_catalogue(catalogue);
+        }
+        for ground in moved {
+            if let Ground::Source(source) = ground {
+                self.engine.nudge_source(&source);
+            }
+        }
+    }
+
+    /// What is to be watched. A source that this server cannot read is told by the engine, which asks for it too.
+    fn grounds(&self, running: &BTreeSet<SourceId>) -> BTreeMap<Ground, Arc<dyn Source>> {
+        let rooms = &self.engine.parts().rooms;
+        let sources = running.iter().filter_map(|id| Some((Ground::Source(id.clone()), rooms.source(id).ok()?)));
+        let mut grounds: BTreeMap<Ground, Arc<dyn Source>> = sources.collect();
+        if let Some(config) = &self.catalogues.config {
+            grounds.insert(WORLDS, Arc::clone(&config.worlds));
+            grounds.insert(REPOSITORIES, Arc::clone(&config.repositories));
+        }
+        grounds
+    }
+}
