@@ -55,7 +55,10 @@ pub fn catalogue(other: &[(&str, &str)]) -> Arc<dyn Catalogue> {
     texts.extend(other.iter().copied());
     let files: Vec<ConfigFile> = texts
         .into_iter()
-        .map(|(path, text)| ConfigFile { path: path.to_owned(), shown: path.into(), bytes: text.as_bytes().to_vec() })
+        .map(|(path, text)| ConfigFile {
+            path: deployd::contract::FilePath::new(path).unwrap(),
+            bytes: text.as_bytes().into(),
+        })
         .collect();
     let catalogue = FileCatalogue::new(&files, &KINDS);
     assert!(!catalogue.mistakes().has_errors(), "{:?}", catalogue.mistakes());

@@ -259,9 +259,8 @@ fn doors(folder: &Path, clock: &ManualClock) -> Doors {
 /// The worlds and repositories of these tests.
 pub fn catalogue() -> Arc<dyn Catalogue> {
     let file = |(path, text): &(&str, &str)| ConfigFile {
-        path: (*path).to_owned(),
-        shown: (*path).into(),
-        bytes: text.as_bytes().to_vec(),
+        path: deployd::contract::FilePath::new(path).unwrap(),
+        bytes: text.as_bytes().into(),
     };
     let catalogue = FileCatalogue::new(&CONFIG.iter().map(file).collect::<Vec<_>>(), &KINDS);
     assert!(!catalogue.mistakes().has_errors(), "{:?}", catalogue.mistakes());
