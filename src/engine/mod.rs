@@ -25,7 +25,10 @@ mod settle;
 mod shared;
 mod sources;
 
-pub use catalogue::{Catalogue, CompileAsk, Compiled, ConfigFile, FileCatalogue, ManifestFound, Manifests, WorldFacts};
+pub use catalogue::{
+    Catalogue, CatalogueRead, CatalogueReader, CompileAsk, Compiled, ConfigFile, ConfigFiles, FileCatalogue,
+    FolderRead, ManifestFound, Manifests, WorldFacts,
+};
 pub use doors::{
     Accepted, AdoptAsk, ApplyAsk, ApproveAsk, Changed, ConsentAsk, DeploymentShown, DoorError, DownAnswer, DownAsk,
     EventStream, ExportShown, Followed, HeldData, HistoryPage, KeptRelease, LogsAsk, OutputShown, PlanAsk, PlanOf,

@@ -1,1 +1,2 @@
-//! What nudges stacks from outside: the folder watch.
+//! What comes in from outside by itself: files of worlds and repositories become the catalogue, and folders that are
+//! watched nudge. It decides nothing, and never says what changed.

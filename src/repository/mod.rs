@@ -30,5 +30,5 @@ pub use definition::{Definition, Export, Generate};
 pub use gate::{Gate, GateRule};
 pub use layer::Layer;
 pub use library::{Library, Offer};
-pub use read::read;
+pub use read::{digest, read};
 pub use types::{Repositories, Repository, RepositoryFile};

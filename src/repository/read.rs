@@ -29,7 +29,7 @@ pub fn read(name: &Name, files: &[RepositoryFile<'_>]) -> Repository {
         shown: Vec::new(),
         place: Place::new(first.as_ref().unwrap_or(&folder), 1, 1, 1),
         whole: true,
-        digest: digest(&sorted),
+        digest: digest(files),
         found: Diagnostics::new(),
     };
     if first.is_none() {
@@ -56,8 +56,11 @@ fn is_definition(path: &str) -> bool {
     !path.contains('/') && (path.ends_with(".yaml") || path.ends_with(".yml"))
 }
 
-fn digest(files: &[&RepositoryFile<'_>]) -> Digest {
-    let listed: Vec<(&str, Digest)> = files.iter().map(|file| (file.path.as_str(), Digest::of(file.bytes))).collect();
+/// Digest of a repository's files: [`Repository::digest`], without reading them.
+#[must_use]
+pub fn digest(files: &[RepositoryFile<'_>]) -> Digest {
+    let listed: BTreeMap<&str, Digest> =
+        files.iter().map(|file| (file.path.as_str(), Digest::of(file.bytes))).collect();
     Digest::of_json("repository", &listed)
 }
 

@@ -4,7 +4,7 @@
 use super::settings::{FileSystems, Settings};
 use crate::contract::{Clock, Genesis, STORE_FORMAT, Store};
 use crate::secrets::{Before, KeyFailure, KeyPlace, Keys, before};
-use crate::store::sled::{self, DiskError, OpenError, SledStore, Start, Verdict, verdict};
+use crate::store::sled::{DiskError, OpenError, Settings as StoreSettings, SledStore, Start, Verdict, verdict};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,7 +61,7 @@ impl State {
     /// [`StateFailure`] says what is there instead, and the way out.
     pub fn open(settings: &Settings, clock: &dyn Clock) -> Result<State, StateFailure> {
         let warnings = check_file_system(settings)?;
-        let store_settings = sled::Settings::of(&settings.holder);
+        let store_settings = StoreSettings::of(&settings.holder);
         let folder = store_folder(&settings.state);
         let opened = match SledStore::open(&folder, Start::Existing, &store_settings) {
             Err(OpenError::Missing(_)) => first_start(settings, clock, &folder, &store_settings),
@@ -114,7 +114,7 @@ fn first_start(
     settings: &Settings,
     clock: &dyn Clock,
     folder: &Path,
-    store_settings: &sled::Settings,
+    store_settings: &StoreSettings,
 ) -> Result<(SledStore, Keys), StateFailure> {
     let keys = match &settings.keys {
         KeyPlace::Folder(root) => match before(root, &settings.state).map_err(StateFailure::Keys)? {

@@ -6,8 +6,14 @@
 //! compiled for it again.
 
 mod files;
+mod manifests;
+mod memo;
+mod of_files;
+mod read;
 
-pub use files::{ConfigFile, FileCatalogue};
+pub use files::{ConfigFile, ConfigFiles, FolderRead};
+pub use of_files::FileCatalogue;
+pub use read::{CatalogueRead, CatalogueReader};
 
 use crate::contract::FilePath;
 use crate::diagnostic::Diagnostics;
@@ -42,9 +48,7 @@ pub trait Catalogue: Send + Sync {
     fn compile_resource(&self, stack: &StackId, slug: &Name, with: &Value, others: &Others) -> Compiled;
 
     /// The text of a world's or a repository's file, as it was read: for the lines that diagnostics show.
-    fn text(&self, _file: &str) -> Option<Arc<str>> {
-        None
-    }
+    fn text(&self, file: &str) -> Option<Arc<str>>;
 
     /// What a stack's graph depends on in this catalogue: the same digest means that compiling gives the same graph.
     fn inputs(&self, world: &Name, slugs: &BTreeSet<Name>) -> Digest;
@@ -56,9 +60,7 @@ pub trait Catalogue: Send + Sync {
     fn mistakes(&self) -> Diagnostics;
 
     /// The repositories, by name: for people's questions.
-    fn repositories(&self) -> BTreeMap<Name, Arc<Repository>> {
-        BTreeMap::new()
-    }
+    fn repositories(&self) -> BTreeMap<Name, Arc<Repository>>;
 }
 
 /// What a service is compiled of.

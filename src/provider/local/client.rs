@@ -1,5 +1,6 @@
 //! The room behind the contract: each question and order goes to the part that knows its kind.
 
+use super::leaving::is_over;
 use super::process::Standing;
 use super::room::{Room, Settings, leaving, plain, unreadable, unwritable};
 use super::routes;
@@ -46,6 +47,7 @@ impl LocalProvider {
     ) -> std::io::Result<LocalProvider> {
         let room = Arc::new(Room::new(settings, contents, clock, seal));
         thing::sweep(&room.places)?;
+        room.tidy()?;
         room.sweep_layers()?;
         Ok(LocalProvider { room, ready: Mutex::default() })
     }
@@ -192,22 +194,12 @@ impl LocalProvider {
             thing.keep(&folder).map_err(|error| unwritable(&folder, &error))?;
         }
         let saved = match order.kind.as_str() {
-            "local/process" => {
+            "local/process" | "local/test" | "local/task" | "local/copy" => {
                 self.room.end_process(&folder)?;
-                if !self.is_over(&folder) {
+                if !is_over(&folder) {
                     return Ok(leaving(name, None));
                 }
-                remove(&self.room.files_folder(&name, &thing.fields)).await?;
-                remove(&folder.join("tmp")).await?;
-                None
-            }
-            "local/test" | "local/task" | "local/copy" => {
-                self.room.end_process(&folder)?;
-                if !self.is_over(&folder) {
-                    return Ok(leaving(name, None));
-                }
-                remove(&folder.join("files")).await?;
-                remove(&folder.join("tmp")).await?;
+                self.room.clean(&folder).map_err(|error| unwritable(&folder, &error))?;
                 None
             }
             "local/postgres" => return self.room.remove_postgres(&folder, thing, keep).await,
@@ -221,17 +213,6 @@ impl LocalProvider {
         thing.keep(&folder).map_err(|error| unwritable(&folder, &error))?;
         self.ready.lock().unwrap_or_else(PoisonError::into_inner).remove(&order.identity);
         Ok(leaving(name, saved))
-    }
-
-    /// Whether nothing of what a keeper kept runs any more. Where keeper and guard were killed together, what they left
-    /// is ended first.
-    fn is_over(&self, folder: &Path) -> bool {
-        use crate::keeper::Found::{Dead, Ended, NotStarted, Running, Starting, Unknown};
-        match crate::keeper::find(folder) {
-            NotStarted | Ended(_) => true,
-            Dead(_) => crate::keeper::clear(folder).is_ok(),
-            Starting | Running(_) | Unknown(_) => false,
-        }
     }
 }
 
@@ -275,13 +256,6 @@ fn refused(text: String) -> Failure {
     Failure::Refused { why: Why::new(WhyCode::Refused, text) }
 }
 
-async fn remove(folder: &Path) -> Result<(), Failure> {
-    match tokio::fs::remove_dir_all(folder).await {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(unwritable(folder, &error)),
-        _ => Ok(()),
-    }
-}
-
 #[async_trait]
 impl Provider for LocalProvider {
     async fn observe(&self, ask: &[Query], freshness: Freshness) -> Vec<Seen> {
@@ -302,9 +276,9 @@ impl Provider for LocalProvider {
 
     async fn list(&self, scope: &ListScope) -> Listing {
         let Ok(things) = thing::all(&self.room.places) else { return Listing { found: Vec::new(), complete: false } };
-        let ours = things.into_iter().filter(|(_, thing)| {
+        let ours = things.into_iter().filter(|(folder, thing)| {
             let stack = thing.receipt.identity.address.stack_id();
-            thing.gone.is_none()
+            !self.room.is_gone(folder, thing)
                 && thing.receipt.instance == self.room.settings.instance
                 && scope.stack.as_ref().is_none_or(|wanted| *wanted == stack)
         });

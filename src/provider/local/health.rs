@@ -85,13 +85,18 @@ async fn http(address: SocketAddr, path: &str) -> Result<(), String> {
         .header("connection", "close")
         .body(Empty::<Bytes>::new())
         .map_err(|error| error.to_string())?;
-    let answer = async move { sender.send_request(request).await.map(|response| response.status()) };
-    // The connection is driven beside the request, and dropped with it.
+    let mut answer =
+        std::pin::pin!(async move { sender.send_request(request).await.map(|response| response.status()) });
+    // The connection is driven beside the request. One that has ended has delivered the answer, or never will.
     let status = tokio::select! {
         biased;
-        answer = answer => answer.map_err(|error| innermost(&error))?,
-        broken = connection => return Err(broken.map_or_else(|error| innermost(&error), |()| "it closed the connection".to_owned())),
+        status = &mut answer => status,
+        ended = connection => match ended {
+            Ok(()) => answer.await,
+            Err(error) => Err(error),
+        },
     };
+    let status = status.map_err(|error| innermost(&error))?;
     match status.as_u16() {
         200..400 => Ok(()),
         code => Err(format!("answered {code}")),

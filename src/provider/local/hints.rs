@@ -27,10 +27,19 @@ pub(super) fn fingerprint(folder: &Path) -> String {
 }
 
 pub(super) fn hints(room: Arc<Room>) -> BoxStream<'static, Hint> {
-    let ticks = futures::stream::unfold((room, None), |(room, before)| async move {
+    // What changes from now on is hinted at: the first look is now, not half a second later.
+    let first = room.kept().ok();
+    let ticks = futures::stream::unfold((room, first), |(room, before)| async move {
         tokio::time::sleep(LOOK_EVERY).await;
         let looking = Arc::clone(&room);
-        let now = tokio::task::spawn_blocking(move || looking.kept()).await.ok().and_then(Result::ok);
+        let now = tokio::task::spawn_blocking(move || {
+            // What could not be cleaned now is cleaned at a later look.
+            let _ = looking.tidy();
+            looking.kept()
+        })
+        .await
+        .ok()
+        .and_then(Result::ok);
         let stacks = match (&before, &now) {
             (Some(before), Some(now)) => changed(before, now),
             _ => BTreeSet::new(),

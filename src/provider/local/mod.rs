@@ -16,6 +16,7 @@ mod folder;
 mod health;
 mod hints;
 mod identity;
+mod leaving;
 mod listening;
 mod logs;
 mod once;

@@ -19,6 +19,9 @@ const RESTARTS_MAX: u32 = 2;
 /// Descriptors of one replica: enough for a busy server, and a limit all the same.
 const OPEN_FILES: u64 = 65_536;
 
+/// Files in memory, on the systems that have it.
+const MEMORY: &str = "/dev/shm";
+
 /// How a replica stands.
 pub(super) enum Standing {
     Absent,
@@ -101,10 +104,15 @@ impl Room {
             now,
         };
         let condition = match ask(&asking).await {
-            Health::Well => Condition::Ready,
-            Health::NotWell(why) => {
-                listens_elsewhere(&state, thing, &why).unwrap_or(Condition::Settling(Settling(why)))
+            // Somebody else may answer on that port: the first time it is looked whose it is.
+            Health::Well if thing.note("was-ready").is_none() => {
+                listens_elsewhere(&state, thing).unwrap_or(Condition::Ready)
             }
+            Health::Well => Condition::Ready,
+            Health::NotWell(why) if why.ends_with("connection refused") => {
+                listens_elsewhere(&state, thing).unwrap_or(Condition::Settling(Settling(why)))
+            }
+            Health::NotWell(why) => Condition::Settling(Settling(why)),
         };
         Standing::Here(condition)
     }
@@ -152,15 +160,19 @@ impl Room {
         Ok(version.http_port)
     }
 
-    /// Where the files of a replica lie: in memory where the system has such a place, since they may hold secrets.
-    pub(super) fn files_folder(&self, name: &str, fields: &Value) -> PathBuf {
+    /// Where the files of a replica lie: in memory where the system has such a place, if they hold secrets.
+    fn files_folder(&self, name: &str, fields: &Value) -> PathBuf {
         let has_secrets = fields.get("files").is_some_and(|files| !files.pieces().is_empty());
-        let memory = Path::new("/dev/shm");
-        if has_secrets && memory.is_dir() {
-            let user = rustix::process::geteuid().as_raw();
-            return memory.join(format!("deployd-{user}")).join(&self.settings.instance).join(name);
+        if has_secrets && Path::new(MEMORY).is_dir() {
+            return self.secret_files(name);
         }
         self.places.things().join("process").join(name).join("files")
+    }
+
+    /// The place in memory for the files of a replica.
+    pub(super) fn secret_files(&self, name: &str) -> PathBuf {
+        let user = rustix::process::geteuid().as_raw();
+        Path::new(MEMORY).join(format!("deployd-{user}")).join(&self.settings.instance).join(name)
     }
 }
 
@@ -229,12 +241,9 @@ fn not_running(state: &State, thing: &Thing) -> Condition {
 }
 
 /// A replica that listens, but not where it was told to, will not get well by waiting.
-fn listens_elsewhere(state: &State, thing: &Thing, why: &str) -> Option<Condition> {
+fn listens_elsewhere(state: &State, thing: &Thing) -> Option<Condition> {
     let (first, service) = (write::first_port(&thing.fields)?, state.service.as_ref()?);
     let port = thing.ports.get(&first)?;
-    if !why.ends_with("connection refused") {
-        return None;
-    }
     let found = ports_of_session(service.pid);
     if found.is_empty() || found.contains(port) {
         return None;

@@ -5,9 +5,9 @@ use super::thing::{self, Thing};
 use crate::contract::{Clock, Contents, Failure, Order, Outcome, Outputs, Seal};
 use crate::graph::HealthCheck;
 use crate::keeper::{Environment, KeeperError, Keepers, Spec, StartError, Started};
-use crate::model::{Digest, Identity, Milliseconds, Name, Value};
+use crate::model::{Digest, Milliseconds, Name, Value};
 use crate::proxy;
-use crate::state::{Condition, Handle, Settling, Why, WhyCode};
+use crate::state::{Condition, Handle, Receipt, Settling, Why, WhyCode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -115,7 +115,7 @@ impl Room {
         let mut taken: BTreeSet<u16> = all.iter().flat_map(|(_, thing)| thing.ports.values().copied()).collect();
         taken.extend(given.iter());
         for name in missing {
-            let port = free_port(&taken, &(&thing.receipt.identity, name)).ok_or_else(|| Failure::Retry {
+            let port = free_port(&taken, &(&thing.receipt, name)).ok_or_else(|| Failure::Retry {
                 after: Milliseconds::seconds(5),
                 why: Why::new(WhyCode::Refused, format!("no port from {} to {} is free", PORTS.start, PORTS.end - 1)),
             })?;
@@ -164,7 +164,7 @@ impl Room {
 
 /// A port that nothing of ours has and nothing listens on now: looked for from a place that depends on whose it is, so
 /// that it tends to be the same after a restart.
-fn free_port(taken: &BTreeSet<u16>, whose: &(&Identity, &String)) -> Option<u16> {
+fn free_port(taken: &BTreeSet<u16>, whose: &(&Receipt, &String)) -> Option<u16> {
     let digest = Digest::of_json("port", whose);
     let start = u16::from_be_bytes([digest.bytes()[0], digest.bytes()[1]]) % (PORTS.end - PORTS.start);
     let candidates = (0..PORTS.end - PORTS.start).map(|step| PORTS.start + (start + step) % (PORTS.end - PORTS.start));

@@ -55,7 +55,7 @@ pub fn catalogue(other: &[(&str, &str)]) -> Arc<dyn Catalogue> {
     texts.extend(other.iter().copied());
     let files: Vec<ConfigFile> = texts
         .into_iter()
-        .map(|(path, text)| ConfigFile { path: path.to_owned(), shown: path.into(), bytes: text.as_bytes().to_vec() })
+        .map(|(path, text)| ConfigFile { path: path.to_owned(), bytes: text.as_bytes().to_vec() })
         .collect();
     let catalogue = FileCatalogue::new(&files, &KINDS);
     assert!(!catalogue.mistakes().has_errors(), "{:?}", catalogue.mistakes());

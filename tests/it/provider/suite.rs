@@ -195,7 +195,8 @@ pub async fn touches_nothing_foreign(stage: &dyn Stage) {
             let answer = stage.provider().apply(&order, &sample.filled).await;
             assert!(matches!(answer, Err(Failure::Refused { .. })), "{}: {answer:?}", sample.kind);
         }
-        assert!(is_settled(&look(stage, &query(&owner, sample, Some(handle.clone()))).await), "{}", sample.kind);
+        let seen = look(stage, &query(&owner, sample, Some(handle.clone()))).await;
+        assert!(is_settled(&seen), "{}: {seen:?}", sample.kind);
         remove(stage, &owner, sample, &handle).await;
     }
 }

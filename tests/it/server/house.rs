@@ -258,11 +258,7 @@ fn doors(folder: &Path, clock: &ManualClock) -> Doors {
 
 /// The worlds and repositories of these tests.
 pub fn catalogue() -> Arc<dyn Catalogue> {
-    let file = |(path, text): &(&str, &str)| ConfigFile {
-        path: (*path).to_owned(),
-        shown: (*path).into(),
-        bytes: text.as_bytes().to_vec(),
-    };
+    let file = |(path, text): &(&str, &str)| ConfigFile { path: (*path).to_owned(), bytes: text.as_bytes().to_vec() };
     let catalogue = FileCatalogue::new(&CONFIG.iter().map(file).collect::<Vec<_>>(), &KINDS);
     assert!(!catalogue.mistakes().has_errors(), "{:?}", catalogue.mistakes());
     Arc::new(catalogue)

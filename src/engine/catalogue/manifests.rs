@@ -1,0 +1,146 @@
+//! The manifests of a source: each parsed once for its bytes, however often it is asked for.
+
+use super::memo::Memo;
+use super::{ManifestFound, Manifests};
+use crate::contract::FilePath;
+use crate::diagnostic::{Diagnostic, Diagnostics, Place};
+use crate::document::{self, Budget};
+use crate::manifest::{self, Manifest};
+use crate::model::{Digest, Name};
+use crate::resolve::adds;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What a manifest's file is called.
+const MANIFEST: &str = "deployd.yaml";
+/// What people call it by mistake: read, and told.
+const NEARLY: &str = "deployd.yml";
+
+/// How many parsed files are kept: a file of one service takes some 30 KiB.
+const PARSED_MAX: usize = 20_000;
+
+/// Parsed manifests by path and bytes.
+pub(super) struct Parsed(Memo<(FilePath, Digest), Arc<ParsedFile>>);
+
+/// One parsed file.
+pub(super) struct ParsedFile {
+    /// One a document that has a readable name, in order.
+    pub services: Vec<ParsedService>,
+    /// What is wrong with the file as such: it may concern any of them.
+    pub found: Diagnostics,
+}
+
+/// One service of a file.
+pub(super) struct ParsedService {
+    /// What was read of it.
+    pub manifest: Arc<Manifest>,
+    /// What is wrong with it.
+    pub found: Diagnostics,
+}
+
+impl ParsedFile {
+    /// One service of it; of two with one name, the first.
+    pub(super) fn service(&self, name: &Name) -> Option<&ParsedService> {
+        self.services.iter().find(|service| service.manifest.service.value == *name)
+    }
+}
+
+impl Parsed {
+    pub(super) fn new() -> Parsed {
+        Parsed(Memo::new(PARSED_MAX))
+    }
+
+    /// A file, parsed now or before.
+    pub(super) fn file(&self, path: &FilePath, bytes: &[u8]) -> Arc<ParsedFile> {
+        let key = (path.clone(), Digest::of(bytes));
+        self.0.get_or(key, || Arc::new(parse(path, bytes)))
+    }
+}
+
+/// Whether a path is a manifest's.
+pub(super) fn is_manifest(path: &FilePath) -> bool {
+    matches!(path.as_str().rsplit('/').next(), Some(MANIFEST | NEARLY))
+}
+
+/// The folder that a file lies in, from the root of its source; empty is the root itself.
+pub(super) fn folder_of(path: &FilePath) -> &str {
+    path.as_str().rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+fn parse(path: &FilePath, bytes: &[u8]) -> ParsedFile {
+    let file: Arc<str> = Arc::from(path.as_str());
+    let depth = u32::try_from(path.as_str().matches('/').count()).unwrap_or(u32::MAX);
+    let (documents, mut found) = document::read(&file, bytes, &Budget::default());
+    let top = Place::new(&file, 1, 1, 1);
+    if path.as_str().ends_with(NEARLY) {
+        let detail = format!("a manifest is called {MANIFEST}");
+        found.push(Diagnostic::error("other-name", "another name", detail).at(&top).help("rename it"));
+    }
+    if documents.is_empty() && !found.has_errors() {
+        let mistake = Diagnostic::error("no-document", "nothing in the file", "a deployd.yaml begins with a service");
+        found.push(mistake.at(&top).help("write service: hello, and below it port: 8080"));
+    }
+    let mut services: Vec<ParsedService> = Vec::with_capacity(documents.len());
+    for document in documents {
+        match manifest::read_document(document, depth) {
+            (Some(manifest), of_this) => services.push(ParsedService { manifest: Arc::new(manifest), found: of_this }),
+            // Which service it would be is not known: whoever asks for any is told.
+            (None, of_this) => found.extend(of_this),
+        }
+    }
+    ParsedFile { services, found }
+}
+
+/// The services of all files, and everything that is wrong with them. Of two with one name neither counts: a copy that
+/// lies about must not be deployed in the place of what runs.
+pub(super) fn manifests(
+    parsed: &Parsed,
+    files: &BTreeMap<FilePath, Vec<u8>>,
+    unknown_worlds: impl Fn(&Manifest) -> Diagnostics,
+) -> Manifests {
+    let mut all = Manifests::default();
+    let mut places: BTreeMap<Name, Place> = BTreeMap::new();
+    let mut twice: BTreeSet<Name> = BTreeSet::new();
+    for (path, bytes) in files {
+        let file = parsed.file(path, bytes);
+        all.mistakes.extend(file.found.clone());
+        let bytes: Arc<[u8]> = Arc::from(bytes.as_slice());
+        for (at, service) in file.services.iter().enumerate() {
+            all.mistakes.extend(service.found.clone());
+            all.mistakes.extend(unknown_worlds(&service.manifest));
+            let name = &service.manifest.service;
+            if let Some(first) = places.get(&name.value) {
+                let detail = format!("`{}` is a service of this source already", name.value);
+                let mistake = Diagnostic::error("duplicate-name", "duplicate name", detail).at(&name.place);
+                all.mistakes.push(mistake.related(first, "first here"));
+                twice.insert(name.value.clone());
+                continue;
+            }
+            places.insert(name.value.clone(), name.place.clone());
+            let document = u32::try_from(at).unwrap_or(u32::MAX);
+            all.found.insert(name.value.clone(), found(path, document, Arc::clone(&bytes), &service.manifest));
+        }
+    }
+    all.found.retain(|name, _| !twice.contains(name));
+    all.mistakes = std::mem::take(&mut all.mistakes).sorted();
+    all
+}
+
+fn found(path: &FilePath, document: u32, bytes: Arc<[u8]>, manifest: &Arc<Manifest>) -> ManifestFound {
+    let beside: Vec<String> = folder_of(path).split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+    let folder = match &manifest.folder {
+        Some(folder) => folder.value.from_root(&beside),
+        None => beside,
+    };
+    ManifestFound {
+        service: manifest.service.value.clone(),
+        path: path.clone(),
+        document,
+        bytes,
+        written: Digest::of_json("manifest", &manifest.written()),
+        folder: folder.join("/"),
+        adds: adds(manifest),
+        read: Some(Arc::clone(manifest)),
+        worlds: manifest.worlds.as_ref().map(|worlds| worlds.iter().map(|world| world.value.clone()).collect()),
+    }
+}

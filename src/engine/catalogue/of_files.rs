@@ -1,0 +1,169 @@
+//! The catalogue that is made of files: `worlds/*.yaml` and `repositories/*/`, with what is in the binary.
+//!
+//! [`CatalogueReader`] makes one whenever they may have changed. Pure: somebody else reads the files.
+
+use super::files::{ConfigFile, ConfigFiles};
+use super::manifests::{self, Parsed, ParsedService};
+use super::{Catalogue, CatalogueReader, CompileAsk, Compiled, ManifestFound, Manifests, WorldFacts};
+use crate::contract::FilePath;
+use crate::diagnostic::{Diagnostic, Diagnostics, Sources, did_you_mean};
+use crate::document::as_written;
+use crate::graph::KindSet;
+use crate::manifest::Manifest;
+use crate::model::{Digest, Name, StackId, Value};
+use crate::repository::{Repositories, Repository};
+use crate::resolve::{self, Files, Offers, Others, Resolved, Resource, Service};
+use crate::world::World;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Worlds and repositories, as their files said it.
+pub struct FileCatalogue {
+    pub(super) worlds: BTreeMap<Name, WorldEntry>,
+    pub(super) repositories: Repositories,
+    pub(super) kinds: Arc<KindSet>,
+    pub(super) parsed: Arc<Parsed>,
+    pub(super) texts: Arc<Sources>,
+    pub(super) mistakes: Diagnostics,
+    pub(super) trouble: Vec<String>,
+}
+
+/// One world, fitted to its repositories.
+#[derive(Clone)]
+pub(super) struct WorldEntry {
+    pub facts: Arc<WorldFacts>,
+    pub offers: Arc<Offers>,
+    /// Digest of its repositories' files.
+    pub library: Digest,
+}
+
+impl FileCatalogue {
+    /// Of files that were read whole, all at once.
+    #[must_use]
+    pub fn new(files: &[ConfigFile], kinds: &Arc<KindSet>) -> FileCatalogue {
+        let read = CatalogueReader::new(Arc::clone(kinds)).read(ConfigFiles::of(files));
+        read.catalogue.copy()
+    }
+
+    /// The worlds with everything that their files say: for whoever gives providers and secrets to them.
+    pub fn world_files(&self) -> impl Iterator<Item = &Arc<World>> {
+        self.worlds.values().map(|entry| &entry.offers.world)
+    }
+
+    /// Why its files could not be read when they were looked at last: what they said before stands.
+    #[must_use]
+    pub fn trouble(&self) -> &[String] {
+        &self.trouble
+    }
+
+    pub(super) fn copy(&self) -> FileCatalogue {
+        FileCatalogue {
+            worlds: self.worlds.clone(),
+            repositories: self.repositories.clone(),
+            kinds: Arc::clone(&self.kinds),
+            parsed: Arc::clone(&self.parsed),
+            texts: Arc::clone(&self.texts),
+            mistakes: self.mistakes.clone(),
+            trouble: self.trouble.clone(),
+        }
+    }
+
+    fn unknown_worlds(&self, manifest: &Manifest) -> Diagnostics {
+        let worlds: Vec<&str> = self.worlds.keys().map(Name::as_str).collect();
+        let capabilities: BTreeSet<&str> = self.kinds.iter().map(|rules| rules.capability.as_str()).collect();
+        let capabilities: Vec<&str> = capabilities.into_iter().collect();
+        manifest.unknown_worlds(&worlds, &capabilities)
+    }
+
+    fn no_world(&self, world: &Name) -> Compiled {
+        let mut mistake = Diagnostic::error("no-such-world", "no such world", format!("there is no world `{world}`"));
+        mistake.help.extend(did_you_mean(world, self.worlds.keys().map(Name::as_str)));
+        Compiled { said: mistake.into(), ..Compiled::default() }
+    }
+}
+
+impl Catalogue for FileCatalogue {
+    fn worlds(&self) -> BTreeMap<Name, Arc<WorldFacts>> {
+        self.worlds.iter().map(|(name, entry)| (name.clone(), Arc::clone(&entry.facts))).collect()
+    }
+
+    fn is_manifest(&self, path: &FilePath) -> bool {
+        manifests::is_manifest(path)
+    }
+
+    fn manifests(&self, files: &BTreeMap<FilePath, Vec<u8>>) -> Manifests {
+        manifests::manifests(&self.parsed, files, |manifest| self.unknown_worlds(manifest))
+    }
+
+    fn reads(&self, manifest: &ManifestFound, all: &BTreeSet<String>) -> BTreeSet<String> {
+        let file = self.parsed.file(&manifest.path, &manifest.bytes);
+        let read =
+            |service: &ParsedService| resolve::reads(&service.manifest, manifests::folder_of(&manifest.path), all);
+        file.service(&manifest.service).map(read).unwrap_or_default()
+    }
+
+    fn compile(&self, world: &Name, ask: &CompileAsk<'_>) -> Compiled {
+        let Some(entry) = self.worlds.get(world) else { return self.no_world(world) };
+        let path = &ask.manifest.path;
+        let file = self.parsed.file(path, &ask.manifest.bytes);
+        let mut said = file.found.clone();
+        let Some(service) = file.service(&ask.manifest.service) else {
+            // What was a manifest once may be none by the rules of a newer deployd.
+            return Compiled { said, ..Compiled::default() };
+        };
+        said.extend(service.found.clone());
+        let files = Files { folder: manifests::folder_of(path), bytes: ask.files };
+        let asked = Service { manifest: &service.manifest, content: Some(ask.content), files };
+        let (resolved, found) = resolve::resolve(&asked, &entry.offers, ask.others);
+        said.extend(found);
+        compiled(resolved, &entry.offers, said)
+    }
+
+    fn compile_resource(&self, stack: &StackId, slug: &Name, with: &Value, others: &Others) -> Compiled {
+        let Some(entry) = self.worlds.get(&stack.world) else { return self.no_world(&stack.world) };
+        let own = entry.offers.world.resources.get(&stack.stack);
+        let is_own = own.is_some_and(|own| own.slug.value == *slug && as_written(&own.with) == *with);
+        let resource = match is_own {
+            true => Resource::of_world(&entry.offers, &stack.stack),
+            false => None,
+        };
+        let resource = resource.unwrap_or_else(|| Resource::of_body(&stack.stack, slug, with));
+        let (resolved, found) = resolve::resolve_resource(&resource, &entry.offers, others);
+        compiled(resolved, &entry.offers, found)
+    }
+
+    fn text(&self, file: &str) -> Option<Arc<str>> {
+        self.texts.0.get(file).cloned()
+    }
+
+    fn inputs(&self, world: &Name, slugs: &BTreeSet<Name>) -> Digest {
+        let Some(entry) = self.worlds.get(world) else { return Digest::of_json("no-such-world", world) };
+        let slugs: Vec<Digest> = slugs.iter().map(|slug| entry.offers.digest(slug)).collect();
+        Digest::of_json("inputs", &(entry.facts.digest, entry.library, slugs))
+    }
+
+    fn mistakes(&self) -> Diagnostics {
+        self.mistakes.clone()
+    }
+
+    fn offers(&self, world: &Name) -> Option<Arc<Offers>> {
+        self.worlds.get(world).map(|entry| Arc::clone(&entry.offers))
+    }
+
+    fn repositories(&self) -> BTreeMap<Name, Arc<Repository>> {
+        self.repositories.0.clone()
+    }
+}
+
+fn compiled(resolved: Resolved, offers: &Offers, mut said: Diagnostics) -> Compiled {
+    let (graph, found) = resolve::compile(&resolved, offers);
+    said.extend(found);
+    let said = said.sorted();
+    Compiled {
+        graph: (!said.has_errors()).then(|| Arc::new(graph)),
+        slugs: resolved.slugs.clone(),
+        not_offered: resolved.not_offered.clone(),
+        said,
+        resolved: Some(Arc::new(resolved)),
+    }
+}

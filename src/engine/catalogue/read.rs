@@ -1,0 +1,216 @@
+//! `CatalogueReader`: from files to a catalogue, again and again: what did not change is not read again, and where what
+//! is there now is broken, the last good one stands.
+
+use super::WorldFacts;
+use super::files::{ConfigFiles, FolderRead, Known, sort};
+use super::manifests::Parsed;
+use super::of_files::{FileCatalogue, WorldEntry};
+use crate::diagnostic::{Diagnostics, Owner, Sources};
+use crate::document::{self, Budget, as_written};
+use crate::graph::KindSet;
+use crate::model::{Digest, Name, Value};
+use crate::repository::{self, Library, Repositories, Repository, RepositoryFile};
+use crate::resolve::Offers;
+use crate::world::{self, World};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Makes catalogues of files.
+pub struct CatalogueReader {
+    kinds: Arc<KindSet>,
+    parsed: Arc<Parsed>,
+    worlds: BTreeMap<String, (Known, Arc<ReadWorld>)>,
+    repositories: Repositories,
+    last: Option<Arc<FileCatalogue>>,
+    last_whole: ConfigFiles,
+}
+
+/// A world's file, read.
+struct ReadWorld {
+    world: Option<Arc<World>>,
+    /// Digest of what is written in it: comments and layout are no part of it.
+    written: Digest,
+    found: Diagnostics,
+}
+
+/// What came of reading files.
+pub struct CatalogueRead {
+    /// The catalogue of now.
+    pub catalogue: Arc<FileCatalogue>,
+    /// Whether it differs from the one before.
+    pub changed: bool,
+    /// Why files could not be read: what they said last stands. With [`Catalogue::mistakes`], everything that is wrong.
+    ///
+    /// [`Catalogue::mistakes`]: super::Catalogue::mistakes
+    pub trouble: Vec<String>,
+}
+
+impl CatalogueReader {
+    /// Nothing was read yet.
+    #[must_use]
+    pub fn new(kinds: Arc<KindSet>) -> CatalogueReader {
+        CatalogueReader {
+            kinds,
+            parsed: Arc::new(Parsed::new()),
+            worlds: BTreeMap::new(),
+            repositories: Repositories::default(),
+            last: None,
+            last_whole: ConfigFiles::none(),
+        }
+    }
+
+    /// Reads files. A folder that could not be read, or that is empty where it was not, says what it said last.
+    pub fn read(&mut self, files: ConfigFiles) -> CatalogueRead {
+        let mut trouble = Vec::new();
+        let files = ConfigFiles {
+            worlds: stands("worlds", files.worlds, &self.last_whole.worlds, &mut trouble),
+            repositories: stands("repositories", files.repositories, &self.last_whole.repositories, &mut trouble),
+        };
+        if let Some(last) = self.last.as_ref().filter(|_| files == self.last_whole) {
+            let changed = last.trouble != trouble;
+            let catalogue = if changed {
+                Arc::new(FileCatalogue { trouble: trouble.clone(), ..last.copy() })
+            } else {
+                Arc::clone(last)
+            };
+            self.last = Some(Arc::clone(&catalogue));
+            return CatalogueRead { catalogue, changed, trouble };
+        }
+        let catalogue = Arc::new(self.make(&files, trouble.clone()));
+        self.last_whole = files;
+        self.last = Some(Arc::clone(&catalogue));
+        CatalogueRead { catalogue, changed: true, trouble }
+    }
+
+    fn make(&mut self, files: &ConfigFiles, trouble: Vec<String>) -> FileCatalogue {
+        let sorted = sort(files);
+        let mut found = sorted.found;
+        self.read_repositories(&sorted.repositories);
+        self.read_worlds(&sorted.worlds);
+        found.extend(self.repositories.mistakes());
+        let mut worlds = BTreeMap::new();
+        for (_, read) in self.worlds.values() {
+            found.extend(read.found.clone());
+            let entry = read.world.as_ref().map(|world| self.entry(world, read));
+            if let Some(entry) = &entry {
+                found.extend(entry.offers.mistakes());
+            }
+            let is_good = |entry: &WorldEntry| !read.found.has_errors() && !entry.offers.found().has_errors();
+            let entry = match entry {
+                Some(good) if is_good(&good) => Some(good),
+                other => other.as_ref().and_then(|entry| self.last_good(&entry.facts.name)).or(other),
+            };
+            worlds.extend(entry.map(|entry| (entry.facts.name.clone(), entry)));
+        }
+        // A file of which nothing could be read still names its world.
+        for (name, (_, read)) in &self.worlds {
+            if read.world.is_none()
+                && let Ok(name) = Name::new(name)
+                && let Some(last) = self.last_good(&name)
+            {
+                worlds.insert(name, last);
+            }
+        }
+        let known = sorted.worlds.values().chain(sorted.repositories.values().flat_map(BTreeMap::values));
+        let text = |known: &Known| (Arc::clone(&known.shown), Arc::from(String::from_utf8_lossy(&known.bytes)));
+        FileCatalogue {
+            worlds,
+            repositories: self.repositories.clone(),
+            kinds: Arc::clone(&self.kinds),
+            parsed: Arc::clone(&self.parsed),
+            texts: Arc::new(Sources(known.map(text).collect())),
+            mistakes: found.sorted(),
+            trouble,
+        }
+    }
+
+    fn last_good(&self, name: &Name) -> Option<WorldEntry> {
+        self.last.as_ref()?.worlds.get(name).cloned()
+    }
+
+    /// Reads the repositories whose files changed.
+    fn read_repositories(&mut self, files: &BTreeMap<Name, BTreeMap<String, Known>>) {
+        let mut read: BTreeMap<Name, Arc<Repository>> = BTreeMap::new();
+        for (name, files) in files {
+            let files: Vec<RepositoryFile<'_>> = files
+                .iter()
+                .map(|(path, known)| RepositoryFile {
+                    path: path.clone(),
+                    shown: Arc::clone(&known.shown),
+                    bytes: &known.bytes,
+                })
+                .collect();
+            let before = self.repositories.get(name).filter(|before| before.digest == repository::digest(&files));
+            let now = before.map_or_else(|| Arc::new(repository::read(name, &files)), Arc::clone);
+            read.insert(name.clone(), now);
+        }
+        self.repositories = Repositories(read);
+    }
+
+    /// Reads the worlds whose files changed.
+    fn read_worlds(&mut self, files: &BTreeMap<String, Known>) {
+        let mut worlds = BTreeMap::new();
+        for (name, known) in files {
+            let read = match self.worlds.remove(name) {
+                Some((before, read)) if before == *known => read,
+                _ => Arc::new(read_world(known)),
+            };
+            worlds.insert(name.clone(), (known.clone(), read));
+        }
+        self.worlds = worlds;
+    }
+
+    /// A world fitted to its repositories; the same one as before if nothing of either changed.
+    fn entry(&self, world: &Arc<World>, read: &ReadWorld) -> WorldEntry {
+        let owner = Owner::World(world.name.value.to_string());
+        let library = Library::of(&world.repositories, &owner, &self.repositories);
+        let digest = library.digest();
+        let before = self.last.as_ref().and_then(|last| last.worlds.get(&world.name.value));
+        if let Some(before) = before
+            && Arc::ptr_eq(&before.offers.world, world)
+            && before.library == digest
+        {
+            return before.clone();
+        }
+        let offers = Offers::new(Arc::clone(world), Arc::new(library), Arc::clone(&self.kinds));
+        WorldEntry { facts: Arc::new(facts(world, read.written)), offers: Arc::new(offers), library: digest }
+    }
+}
+
+/// What a folder says: what it says now, or what it said last where that is not known.
+fn stands(what: &str, now: FolderRead, last: &FolderRead, trouble: &mut Vec<String>) -> FolderRead {
+    match (&now, last) {
+        (FolderRead::Files(_), _) | (FolderRead::Nothing, FolderRead::Nothing | FolderRead::Trouble(_)) => now,
+        (FolderRead::Nothing, FolderRead::Files(_)) => {
+            trouble.push(format!("{what}/ is gone or empty; what it said last stands, and nothing is deleted for it"));
+            last.clone()
+        }
+        (FolderRead::Trouble(why), last) => {
+            trouble.push(format!("{what}/ could not be read: {why}; what it said last stands"));
+            last.clone()
+        }
+    }
+}
+
+fn read_world(known: &Known) -> ReadWorld {
+    let (world, found) = world::read(&known.shown, &known.bytes);
+    let (documents, _) = document::read(&known.shown, &known.bytes, &Budget::default());
+    let written: Vec<Value> = documents.iter().filter_map(|document| document.root.as_map()).map(as_written).collect();
+    ReadWorld { world: world.map(Arc::new), written: Digest::of_json("world", &written), found }
+}
+
+fn facts(world: &World, digest: Digest) -> WorldFacts {
+    let capabilities = world.capabilities.iter();
+    let resources = world.resources.iter();
+    WorldFacts {
+        name: world.name.value.clone(),
+        capabilities: capabilities
+            .map(|capability| (capability.capability.value.clone(), capability.settings.clone()))
+            .collect(),
+        policy: world.policy(),
+        resources: resources
+            .map(|(name, resource)| (name.clone(), (resource.slug.value.clone(), as_written(&resource.with))))
+            .collect(),
+        digest,
+    }
+}
