@@ -16,7 +16,10 @@ use std::time::Instant;
 /// The files that a writer writes, one after the other, in this order; sorted otherwise, so that no walk has its order.
 const WRITTEN: [&str; 6] = ["m/1", "a", "z", "b/c/d", "b/a", "n"];
 /// How many states a writer comes to at most.
-const STATES_MAX: u64 = 4000;
+const STATES_MAX: u64 = 20_000;
+
+/// After so many states the writer rests: they take longer than one look, so that looks fall into them.
+const STATES_AT_ONCE: u64 = 100;
 
 /// The same length in every state: only bytes and times tell them apart.
 fn text(name: &str, state: u64) -> String {
@@ -92,7 +95,7 @@ fn write_in_place(tree: &Tree, talk: &Talk) {
             file.write_all(text(name, state).as_bytes()).unwrap();
             talk.changed();
         }
-        if state % 7 == 0 {
+        if state % STATES_AT_ONCE == 0 {
             talk.rest(2);
         }
         if talk.is_over() {
@@ -109,7 +112,7 @@ fn write_by_rename(tree: &Tree, talk: &Talk) {
             fs::rename(&next, tree.at(name)).unwrap();
             talk.changed();
         }
-        if state % 7 == 0 {
+        if state % STATES_AT_ONCE == 0 {
             talk.rest(2);
         }
         if talk.is_over() {
@@ -158,7 +161,7 @@ fn a_file_that_moves_between_folders_is_seen_in_one_of_them() {
             let (from, to) = (folders[state % 3], folders[(state + 1) % 3]);
             fs::rename(tree.at(from).join("token"), tree.at(to).join("token")).unwrap();
             talk.changed();
-            if state % 50 == 0 {
+            if state % 3000 == 0 {
                 talk.rest(2);
             }
             if talk.is_over() {
