@@ -54,6 +54,15 @@ impl Talk {
     }
 }
 
+/// Ends the writer, also when a judgement fails: nobody waits for a reader that is gone.
+struct Ends<'a>(&'a Talk);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.over.store(true, Ordering::SeqCst);
+    }
+}
+
 /// Reads while somebody writes, until it has seen enough of both kinds: whole snapshots, and reads that were written
 /// into. Each whole one is judged.
 fn read_under(tree: &Tree, write: impl FnOnce(&Tree, &Talk) + Send, judge: impl Fn(&Snapshot)) {
@@ -63,6 +72,7 @@ fn read_under(tree: &Tree, write: impl FnOnce(&Tree, &Talk) + Send, judge: impl 
             let talk = Arc::clone(&talk);
             move || write(tree, &talk)
         });
+        let ends = Ends(&talk);
         let source = tree.source();
         let (mut whole, mut written_into) = (0, 0);
         let began = Instant::now();
@@ -80,7 +90,7 @@ fn read_under(tree: &Tree, write: impl FnOnce(&Tree, &Talk) + Send, judge: impl 
                 Whole::Torn(_) => assert!(snapshot.files.is_empty(), "nothing of a torn one can be used"),
             }
         }
-        talk.over.store(true, Ordering::SeqCst);
+        drop(ends);
         writer.join().unwrap();
         assert!(whole >= 25 && written_into >= 25, "{whole} whole, {written_into} written into");
     });
