@@ -2,7 +2,6 @@
 
 use super::names::listed;
 use super::page::{Page, Text, Tone};
-use super::table::Table;
 use crate::diagnostic::Look;
 use crate::model::Name;
 use crate::server::api::deployment::Held;
@@ -20,12 +19,21 @@ pub fn refusal(stack: &Name, held: &[Held], look: Look) -> String {
     let delete: Vec<String> = held.iter().map(|one| format!(" --delete {}", one.identity.address.name)).collect();
     let too = if held.len() == 1 { "delete it too, after a backup" } else { "delete them too, after a backup" };
     let keep = if held.len() == 1 { "stop the rest and keep it" } else { "stop the rest and keep them" };
-    let mut table = Table::new();
-    let way = |what: &str, command: String| vec![Text::plain(format!("{what}  ")), Text::new(Tone::Accent, command)];
-    table.row(way(keep, format!("deployd down {stack} --keep-data")));
-    table.row(way(too, format!("deployd down {stack}{}", delete.concat())));
-    table.put(&mut page, 2);
+    let width = keep.len().max(too.len()) + 4;
+    way(&mut page, keep, width, format!("deployd down {stack} --keep-data"));
+    way(&mut page, too, width, format!("deployd down {stack}{}", delete.concat()));
     page.text()
+}
+
+/// What a command does, and the command: whole, since it is copied.
+fn way(page: &mut Page, what: &str, width: usize, command: String) {
+    let command = Text::new(Tone::Accent, command);
+    if 2 + width + command.width() <= page.look().width {
+        page.line(2, &[Text::plain(format!("{what:<width$}")), command]);
+    } else {
+        page.line(2, &[Text::plain(what)]);
+        page.line(6, &[command]);
+    }
 }
 
 /// `users (local/postgres, 31 MB)`
@@ -44,8 +52,9 @@ pub fn verified(world: &Name, stack: &Name, kept: &[String], look: Look) -> Stri
     let mut page = Page::new(look);
     let text = match kept {
         [] => format!("nothing of {stack} is left in {world}"),
-        kept => format!("of {stack} only {} is left in {world}, kept with its data", listed(kept)),
+        [one] => format!("nothing of {stack} is left in {world} but {one}, which is kept with its data"),
+        kept => format!("nothing of {stack} is left in {world} but {}, which are kept with their data", listed(kept)),
     };
-    page.line(0, &[Text::new(Tone::Good, "verified"), Text::plain(": "), Text::plain(text)]);
+    page.beside(0, &[Text::new(Tone::Good, "verified"), Text::plain(": ")], &Text::plain(text));
     page.text()
 }

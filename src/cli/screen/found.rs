@@ -63,6 +63,6 @@ pub fn failure(failure: &Failure, look: Look) -> String {
     let moved =
         failure.problem.iter().filter_map(|problem| problem.changed.as_ref()).flat_map(|changed| &changed.moved);
     moved.for_each(|moved| page.folded(2, &Text::plain(format!("{}: {}", moved.address.short(), moved.how))));
-    failure.ways_out.iter().for_each(|way| page.folded(2, &Text::new(Tone::Accent, way)));
+    failure.ways_out.iter().for_each(|way| page.way_out(2, way));
     page.text()
 }

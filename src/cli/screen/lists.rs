@@ -22,10 +22,9 @@ pub fn secrets(world: &Name, secrets: &[Secret], zone: &TimeZone, look: Look) ->
     let heads = ["SECRET", "VERSION", "WHERE", "SET", "BY"];
     table.row(heads.iter().map(|head| Text::new(Tone::Quiet, head)).collect());
     for secret in secrets {
-        let version = match (&secret.version, &secret.trouble) {
-            (Some(version), _) => Text::plain(version),
-            (None, Some(trouble)) => Text::new(Tone::Bad, trouble),
-            (None, None) => Text::new(Tone::Bad, "missing"),
+        let version = match &secret.version {
+            Some(version) => Text::plain(version),
+            None => Text::new(Tone::Bad, "missing"),
         };
         table.row(vec![
             Text::new(Tone::Strong, &secret.name),
@@ -35,7 +34,10 @@ pub fn secrets(world: &Name, secrets: &[Secret], zone: &TimeZone, look: Look) ->
             Text::new(Tone::Quiet, secret.by.as_deref().unwrap_or_default()),
         ]);
     }
-    table.put(&mut page, 0);
+    table.put_with(&mut page, 0, |page, index| {
+        let trouble = index.checked_sub(1).and_then(|index| secrets[index].trouble.as_ref());
+        trouble.iter().for_each(|trouble| page.folded(4, &Text::new(Tone::Bad, trouble)));
+    });
     page.text()
 }
 

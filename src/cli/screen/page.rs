@@ -124,6 +124,20 @@ impl Page {
         }
     }
 
+    /// What to do: a sentence, a command, or both. A command stays whole, since it is copied.
+    pub fn way_out(&mut self, indent: usize, way: &str) {
+        let text = Text::new(Tone::Accent, way);
+        let command = way.rfind(COMMAND).filter(|at| *at > 0 && indent + text.width() > self.look.width);
+        match command {
+            Some(at) => {
+                self.folded(indent, &Text::new(Tone::Accent, way[..at].trim_end()));
+                self.line(indent + 2, &[Text::new(Tone::Accent, &way[at..])]);
+            }
+            None if way.starts_with(COMMAND) => self.line(indent, &[text]),
+            None => self.folded(indent, &text),
+        }
+    }
+
     /// A line with something at its right end, where there is room for it.
     pub fn with_end(&mut self, indent: usize, texts: &[Text], end: &Text) {
         let used = indent + texts.iter().map(Text::width).sum::<usize>();
@@ -167,6 +181,9 @@ impl Page {
         self.out.push('\n');
     }
 }
+
+/// How our own commands begin.
+const COMMAND: &str = "deployd ";
 
 /// The column at which times end: on a wide screen they stay beside what they belong to.
 const RIGHT_END: usize = 80;

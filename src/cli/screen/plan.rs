@@ -189,9 +189,7 @@ pub(super) fn report_line(page: &mut Page, indent: usize, word: &str, tone: Tone
     let since = line.since.map(|since| format!(" ({})", age(Milliseconds(since)))).unwrap_or_default();
     let text = format!("{}: {}{since}", line.at.short(), line.why.text);
     page.beside(indent, &[Text::new(tone, format!("{word:<7}")), Text::plain("  ")], &Text::plain(text));
-    if let Some(way_out) = &line.why.way_out {
-        page.folded(indent + 9, &Text::new(Tone::Accent, way_out));
-    }
+    line.why.way_out.iter().for_each(|way| page.way_out(indent + 9, way));
 }
 
 /// What would be done with a person's leave.

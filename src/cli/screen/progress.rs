@@ -10,7 +10,7 @@ use crate::plan::Act;
 use crate::server::api::deployment::{Condition, Deployment};
 use crate::server::api::plan::{Plan, Step};
 use crate::state::{EventBody, Why};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How far everything of a deployment is.
 #[derive(Clone, Debug, Default)]
@@ -36,13 +36,15 @@ struct Row {
     /// What it does while it does it: `pip install -r requirements.txt`.
     title: String,
     tasks: BTreeMap<Identity, Task>,
+    /// The steps with which it begins: those that do the work. What is made ready before them takes no time of its own.
+    begins_with: BTreeSet<Identity>,
     /// What its end says, where no room says it.
     ends: Ends,
     note: Option<String>,
     started: Option<Wall>,
     ended: Option<Wall>,
     failed: Option<Why>,
-    /// What it waits for now.
+    /// Why it is not over yet: `waiting for GET /healthz, 3 of 30 s: connection refused`.
     what: Option<String>,
 }
 
@@ -88,10 +90,14 @@ impl Progress {
         for group in groups(plan).iter().filter(|group| group.mark != Mark::Keep) {
             for step in &group.steps {
                 let (name, title) = line_of(step, group);
-                let task = step.identity.clone();
-                match self.rows.iter_mut().find(|row| row.name == name) {
-                    Some(row) => drop(row.tasks.entry(task).or_insert(Task::Ahead)),
-                    None => self.rows.push(Row::new(name, title, group, step)),
+                let index = self.rows.iter().position(|row| row.name == name).unwrap_or_else(|| {
+                    self.rows.push(Row::new(name, title, group));
+                    self.rows.len() - 1
+                });
+                let row = &mut self.rows[index];
+                row.tasks.entry(step.identity.clone()).or_insert(Task::Ahead);
+                if Some(&step.kind) == group.kind.as_ref() || row.name != *group.name {
+                    row.begins_with.insert(step.identity.clone());
                 }
             }
         }
@@ -102,12 +108,12 @@ impl Progress {
         match event {
             EventBody::StepStarted { identity, .. } => self.started(identity, at),
             EventBody::StepWaiting { identity, what } => {
-                self.row_of(identity, |row| row.what = Some(what.clone()));
+                self.row_of(identity, |row| row.what = Some(format!("waiting for {what}")));
                 Vec::new()
             }
             EventBody::StepDone { identity, note, .. } => self.over(identity, note.clone(), at),
             EventBody::StepFailed { identity, why, again: true, .. } => {
-                self.row_of(identity, |row| row.what = Some(format!("{}; it is tried again", why.text)));
+                self.row_of(identity, |row| row.what = Some(format!("tried again: {}", why.text)));
                 Vec::new()
             }
             EventBody::StepFailed { identity, why, again: false, .. } => self.failed(identity, why, at),
@@ -119,7 +125,7 @@ impl Progress {
     pub fn looked(&mut self, deployment: &Deployment) {
         for step in &deployment.steps {
             let what = match &step.condition {
-                Condition::Settling { what } => Some(what.clone()),
+                Condition::Settling { what } => Some(format!("waiting for {what}")),
                 Condition::Unknown { why } => Some(format!("it cannot be read now: {}", why.text)),
                 _ => continue,
             };
@@ -162,7 +168,7 @@ impl Progress {
     #[must_use]
     pub fn moving(&self, index: usize, look: Look) -> String {
         let row = &self.rows[index];
-        let text = row.what.as_ref().map_or_else(|| row.title.clone(), |what| format!("waiting for {what}"));
+        let text = row.what.as_ref().unwrap_or(&row.title);
         let name = format!("{:<width$}  ", row.name, width = self.width());
         let mut page = Page::new(look);
         page.line(0, &[Text::plain(name), Text::new(Tone::Quiet, text)]);
@@ -195,7 +201,7 @@ impl Progress {
                 let front = [Text::new(Tone::Bad, "✗ "), Text::plain(name)];
                 page.beside(2, &front, &Text::plain(self.named(&why.text)));
                 why.details.iter().for_each(|detail| page.folded(6, &Text::new(Tone::Quiet, detail)));
-                why.way_out.iter().for_each(|way| page.folded(6, &Text::new(Tone::Accent, way)));
+                why.way_out.iter().for_each(|way| page.way_out(6, way));
             }
         }
         page.text()
@@ -245,7 +251,8 @@ impl Progress {
         let row = &mut self.rows[index];
         row.tasks.insert(identity.clone(), Task::Going);
         row.what = None;
-        if row.started.is_some() {
+        let begins = row.begins_with.is_empty() || row.begins_with.contains(identity);
+        if row.started.is_some() || !begins {
             return Vec::new();
         }
         row.started = Some(at);
@@ -279,10 +286,10 @@ impl Progress {
 }
 
 impl Row {
-    fn new(name: String, title: String, group: &Group, step: &Step) -> Row {
+    fn new(name: String, title: String, group: &Group) -> Row {
         let ends = ends(&name, group);
-        let tasks = BTreeMap::from([(step.identity.clone(), Task::Ahead)]);
-        Row { name, title, tasks, ends, note: None, started: None, ended: None, failed: None, what: None }
+        let (tasks, begins_with) = (BTreeMap::new(), BTreeSet::new());
+        Row { name, title, tasks, begins_with, ends, note: None, started: None, ended: None, failed: None, what: None }
     }
 }
 

@@ -16,15 +16,12 @@ use std::collections::BTreeMap;
 #[must_use]
 pub fn stacks(world: &Name, stacks: &[Stack], now: Wall, look: Look) -> String {
     let mut page = Page::new(look);
-    page.line(
-        0,
-        &[
-            Text::plain("world "),
-            Text::new(Tone::Strong, world),
-            Text::plain(format!(" · {} · ", counted(stacks.len()))),
-            settled(stacks),
-        ],
-    );
+    let mut head = vec![Text::plain("world "), Text::new(Tone::Strong, world)];
+    head.push(Text::plain(format!(" · {}", counted(stacks.len()))));
+    if !stacks.is_empty() {
+        head.extend([Text::plain(" · "), settled(stacks)]);
+    }
+    page.line(0, &head);
     if stacks.is_empty() {
         page.line(2, &[Text::plain("run a folder's services: "), Text::new(Tone::Accent, "deployd up FOLDER")]);
         return page.text();
@@ -178,9 +175,7 @@ fn said(page: &mut Page, stack: &Stack, now: Wall) {
 fn reason(page: &mut Page, word: &str, tone: Tone, why: &Why) {
     page.beside(4, &[Text::new(tone, word), Text::plain("  ")], &Text::plain(&why.text));
     why.details.iter().for_each(|detail| page.folded(6, &Text::new(Tone::Quiet, detail)));
-    if let Some(way_out) = &why.way_out {
-        page.folded(6, &Text::new(Tone::Accent, way_out));
-    }
+    why.way_out.iter().for_each(|way| page.way_out(6, way));
 }
 
 fn live(page: &mut Page, deployment: &Deployment, now: Wall) {

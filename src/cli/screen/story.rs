@@ -171,9 +171,12 @@ pub fn is_up(stacks: &[Stack], look: Look) -> String {
     let up = |stack: &&Stack| stack.state == Some(StackState::Available);
     let width = stacks.iter().filter(up).map(|stack| stack.name.len() + IS_UP.len()).max().unwrap_or(0);
     for stack in stacks.iter().filter(up) {
-        let front = format!("{:<width$}   ", format!("{}{IS_UP}", stack.name));
-        let urls = if stack.urls.is_empty() { String::new() } else { stack.urls.join("  ") };
-        page.line(0, &[Text::new(Tone::Strong, front), Text::new(Tone::Accent, urls)]);
+        let mut texts = vec![Text::new(Tone::Strong, format!("{}{IS_UP}", stack.name))];
+        if !stack.urls.is_empty() {
+            let gap = width - (stack.name.len() + IS_UP.len()) + 3;
+            texts.extend([Text::plain(" ".repeat(gap)), Text::new(Tone::Accent, stack.urls.join("  "))]);
+        }
+        page.line(0, &texts);
     }
     page.text()
 }
@@ -234,9 +237,7 @@ pub fn reason(name: &Name, why: &Why, look: Look) -> String {
     let mut page = Page::new(look);
     page.beside(2, &[Text::new(Tone::Bad, "✗ "), Text::plain(format!("{name}  "))], &Text::plain(&why.text));
     why.details.iter().for_each(|detail| page.folded(6, &Text::new(Tone::Quiet, detail)));
-    if let Some(way) = &why.way_out {
-        page.folded(6, &Text::new(Tone::Accent, way));
-    }
+    why.way_out.iter().for_each(|way| page.way_out(6, way));
     page.text()
 }
 

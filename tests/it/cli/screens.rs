@@ -11,7 +11,7 @@ use deployd::server::api;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_yaml::Value;
+use serde_json::Value;
 use std::path::Path;
 
 /// What all cases may say.
@@ -42,10 +42,11 @@ fn eighty() -> usize {
 fn screens() {
     cases::each("cli", |folder| {
         let text = std::fs::read_to_string(folder.join("case.yaml")).unwrap();
-        let mut value: Value =
+        let mut value: serde_yaml::Value =
             serde_yaml::from_str(&with_digests(&text)).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         value.apply_merge().unwrap();
-        let case: Case = serde_yaml::from_value(value).unwrap();
+        // From here on it is what the API would send.
+        let case: Case = serde_json::from_value(serde_json::to_value(value).unwrap()).unwrap();
         let draw = |colour| screen(&case, Look { colour, width: case.width }, folder);
         let plain = draw(false);
         assert_eq!(anstream::adapter::strip_str(&draw(true)).to_string(), plain, "{}", folder.display());
@@ -61,7 +62,10 @@ fn with_digests(text: &str) -> String {
     let mut whole = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let letters = part.bytes().take_while(u8::is_ascii_hexdigit).count();
-        whole.push_str(&format!("{:0<64}{}", &part[..letters], &part[letters..]));
+        match letters {
+            0..2 => whole.push_str(&format!("@{part}")),
+            _ => whole.push_str(&format!("{:0<64}{}", &part[..letters], &part[letters..])),
+        }
     }
     whole
 }
@@ -69,7 +73,7 @@ fn with_digests(text: &str) -> String {
 impl Case {
     fn get<T: DeserializeOwned>(&self, key: &str, folder: &Path) -> T {
         let value = self.data.get(key).cloned().unwrap_or(Value::Null);
-        serde_yaml::from_value(value).unwrap_or_else(|error| panic!("{}: {key}: {error}", folder.display()))
+        serde_json::from_value(value).unwrap_or_else(|error| panic!("{}: {key}: {error}", folder.display()))
     }
 
     fn now(&self) -> Wall {

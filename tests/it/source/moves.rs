@@ -16,7 +16,10 @@ use std::time::Instant;
 /// The files that a writer writes, one after the other, in this order; sorted otherwise, so that no walk has its order.
 const WRITTEN: [&str; 6] = ["m/1", "a", "z", "b/c/d", "b/a", "n"];
 /// How many states a writer comes to at most.
-const STATES_MAX: u64 = 4000;
+const STATES_MAX: u64 = 20_000;
+
+/// After so many states the writer rests: they take longer than one look, so that looks fall into them.
+const STATES_AT_ONCE: u64 = 100;
 
 /// The same length in every state: only bytes and times tell them apart.
 fn text(name: &str, state: u64) -> String {
@@ -51,6 +54,15 @@ impl Talk {
     }
 }
 
+/// Ends the writer, also when a judgement fails: nobody waits for a reader that is gone.
+struct Ends<'a>(&'a Talk);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.over.store(true, Ordering::SeqCst);
+    }
+}
+
 /// Reads while somebody writes, until it has seen enough of both kinds: whole snapshots, and reads that were written
 /// into. Each whole one is judged.
 fn read_under(tree: &Tree, write: impl FnOnce(&Tree, &Talk) + Send, judge: impl Fn(&Snapshot)) {
@@ -60,6 +72,7 @@ fn read_under(tree: &Tree, write: impl FnOnce(&Tree, &Talk) + Send, judge: impl 
             let talk = Arc::clone(&talk);
             move || write(tree, &talk)
         });
+        let ends = Ends(&talk);
         let source = tree.source();
         let (mut whole, mut written_into) = (0, 0);
         let began = Instant::now();
@@ -77,7 +90,7 @@ fn read_under(tree: &Tree, write: impl FnOnce(&Tree, &Talk) + Send, judge: impl 
                 Whole::Torn(_) => assert!(snapshot.files.is_empty(), "nothing of a torn one can be used"),
             }
         }
-        talk.over.store(true, Ordering::SeqCst);
+        drop(ends);
         writer.join().unwrap();
         assert!(whole >= 25 && written_into >= 25, "{whole} whole, {written_into} written into");
     });
@@ -92,7 +105,7 @@ fn write_in_place(tree: &Tree, talk: &Talk) {
             file.write_all(text(name, state).as_bytes()).unwrap();
             talk.changed();
         }
-        if state % 7 == 0 {
+        if state % STATES_AT_ONCE == 0 {
             talk.rest(2);
         }
         if talk.is_over() {
@@ -109,7 +122,7 @@ fn write_by_rename(tree: &Tree, talk: &Talk) {
             fs::rename(&next, tree.at(name)).unwrap();
             talk.changed();
         }
-        if state % 7 == 0 {
+        if state % STATES_AT_ONCE == 0 {
             talk.rest(2);
         }
         if talk.is_over() {
@@ -158,7 +171,7 @@ fn a_file_that_moves_between_folders_is_seen_in_one_of_them() {
             let (from, to) = (folders[state % 3], folders[(state + 1) % 3]);
             fs::rename(tree.at(from).join("token"), tree.at(to).join("token")).unwrap();
             talk.changed();
-            if state % 50 == 0 {
+            if state % 3000 == 0 {
                 talk.rest(2);
             }
             if talk.is_over() {
