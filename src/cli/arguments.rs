@@ -149,6 +149,9 @@ pub(super) struct Serve {
     /// End when no command has been using it for a while
     #[arg(long)]
     pub until_idle: bool,
+    /// Keep state on this kind of file system too, although it is not known to keep what was written; may be repeated
+    #[arg(long = "file-system", value_name = "NAME")]
+    pub file_systems: Vec<String>,
 }
 
 /// A folder of files.

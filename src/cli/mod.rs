@@ -41,6 +41,8 @@ pub fn run() -> ExitCode {
     let ended = match arguments.command {
         Command::Completions { shell } => completions(&out, shell),
         Command::Other(words) => Err(not_a_command(&words)),
+        // The server has a runtime of its own.
+        Command::Serve(asked) => command::serve::serve(&common, &asked, &out),
         command => asked(&common, &command, &out),
     };
     match ended {
@@ -89,9 +91,8 @@ async fn of_server(common: &Common, command: &Command, out: &Out) -> Result<Exit
         Command::Down(asked) => deploy::down(common, asked, out).await,
         Command::Secret(asked) => secrets::secret(common, asked, out).await,
         Command::Backup(asked) => keep::backup(common, asked, out).await,
-        Command::Serve(_) => Err(not_built("serve")),
         Command::Restore(_) => Err(not_built("restore")),
-        Command::Up(_) | Command::Completions { .. } | Command::Other(_) => {
+        Command::Up(_) | Command::Serve(_) | Command::Completions { .. } | Command::Other(_) => {
             unreachable!("these ask no server, or have an end of their own")
         }
     }

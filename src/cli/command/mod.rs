@@ -5,5 +5,6 @@ pub mod keep;
 pub mod leave;
 pub mod questions;
 pub mod secrets;
+pub mod serve;
 pub mod up;
 pub mod watch;
