@@ -1,7 +1,8 @@
 //! The durable queue of one stack's deployments: what is accepted, what takes whose place, and whose turn it is. Pure.
 
+use super::parts::Limits;
 use super::record::{Change, Op, StackRows};
-use super::rows::{Aim, DeploymentRow};
+use super::rows::{Aim, DeploymentRow, history_key};
 use crate::model::Wall;
 use crate::state::{
     Deployment, DeploymentId, DeploymentState, EventBody, Mode, Principal, ReleaseId, RevisionId, SourceId, Stack,
@@ -54,7 +55,7 @@ pub fn accept(
     stack: &mut Stack,
     new: New,
     now: Wall,
-    queue_max: usize,
+    limits: &Limits,
     change: &mut Change,
 ) -> Result<DeploymentRow, Why> {
     stack.deployments += 1;
@@ -87,7 +88,7 @@ pub fn accept(
         .values()
         .filter(|before| before.deployment.state != DeploymentState::Running)
         .partition(|before| takes_place(&row, before));
-    if waiting.len() >= queue_max {
+    if waiting.len() >= limits.queue_max {
         let text = format!("{} deployments of {} wait already", waiting.len(), stack.id);
         return Err(Why::new(WhyCode::Refused, text).way_out("cancel one of them, or wait"));
     }
@@ -97,6 +98,10 @@ pub fn accept(
     }
     tell(&row, change);
     change.push(Op::Deployment(Box::new(row.clone())));
+    // One comes, one goes: the history has an end.
+    if let Some(over) = stack.deployments.checked_sub(limits.history_kept as u64).filter(|number| *number > 0) {
+        change.push(Op::NoWorld(history_key(&stack.id, over), None));
+    }
     Ok(row)
 }
 
@@ -217,6 +222,10 @@ mod tests {
         SourceId(text.to_owned())
     }
 
+    fn few() -> Limits {
+        Limits { queue_max: 3, history_kept: 2, ..Limits::default() }
+    }
+
     fn rows() -> StackRows {
         let id = StackId::new(Name::fixed("laptop"), Name::fixed("guestbook"));
         let wish = Wish::Run { source: source("folder:/a") };
@@ -241,7 +250,7 @@ mod tests {
         let mut stack = rows.record.as_ref().unwrap().stack.clone();
         stack.wish_generation += u64::from(later_wish);
         let mut change = Change::new();
-        let row = accept(rows, &mut stack, new, Wall(2), 3, &mut change).unwrap();
+        let row = accept(rows, &mut stack, new, Wall(2), &few(), &mut change).unwrap();
         change.push(Op::Stack(Box::new(stack)));
         done(rows, change);
         row.deployment.id.number
@@ -328,13 +337,30 @@ mod tests {
     }
 
     #[test]
+    fn a_history_has_an_end() {
+        let mut rows = rows();
+        for number in 1..=4_u64 {
+            let mut stack = rows.record.as_ref().unwrap().stack.clone();
+            let mut change = Change::new();
+            accept(&rows, &mut stack, new(Aim::Target, None), Wall(2), &few(), &mut change).unwrap();
+            let gone = change.ops().iter().find_map(|op| match op {
+                Op::NoWorld(key, None) => Some(key.clone()),
+                _ => None,
+            });
+            assert_eq!(gone, number.checked_sub(2).filter(|n| *n > 0).map(|n| history_key(&stack.id, n)));
+            change.push(Op::Stack(Box::new(stack)));
+            done(&mut rows, change);
+        }
+    }
+
+    #[test]
     fn a_queue_has_an_end() {
         let mut rows = rows();
         for n in 0..3 {
             add(&mut rows, new(Aim::Source, Some(&format!("folder:/{n}"))), false);
         }
         let mut stack = rows.record.as_ref().unwrap().stack.clone();
-        let refused = accept(&rows, &mut stack, new(Aim::Source, Some("x")), Wall(2), 3, &mut Change::new());
+        let refused = accept(&rows, &mut stack, new(Aim::Source, Some("x")), Wall(2), &few(), &mut Change::new());
         assert!(refused.is_err());
     }
 

@@ -131,8 +131,8 @@ impl Activation {
         };
         let mut stack = self.stack().clone();
         let mut change = Change::new();
-        let queue_max = self.shared.parts.limits.queue_max;
-        if let Err(why) = accept(self.rows(), &mut stack, new, self.now().wall, queue_max, &mut change) {
+        let limits = &self.shared.parts.limits;
+        if let Err(why) = accept(self.rows(), &mut stack, new, self.now().wall, limits, &mut change) {
             self.memory.report.waiting.push(self.line(why));
             return Ok(Round::Waits);
         }

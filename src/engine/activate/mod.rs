@@ -35,7 +35,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const ROUNDS_MAX: u32 = 64;
 
 /// How every room's rules name the part of a service that is a migration: `guestbook.migrate-users`.
-const MIGRATION: &str = "migrate";
+pub const MIGRATION: &str = "migrate";
 
 /// One activation.
 pub struct Activation {

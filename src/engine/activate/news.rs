@@ -106,8 +106,8 @@ impl Activation {
         };
         let mut change = Change::new();
         let mut stack = self.stack().clone();
-        let queue_max = self.shared.parts.limits.queue_max;
-        if let Err(why) = accept(self.rows(), &mut stack, new, self.now().wall, queue_max, &mut change) {
+        let limits = &self.shared.parts.limits;
+        if let Err(why) = accept(self.rows(), &mut stack, new, self.now().wall, limits, &mut change) {
             return self.condition(StackCondition::Waiting, Some(why)).await;
         }
         set(&mut stack, StackCondition::SourceMissing, None);

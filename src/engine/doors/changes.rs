@@ -1,5 +1,7 @@
 //! What else is asked of a stack that is there: pause, resume, rollback, retry, cancel.
 
+use super::super::activate::MIGRATION;
+use super::super::gather::graph_of;
 use super::super::queue::{New, move_to};
 use super::super::record::{Change, Op, StackRows};
 use super::super::rows::{Aim, Head, ReleaseRow};
@@ -11,9 +13,10 @@ use super::run::{AS_ONE, from_source, one, refuse_gone, wished};
 use super::status::label;
 use super::write::{Needs, Once, SourceOf, Written, audit, put_stack};
 use super::{Accepted, DoorError, Engine, RollbackAsk};
+use crate::graph::Node;
 use crate::model::StackId;
 use crate::state::{
-    DeploymentId, DeploymentState, Mode, Principal, ReleaseId, SourceId, StackCondition, Why, WhyCode, Wish,
+    DeploymentId, DeploymentState, Mode, Phase, Principal, ReleaseId, SourceId, StackCondition, Why, WhyCode, Wish,
 };
 
 impl Engine {
@@ -74,6 +77,7 @@ impl Engine {
         let rows = self.known(&ask.stack).await?;
         let source = self.source_of(&rows).await?.ok_or_else(|| no_source(&ask.stack))?;
         let (to, row) = release_to(&rows, ask.to)?;
+        self.refuse_migrated(&rows, &row).await?;
         let gathered = self.gathered_again(&rows, &row).await;
         let needs = Needs { once: once.as_ref().map(|once| (once, AS_ONE)), source: SourceOf::None };
         let written = self
@@ -105,6 +109,36 @@ impl Engine {
             })
             .await?;
         one(written)
+    }
+
+    /// Data that was migrated since is not what an older release understands. Going back across it would even run the older
+    /// migration once more.
+    async fn refuse_migrated(&self, rows: &StackRows, to: &ReleaseRow) -> Result<(), DoorError> {
+        let Some(record) = &rows.record else { return Ok(()) };
+        let serves = self.graph(rows, record.stack.good.filter(|good| rows.releases.contains_key(good))).await?;
+        let back = graph_of(&*self.parts().store, to.release.graph).await?;
+        let has_run = |node: &Node| {
+            let mut lives = record.lives_of(&node.address);
+            lives.any(|owned| {
+                owned.once_for == node.once_for && matches!(&owned.phase, Phase::Done(exit) if exit.code == 0)
+            })
+        };
+        let moved = serves.nodes.values().find(|node| {
+            let before = back.nodes.get(&node.address).and_then(|node| node.once_for);
+            is_migration(node) && before != node.once_for && has_run(node)
+        });
+        let Some(migration) = moved else { return Ok(()) };
+        let text = format!(
+            "{} has run since that release: its data is not what that release knows",
+            migration.address.short()
+        );
+        let why = Why::new(WhyCode::Refused, text);
+        Err(DoorError::Refused(match migration.fields.get("undo") {
+            Some(_) => {
+                why.way_out("its `undo` is not run by this deployd yet: undo it by hand, then deploy the older files")
+            }
+            None => why.way_out("deploy a release that goes on from here, with the older code"),
+        }))
     }
 
     /// The release that the revision of a kept one gives with the catalogue and the secrets of now: gathering it again is
@@ -176,6 +210,11 @@ impl Engine {
         })
         .await
     }
+}
+
+/// How every room's rules name the part of a service that is a migration.
+fn is_migration(node: &Node) -> bool {
+    node.address.part.as_deref().is_some_and(|part| part.starts_with(MIGRATION)) && node.once_for.is_some()
 }
 
 /// The release that is meant: the named one, or the last good one that was made before the one that serves.

@@ -1,7 +1,7 @@
 //! What is kept and offered: releases, what a stack compiles to, exports.
 
 use super::super::catalogue::Compiled;
-use super::super::record::{LoadError, read_row};
+use super::super::record::{LoadError, StackRows, read_row};
 use super::planning::not_kept;
 use super::plans::no_source;
 use super::status::label;
@@ -9,7 +9,7 @@ use super::{DoorError, Engine, ExportShown, KeptRelease, OutputShown};
 use crate::contract::{Scope, StoreError};
 use crate::model::{Address, Name, StackId};
 use crate::resolve::Others;
-use crate::state::{Export, Recorded, ReleaseId};
+use crate::state::{Export, Recorded, ReleaseId, SourceId, StackCondition};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -34,25 +34,32 @@ impl Engine {
         })
     }
 
-    /// What a stack's source compiles to now, with the origin of each value: for `explain`. Where the source cannot be
-    /// read any more, what it held last.
+    /// What a stack's source compiles to now, with the origin of each value: for `explain`. Of a source that is followed
+    /// and was found well, what it held when it was read last; where it cannot be read any more, what it held before.
     ///
     /// # Errors
     /// [`DoorError`].
     pub async fn compiled(&self, stack: &StackId) -> Result<Arc<Compiled>, DoorError> {
         let rows = self.known(stack).await?;
         let source = self.source_of(&rows).await?.ok_or_else(|| no_source(stack))?;
-        let would = match self.compile_stack(&rows, &source).await {
-            Err(DoorError::Source(why)) => {
-                let newest = rows.head.as_ref().and_then(|head| rows.revisions.get(&head.revision));
-                match newest {
-                    Some(revision) => self.compile_kept(stack, revision).await?,
-                    None => return Err(DoorError::Source(why)),
-                }
-            }
-            other => other?,
+        let newest = rows.head.as_ref().and_then(|head| rows.revisions.get(&head.revision));
+        let would = match newest.filter(|_| self.is_as_read(&rows, &source)) {
+            Some(revision) => self.compile_kept(stack, revision).await?,
+            None => match (self.compile_stack(&rows, &source).await, newest) {
+                (Err(DoorError::Source(_)), Some(revision)) => self.compile_kept(stack, revision).await?,
+                (would, _) => would?,
+            },
         };
         Ok(Arc::new(would.compiled))
+    }
+
+    /// Whether what a stack's source holds is what was gathered of it: it is followed, and nothing is wrong with it. This
+    /// question is asked with every screen, so that files are not read again for it.
+    fn is_as_read(&self, rows: &StackRows, source: &SourceId) -> bool {
+        let is_followed = self.shared.runs_of(source).contains_key(&rows.id.world);
+        let troubles = [StackCondition::Mistaken, StackCondition::SourceMissing];
+        let is_well = rows.stack().is_some_and(|stack| !troubles.iter().any(|one| stack.conditions.contains_key(one)));
+        is_followed && is_well && self.shared.source(source).is_some_and(|read| read.held.is_ok())
     }
 
     /// What the stacks of a world offer to others.

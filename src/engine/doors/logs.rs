@@ -1,44 +1,78 @@
-//! Lines of a stack's processes: what the rooms have of all of its lives, also of those that are over.
+//! Lines of a stack's processes: what the rooms have of all of its lives, also of those that are over. Who follows gets
+//! those of lives that come later too.
 
 use super::super::record::StackRows;
 use super::{DoorError, Engine, LogsAsk};
-use crate::contract::{Failure, LogFrom, LogLine, LogStream, Query};
+use crate::contract::{Failure, Key, LogFrom, LogLine, LogStream, Query, Serial};
 use crate::graph::DesiredGraph;
-use crate::model::{Address, Identity, Kind, Value};
+use crate::model::{Address, Identity, Kind, Value, Wall};
 use crate::plan::{Act, shape_of};
 use crate::state::{ReleaseId, Why, WhyCode};
-use futures::stream::{self, StreamExt, select_all};
+use futures::stream::{self, BoxStream, SelectAll, StreamExt};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Lives of an address before its newest whose lines are looked for: the others were swept by their rooms.
 const LIVES_BACK: u32 = 5;
 
+/// Everything of a life that began while somebody follows.
+const ALL: u32 = u32::MAX;
+
+/// The streams of some lives, by life.
+type Opened = Vec<(Identity, LogStream)>;
+
 impl Engine {
-    /// Lines of all of a stack's processes, or of one.
+    /// Lines of all of a stack's processes, or of one, in the order in which they were written.
     ///
     /// # Errors
     /// [`DoorError`].
     pub async fn logs(&self, ask: LogsAsk) -> Result<LogStream, DoorError> {
+        let asked = self.lives_asked(&ask).await?;
+        if asked.is_empty() && ask.name.is_some() {
+            let name = ask.name.map(|name| name.to_string()).unwrap_or_default();
+            let why = Why::new(WhyCode::Missing, format!("{} has nothing called {name}", ask.stack));
+            return Err(DoorError::NotFound(why));
+        }
+        // Hints from before the first look: what begins meanwhile is not missed.
+        let hints = self.parts().store.watch(Serial(u64::MAX));
+        let tail = LogFrom { follow: false, ..ask.from.clone() };
+        let lines = together(self.open(&asked, &tail).await?, ask.from.tail).await;
+        let first = stream::iter(lines.clone());
+        if !ask.from.follow {
+            return Ok(first.boxed());
+        }
+        let (emitted, tail_max) = (Emitted::of(&lines), ask.from.tail);
+        let mut following =
+            Following { engine: self.clone(), ask, hints, lives: BTreeSet::new(), lines: SelectAll::new() };
+        // The last lines are read once more with what follows them, and those that were told already are left out.
+        for (identity, more) in self.open(&asked, &LogFrom { follow: true, ..tail }).await? {
+            let told = emitted.get(&identity).cloned().unwrap_or_default();
+            following.add(identity, told.skip(more, tail_max));
+        }
+        let more = stream::unfold(following, |mut following| async move {
+            let line = following.next().await?;
+            Some((line, following))
+        });
+        Ok(first.chain(more).boxed())
+    }
+
+    /// The lives that are meant.
+    async fn lives_asked(&self, ask: &LogsAsk) -> Result<Vec<Query>, DoorError> {
         let rows = self.known(&ask.stack).await?;
-        let mut graphs = vec![self.graph(&rows, rows.stack().and_then(|stack| stack.target)).await?];
-        if let Some(release) = ask.release {
-            graphs.push(self.graph(&rows, Some(release)).await?);
-        }
-        let mut asked = lives(&rows, &graphs.iter().map(|graph| &**graph).collect::<Vec<_>>());
+        let target = self.graph(&rows, rows.stack().and_then(|stack| stack.target)).await?;
+        let release = match ask.release {
+            Some(release) => Some((release, self.graph(&rows, Some(release)).await?)),
+            None => None,
+        };
+        let mut asked = lives(&rows, &target, release.as_ref().map(|(_, graph)| &**graph));
         if let Some(name) = &ask.name {
-            asked.retain(|query| {
-                query.identity.address.name == *name || query.identity.address.short() == name.as_str()
-            });
-            if asked.is_empty() {
-                let text = format!("{} has nothing called {name}", ask.stack);
-                return Err(DoorError::NotFound(Why::new(WhyCode::Missing, text)));
-            }
+            let is_it = |address: &Address| address.name == *name || address.short() == name.as_str();
+            asked.retain(|query| is_it(&query.identity.address));
         }
-        if let Some(release) = ask.release {
-            let started = self.started_for(&rows, release, &graphs[1]).await?;
+        if let Some((release, graph)) = &release {
+            let started = self.started_for(&rows, *release, graph).await?;
             asked.retain(|query| started.contains(&query.identity));
         }
-        self.read(asked, &ask.from).await
+        Ok(asked)
     }
 
     /// The lives that were started for a release: those that stand as it has them, and those that its plans made.
@@ -60,7 +94,7 @@ impl Engine {
         blobs.extend(rows.plans.values().map(|row| row.blob));
         for blob in blobs {
             // One that was swept made nothing that is still to be read.
-            let Ok(planned) = self.planned(blob).await else { continue };
+            let Some(planned) = self.plan_if_kept(blob).await? else { continue };
             if planned.plan.release == Some(release) {
                 let makes = |act: Act| matches!(act, Act::Create | Act::Update | Act::Adopt);
                 let steps = planned.plan.steps.values().filter(|step| makes(step.act));
@@ -70,40 +104,127 @@ impl Engine {
         Ok(started)
     }
 
-    async fn read(&self, asked: Vec<Query>, from: &LogFrom) -> Result<LogStream, DoorError> {
-        let mut streams = Vec::new();
-        let mut unreachable: Option<Why> = None;
+    /// Opens the logs of some lives. What has none is left out; what cannot be asked is told only if that leaves nothing.
+    async fn open(&self, asked: &[Query], from: &LogFrom) -> Result<Opened, DoorError> {
+        let (mut opened, mut unreachable) = (Vec::new(), None);
         for query in asked {
-            let world = &query.identity.address.world;
-            let rooms = &self.parts().rooms;
-            let Some(maker) = rooms.maker(world, &query.kind) else { continue };
-            let provider = match rooms.providers(world).remove(&maker) {
-                Some(Ok(provider)) => provider,
-                Some(Err(why)) => {
-                    unreachable.get_or_insert(why);
-                    continue;
-                }
-                None => continue,
-            };
-            match provider.logs(&query, from).await {
-                Ok(lines) => streams.push(lines),
-                // It has no log, or none of that life any more.
-                Err(Failure::Refused { .. }) => {}
-                Err(failure) => drop(unreachable.get_or_insert(failure.why().clone())),
+            match self.open_one(query, from).await {
+                Ok(Some(lines)) => opened.push((query.identity.clone(), lines)),
+                Ok(None) => {}
+                Err(why) => drop(unreachable.get_or_insert(why)),
             }
         }
         match unreachable {
-            Some(why) if streams.is_empty() => Err(DoorError::Source(why)),
-            _ if from.follow => Ok(select_all(streams).boxed()),
-            _ => Ok(stream::iter(together(streams, from.tail).await).boxed()),
+            Some(why) if opened.is_empty() => Err(DoorError::Source(why)),
+            _ => Ok(opened),
+        }
+    }
+
+    /// One life's log; nothing if its kind has none, or its room none of that life any more.
+    async fn open_one(&self, query: &Query, from: &LogFrom) -> Result<Option<LogStream>, Why> {
+        let (world, rooms) = (&query.identity.address.world, &self.parts().rooms);
+        let maker = rooms.maker(world, &query.kind);
+        let Some(provider) = maker.and_then(|maker| rooms.providers(world).remove(&maker)) else { return Ok(None) };
+        match provider?.logs(query, from).await {
+            Ok(lines) => Ok(Some(lines)),
+            Err(Failure::Refused { .. }) => Ok(None),
+            Err(failure) => Err(failure.why().clone()),
         }
     }
 }
 
+/// Lines as they come, also of lives that begin later.
+struct Following {
+    engine: Engine,
+    ask: LogsAsk,
+    hints: BoxStream<'static, Key>,
+    lives: BTreeSet<Identity>,
+    lines: SelectAll<LogStream>,
+}
+
+impl Following {
+    fn add(&mut self, identity: Identity, lines: LogStream) {
+        self.lives.insert(identity);
+        self.lines.push(lines);
+    }
+
+    /// The next line; nothing when the store has ended.
+    async fn next(&mut self) -> Option<LogLine> {
+        loop {
+            tokio::select! {
+                biased;
+                Some(line) = self.lines.next(), if !self.lines.is_empty() => return Some(line),
+                hint = self.hints.next() => self.look(&hint?).await,
+            }
+        }
+    }
+
+    /// A row was written: if it is of a life that is not followed yet, it is from now on.
+    async fn look(&mut self, key: &Key) {
+        let is_everything = *key == Key::everything();
+        let is_owned = key.table_and_id().is_some_and(|(table, _)| table == "owned");
+        let is_ours = is_owned && key.stack_id().as_ref() == Some(&self.ask.stack);
+        if !(is_everything || is_ours) {
+            return;
+        }
+        // A stack that cannot be loaded now is looked at again with its next row.
+        let Ok(asked) = self.engine.lives_asked(&self.ask).await else { return };
+        let is_it = |identity: &Identity| is_everything || super::super::rows::owned_key(identity) == *key;
+        for query in asked.iter().filter(|query| is_it(&query.identity)) {
+            if self.lives.contains(&query.identity) {
+                continue;
+            }
+            let all = LogFrom { tail: ALL, follow: true };
+            if let Ok(Some(lines)) = self.engine.open_one(query, &all).await {
+                self.add(query.identity.clone(), lines);
+            }
+        }
+    }
+}
+
+/// The last lines of one life that were told: those of its last moment.
+#[derive(Clone, Default)]
+struct Emitted {
+    at: Wall,
+    texts: Vec<String>,
+}
+
+impl Emitted {
+    fn of(lines: &[LogLine]) -> BTreeMap<Identity, Emitted> {
+        let mut emitted: BTreeMap<Identity, Emitted> = BTreeMap::new();
+        for line in lines {
+            let last = emitted.entry(line.identity.clone()).or_default();
+            if line.at > last.at {
+                *last = Emitted { at: line.at, texts: Vec::new() };
+            }
+            last.texts.push(line.text.clone());
+        }
+        emitted
+    }
+
+    /// The lines after those that were told. Only what a stream begins with can have been told, so that a clock that went
+    /// back silences nobody.
+    fn skip(mut self, lines: LogStream, mut begins_with: u32) -> LogStream {
+        let is_new = move |line: &LogLine| {
+            if begins_with == 0 {
+                return true;
+            }
+            begins_with -= 1;
+            if line.at != self.at {
+                return line.at > self.at;
+            }
+            let told = self.texts.iter().position(|text| *text == line.text);
+            told.map(|told| self.texts.remove(told)).is_none()
+        };
+        let mut is_new = is_new;
+        lines.filter(move |line| std::future::ready(is_new(line))).boxed()
+    }
+}
+
 /// The last lines of all of them together, in the order in which they were written.
-async fn together(streams: Vec<LogStream>, tail: u32) -> Vec<LogLine> {
+async fn together(opened: Opened, tail: u32) -> Vec<LogLine> {
     let mut all = Vec::new();
-    for lines in streams {
+    for (_, lines) in opened {
         all.extend(lines.collect::<Vec<_>>().await);
     }
     // Lines of one moment of one life stay in their order.
@@ -113,7 +234,7 @@ async fn together(streams: Vec<LogStream>, tail: u32) -> Vec<LogLine> {
 }
 
 /// Everything that may have written something: what is recorded, and the lives before.
-fn lives(rows: &StackRows, graphs: &[&DesiredGraph]) -> Vec<Query> {
+fn lives(rows: &StackRows, target: &DesiredGraph, release: Option<&DesiredGraph>) -> Vec<Query> {
     let Some(record) = &rows.record else { return Vec::new() };
     let mut asked: BTreeMap<Identity, Query> = BTreeMap::new();
     for owned in record.owned.values() {
@@ -126,8 +247,13 @@ fn lives(rows: &StackRows, graphs: &[&DesiredGraph]) -> Vec<Query> {
         };
         asked.insert(owned.identity.clone(), query);
     }
+    let kind_of = |address: &Address| -> Option<Kind> {
+        let node = target.nodes.get(address).or_else(|| release?.nodes.get(address));
+        let recorded = || record.lives_of(address).next_back().map(|owned| owned.kind.clone());
+        node.map(|node| node.kind.clone()).or_else(recorded)
+    };
     for (address, last) in &record.lives {
-        let Some(kind) = kind_of(address, rows, graphs) else { continue };
+        let Some(kind) = kind_of(address) else { continue };
         for life in last.saturating_sub(LIVES_BACK).max(1)..=*last {
             let identity = address.incarnation(life);
             asked.entry(identity.clone()).or_insert_with(|| Query {
@@ -140,9 +266,4 @@ fn lives(rows: &StackRows, graphs: &[&DesiredGraph]) -> Vec<Query> {
         }
     }
     asked.into_values().collect()
-}
-
-fn kind_of(address: &Address, rows: &StackRows, graphs: &[&DesiredGraph]) -> Option<Kind> {
-    let in_graph = graphs.iter().find_map(|graph| graph.nodes.get(address)).map(|node| node.kind.clone());
-    in_graph.or_else(|| rows.record.as_ref()?.lives_of(address).next_back().map(|owned| owned.kind.clone()))
 }

@@ -157,12 +157,8 @@ impl Engine {
                 self.check_put(&ask, &source, rows, last.as_ref())?;
                 let mut change = Change::new();
                 let wish = Wish::Run { source: source.clone() };
-                let mut row = wished(rows, wish, Some(ask.from), &ask.principal, reading.now);
+                let row = wished(rows, wish, Some(ask.from), &ask.principal, reading.now);
                 let spec = ResourceSpec { slug: ask.slug.clone(), with: ask.with.clone() };
-                if rows.resource.as_ref() != Some(&spec) && rows.record.is_some() {
-                    // Another wish than before, although its source has the same name.
-                    row.wish_generation = rows.stack().map_or(1, |before| before.wish_generation + 1);
-                }
                 if ask.from != From::File {
                     change.push(Op::Resource(Box::new(spec)));
                 }
@@ -206,9 +202,9 @@ impl Engine {
         now: Wall,
         change: &mut Change,
     ) -> Result<Accepted, DoorError> {
-        let queue_max = self.parts().limits.queue_max;
+        let limits = &self.parts().limits;
         let mut accepted = Change::new();
-        let row = accept(rows, &mut stack, new, now, queue_max, &mut accepted).map_err(DoorError::Refused)?;
+        let row = accept(rows, &mut stack, new, now, limits, &mut accepted).map_err(DoorError::Refused)?;
         let id = row.deployment.id;
         put_stack(change, rows.stack(), stack);
         change.join(accepted);

@@ -146,7 +146,7 @@ impl Engine {
     }
 
     /// A plan by its blob; nothing when it was swept: what ended long ago is shown without its steps.
-    async fn plan_if_kept(&self, blob: Digest) -> Result<Option<Planned>, DoorError> {
+    pub(super) async fn plan_if_kept(&self, blob: Digest) -> Result<Option<Planned>, DoorError> {
         match self.planned(blob).await {
             Ok(planned) => Ok(Some(planned)),
             Err(DoorError::Store(StoreError::Missing(_))) => Ok(None),

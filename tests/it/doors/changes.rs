@@ -46,6 +46,28 @@ fn a_rollback_holds_until_the_source_moves() {
     assert!(matches!(never, Err(DoorError::NotFound(_))));
 }
 
+#[test]
+fn a_rollback_across_a_migration_is_refused() {
+    let manifest = |when: &str| {
+        format!(
+            "service: hello\nrun: serve\nport: 8080\nrequires: [{{ users: postgres }}]\nmigrate:\n  - {{ for: users, \
+             run: ./migrate, when: \"{when}\" }}\n"
+        )
+    };
+    let (mut bed, mut running) = with(&manifest("db/**"));
+    bed.folder("one").write("db/1.sql", "one");
+    super::up(&bed, &mut running);
+    bed.folder("one").write("app.py", "two");
+    bed.settle(&mut running, "a change without a migration");
+    running.asks(async |engine| engine.rollback(back(None)).await).unwrap();
+    bed.settle(&mut running, "the way back");
+    bed.folder("one").write("db/2.sql", "two");
+    bed.settle(&mut running, "a change with one");
+    assert!(bed.stack_row(&stack("hello")).unwrap().quarantine.is_empty(), "{}", bed.told());
+    let told = refused(running.asks(async |engine| engine.rollback(back(None)).await));
+    assert!(told.contains("migrate-users has run since"), "{told}");
+}
+
 /// Makes the next version of the service bad.
 fn break_it(bed: &mut Bed) {
     bed.folder("one").write("deployd.yaml", &format!("{HELLO}env: {{ SIMULATED: crash }}\n"));

@@ -206,3 +206,39 @@ fn logs_are_of_all_lives_of_one_name_or_of_one_release() {
     let new: BTreeSet<String> = lines(Some("hello"), Some(second));
     assert!(new.contains("hello.1#2") && !new.contains("hello.copy#1"), "{new:?}");
 }
+
+#[test]
+fn who_follows_logs_gets_lives_that_begin_later_and_nothing_twice() {
+    let (mut bed, mut running, _) = running(HELLO, "hello");
+    let ask = LogsAsk {
+        stack: stack("hello"),
+        name: Some(name("hello")),
+        release: None,
+        from: LogFrom { tail: 100, follow: true },
+    };
+    let mut lines = running.asks(async |engine| engine.logs(ask).await).unwrap();
+    bed.folder("one").write("app.py", "two");
+    let mut told = Vec::new();
+    // The simulated world's logs end at once: what is there is told, and then only what begins.
+    while !told.contains(&"hello.1#2 made".to_owned()) {
+        let line = running.asks(async |_| lines.next().await).unwrap();
+        told.push(format!("{}#{} {}", line.identity.address.short(), line.identity.incarnation, line.text));
+    }
+    bed.settle(&mut running, "the change");
+    let once: BTreeSet<_> = told.iter().collect();
+    assert_eq!(once.len(), told.len(), "{told:?}");
+    assert!(told.contains(&"hello.1#1 made".to_owned()), "{told:?}");
+}
+
+#[test]
+fn what_is_compiled_tells_mistakes_and_outlives_the_files() {
+    let (mut bed, mut running, hello) = running(HELLO, "hello");
+    assert!(running.asks(async |engine| engine.compiled(&hello).await).unwrap().resolved.is_some());
+    bed.folder("one").write("deployd.yaml", "service: hello\nrun: serve\nrequires: [rediss]\n");
+    bed.settle(&mut running, "the mistake");
+    let compiled = running.asks(async |engine| engine.compiled(&hello).await);
+    assert!(matches!(compiled, Err(deployd::engine::DoorError::Mistakes(_))));
+    bed.folder("one").clear();
+    bed.settle(&mut running, "no files");
+    assert!(running.asks(async |engine| engine.compiled(&hello).await).unwrap().graph.is_some());
+}
