@@ -55,9 +55,9 @@ impl<'s> Scene<'s> {
         let cannot_be_read = |row: &&Owned| match (&row.phase, seen(row).map(|seen| &seen.presence)) {
             (Phase::Done(_), _) => false,
             (_, None | Some(Presence::Unknown(_))) => true,
-            // What a cache did not find may have been made since.
-            (Phase::Intended(_), Some(Presence::Absent)) => !seen(row).is_some_and(|seen| seen.fresh),
-            _ => false,
+            // What a cache did not find may be there.
+            (_, Some(Presence::Absent)) => !seen(row).is_some_and(|seen| seen.fresh),
+            (_, Some(Presence::Present(_))) => false,
         };
         let own = self.inputs.seen.get(&step.identity).map(|seen| &seen.presence);
         if matches!(own, Some(Presence::Unknown(_))) {

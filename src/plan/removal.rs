@@ -194,34 +194,29 @@ impl<'i> Planning<'i> {
         if life.is_proved_absent() {
             return self.forget(life, because);
         }
-        let is_going = match self.i.seen.get(life.identity()).map(|seen| &seen.presence) {
-            None | Some(Presence::Unknown(_)) => {
-                let why = Why::new(WhyCode::NotReadable, "it cannot be read whether it is gone");
-                self.waiting(at, LineCode::Unknown, why);
-                false
-            }
-            Some(Presence::Absent) => {
-                let why = Why::new(WhyCode::NotReadable, "an old look did not find it: looking again");
-                self.waiting(at, LineCode::Unknown, why);
-                true
-            }
-            Some(Presence::Present(present)) => {
-                let text = match life.owned.trouble.as_ref() {
-                    Some(trouble) => trouble.why.text.clone(),
-                    None => "it is going".to_owned(),
-                };
-                self.waiting(at, LineCode::Settling, Why::new(WhyCode::Other, text));
-                present.condition == Condition::Leaving
-            }
-        };
-        if is_going {
-            return self.forget(life, because);
-        }
         let is_protected = self.is_protected(life);
         let consent = if is_protected { self.consent_to_end(life) } else { None };
-        if is_protected && consent.is_none() {
-            // Its leave was used by a deployment that has ended: it is only watched, until there is another.
-            self.ask_consent(life.identity(), ConsentAct::Delete, delete_digest(life));
+        let going = match self.i.seen.get(life.identity()).map(|seen| &seen.presence) {
+            Some(Presence::Present(present)) => Some(present.condition == Condition::Leaving),
+            _ => None,
+        };
+        match going {
+            None => {
+                let why = Why::new(WhyCode::NotReadable, "it cannot be read whether it is gone");
+                self.waiting(at, LineCode::Unknown, why);
+            }
+            // Its leave was used by a deployment that has ended before it was asked to go.
+            Some(false) if is_protected && consent.is_none() => {
+                self.protect(life);
+                return;
+            }
+            Some(_) => {
+                let trouble = life.owned.trouble.as_ref();
+                let text = trouble.map_or_else(|| "it is going".to_owned(), |trouble| trouble.why.text.clone());
+                self.waiting(at, LineCode::Settling, Why::new(WhyCode::Other, text));
+            }
+        }
+        if going == Some(true) || (is_protected && consent.is_none()) {
             return self.forget(life, because);
         }
         let is_replaced = self.charge.get(at).is_some_and(|charge| *charge != life.number());

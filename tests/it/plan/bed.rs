@@ -16,6 +16,7 @@ use deployd::state::{
     ReleaseId, SourceId, Stack, StackState, Wish,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// The engine was cut off.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub enum End {
 pub struct Bed {
     pub record: Record,
     pub world: World,
-    pub releases: BTreeMap<ReleaseId, DesiredGraph>,
+    pub releases: BTreeMap<ReleaseId, Rc<DesiredGraph>>,
     pub names: BTreeMap<ReleaseId, String>,
     pub secrets: BTreeMap<SecretName, SecretVersion>,
     pub foreign: BTreeMap<Address, Foreign>,
@@ -59,6 +60,8 @@ pub struct Bed {
     /// The next cut: so many writes and calls are let through.
     pub cut_after: Option<u32>,
     pub moments: u32,
+    /// The first two laws are not asked again: another run of the same asks them.
+    pub is_trusting: bool,
 }
 
 impl Bed {
@@ -85,13 +88,14 @@ impl Bed {
             log: Vec::new(),
             cut_after: None,
             moments: 0,
+            is_trusting: false,
         }
     }
 
     /// A graph becomes a release that can be deployed.
     pub fn release(&mut self, name: &str, graph: DesiredGraph) -> ReleaseId {
         let id = Digest::of_json("test-release", &(name, &graph));
-        self.releases.insert(id, graph);
+        self.releases.insert(id, Rc::new(graph));
         self.names.insert(id, name.to_owned());
         id
     }
@@ -113,8 +117,8 @@ impl Bed {
         DeploymentId { stack: stack(), number: self.deployment.max(1) }
     }
 
-    fn graph(&self, release: Option<ReleaseId>) -> DesiredGraph {
-        let empty = || DesiredGraph::empty(stack());
+    fn graph(&self, release: Option<ReleaseId>) -> Rc<DesiredGraph> {
+        let empty = || Rc::new(DesiredGraph::empty(stack()));
         release.and_then(|release| self.releases.get(&release)).cloned().unwrap_or_else(empty)
     }
 
@@ -160,7 +164,7 @@ impl Bed {
         what(&Inputs {
             desired: &desired,
             release: stack.target,
-            good: good.as_ref(),
+            good: good.as_deref(),
             record: &self.record,
             seen: &self.seen,
             kinds: kinds(),
@@ -177,6 +181,9 @@ impl Bed {
 
     /// Plans what was seen, and holds the first two laws.
     pub fn plan(&mut self) -> (Plan, Report) {
+        if self.is_trusting {
+            return self.with(plan);
+        }
         let (one, other, later, violations) = self.with(|inputs| {
             let one = plan(inputs);
             let later = Now { wall: inputs.now.wall, ..Now::default() };

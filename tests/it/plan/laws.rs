@@ -1,0 +1,187 @@
+//! The laws of DESIGN.md 6.2, asked of a stack that is about to run.
+//!
+//! The first two are held by every plan ([`Bed::plan`]), the seventh by the world itself ([`super::world`]).
+
+use super::bed::{Bed, End, short};
+use deployd::model::Identity;
+use deployd::plan::LineCode;
+use deployd::state::{Owner, Phase, Wish};
+use std::collections::BTreeSet;
+
+/// So many cuts of one run are tried: evenly spread over all moments at which it can be cut.
+const CUTS_MAX: u32 = 24;
+
+/// What is left of a stack and its world, told without the numbers of lives: two that came to the same end say the same.
+fn end_of(bed: &Bed) -> Vec<String> {
+    let mut told: Vec<String> = bed
+        .record
+        .owned
+        .values()
+        .map(|owned| {
+            let phase = match &owned.phase {
+                Phase::Done(exit) => format!("done {}", exit.code),
+                Phase::Standing => "standing".to_owned(),
+                Phase::Parked => "parked".to_owned(),
+                Phase::Intended(_) => "intended".to_owned(),
+                Phase::Leaving(_) => "leaving".to_owned(),
+            };
+            let address = owned.identity.address.short();
+            format!("row {address} {} {:?} {:?} {phase}", owned.kind, owned.fields, owned.once_for)
+        })
+        .collect();
+    told.extend(
+        bed.world.things.iter().map(|(identity, thing)| format!("thing {} {}", identity.address.short(), thing.kind)),
+    );
+    let stack = &bed.record.stack;
+    told.push(format!("{:?} {:?} {:?}", stack.state, stack.good, stack.target));
+    told.sort();
+    told
+}
+
+/// Law 9: it ends in a bounded number of rounds. Law 3: done, planned again: nothing to do. Law 8: what ran was sealed
+/// when the deployment was planned, unless something else happened meanwhile.
+pub fn converges(mut bed: Bed, is_calm: bool) -> Vec<String> {
+    let mut broken = Vec::new();
+    bed.resealed.clear();
+    let end = bed.run().expect("it is not cut");
+    if end == End::Endless {
+        broken.push("law 9: it goes on for ever".to_owned());
+    }
+    if end == End::Done {
+        bed.look().expect("it is not cut");
+        let (plan, _) = bed.plan();
+        if !plan.steps.is_empty() {
+            let steps: Vec<String> = plan.steps.keys().map(ToString::to_string).collect();
+            broken.push(format!("law 3: done, and there is more to do: {}", steps.join(", ")));
+        }
+    }
+    if is_calm && !bed.resealed.is_empty() {
+        broken.push(format!("law 8: not sealed: {}", bed.resealed.join(", ")));
+    }
+    broken.append(&mut bed.world.broken);
+    broken
+}
+
+/// Law 4: cut before and after every write and call, and run on: the same end, and nothing twice. Law 5: cut, and
+/// the wish withdrawn: nothing is left but what is named as kept; with consent, nothing.
+pub fn survives(bed: &Bed) -> Vec<String> {
+    let mut whole = bed.clone();
+    whole.is_trusting = true;
+    let moments = whole.moments;
+    let end = whole.run().expect("it is not cut");
+    let moments = whole.moments - moments;
+    let expected = end_of(&whole);
+    let mut broken = Vec::new();
+    let stride = (moments / CUTS_MAX).max(1) as usize;
+    for cut in (0..moments).step_by(stride) {
+        let Some(begun) = cut_at(bed, cut) else { continue };
+        let mut on = begun.clone();
+        let resumed = on.run().expect("it is not cut");
+        broken.extend(on.world.broken.drain(..).map(|law| format!("cut at {cut}: {law}")));
+        if resumed != end || end_of(&on) != expected {
+            broken.push(format!(
+                "law 4: cut at {cut} it ends elsewhere ({resumed:?})\n{}",
+                differ(&expected, &end_of(&on))
+            ));
+        }
+        broken.extend(withdrawn(begun).into_iter().map(|law| format!("cut at {cut}: {law}")));
+    }
+    broken
+}
+
+fn cut_at(bed: &Bed, cut: u32) -> Option<Bed> {
+    let mut begun = bed.clone();
+    begun.is_trusting = true;
+    begun.cut_after = Some(cut);
+    begun.run().is_err().then(|| {
+        begun.restart();
+        begun
+    })
+}
+
+/// Law 5 alone.
+pub fn withdrawn(mut bed: Bed) -> Vec<String> {
+    bed.record.stack.wish = Wish::Gone;
+    bed.record.exports.clear();
+    bed.world.unreadable.clear();
+    bed.world.stale.clear();
+    bed.world.slow.clear();
+    bed.world.things.values_mut().for_each(|thing| thing.in_flight = thing.in_flight.map(|_| 0));
+    bed.record.stack.conditions.clear();
+    bed.policy.approve.clear();
+    let target = bed.record.stack.target;
+    bed.begin(target);
+    let mut broken = Vec::new();
+    let end = bed.run().expect("it is not cut");
+    bed.look().expect("it is not cut");
+    let (plan, report) = bed.plan();
+    if end != End::Done {
+        broken.push(format!("law 5: withdrawn, it is not done but {end:?}: {:?}", report.waiting));
+    }
+    let kept: BTreeSet<String> = report.kept.iter().map(|line| line.at.short()).collect();
+    for identity in left(&bed) {
+        if !kept.contains(&identity.address.short()) {
+            broken.push(format!("law 5: {} is left, and not told", short(&identity)));
+        }
+    }
+    bed.consent_all(&plan, &report);
+    bed.begin(target);
+    bed.run().expect("it is not cut");
+    let strangers = report.kept.iter().filter(|line| line.code == LineCode::NotOurs);
+    let strangers: BTreeSet<String> = strangers.map(|line| line.at.short()).collect();
+    for identity in left(&bed).into_iter().filter(|identity| !strangers.contains(&identity.address.short())) {
+        broken.push(format!("law 5: {} is left, with consent", short(&identity)));
+    }
+    broken.append(&mut bed.world.broken);
+    broken
+}
+
+/// What is recorded, and what carries our receipt.
+fn left(bed: &Bed) -> BTreeSet<Identity> {
+    let ours = bed.world.things.iter().filter(|(_, thing)| matches!(thing.owner, Owner::Ours(_)));
+    ours.map(|(identity, _)| identity.clone()).chain(bed.record.owned.keys().cloned()).collect()
+}
+
+/// Law 6: what cannot be read, or is seen as it was before, is neither deleted nor made twice; once it is read again,
+/// it comes to the same end.
+pub fn is_not_blind(bed: &Bed) -> Vec<String> {
+    let mut whole = bed.clone();
+    whole.is_trusting = true;
+    let end = whole.run().expect("it is not cut");
+    let expected = end_of(&whole);
+    let mut broken = Vec::new();
+    for blind in ["unreadable", "stale"] {
+        let mut dark = bed.clone();
+        dark.is_trusting = true;
+        let (unreadable, stale) = (dark.world.unreadable.clone(), dark.world.stale.clone());
+        let all = if blind == "stale" { &mut dark.world.stale } else { &mut dark.world.unreadable };
+        all.insert("*".to_owned());
+        dark.log.clear();
+        dark.run().expect("it is not cut");
+        let touched =
+            |line: &&String| ["delete", "retire", "forget", "update", "create"].iter().any(|act| line.starts_with(act));
+        // What was never there may be made by what a cache says; nothing else is touched.
+        let made_first = |line: &&String| blind == "stale" && line.starts_with("create") && !bed_has(bed, line);
+        if let Some(line) = dark.log.iter().filter(touched).find(|line| !made_first(line)) {
+            broken.push(format!("law 6: {blind}, and yet: {line}"));
+        }
+        (dark.world.unreadable, dark.world.stale) = (unreadable, stale);
+        let after = dark.run().expect("it is not cut");
+        broken.extend(dark.world.broken.drain(..).map(|law| format!("{blind}: {law}")));
+        if after != end || end_of(&dark) != expected {
+            let differ = differ(&expected, &end_of(&dark));
+            broken.push(format!("law 6: after {blind} it ends elsewhere ({after:?})\n{differ}"));
+        }
+    }
+    broken
+}
+
+fn bed_has(bed: &Bed, line: &str) -> bool {
+    bed.record.owned.keys().any(|identity| line == format!("create {}", short(identity)))
+}
+
+fn differ(expected: &[String], found: &[String]) -> String {
+    let missing = expected.iter().filter(|line| !found.contains(line)).map(|line| format!("  - {line}\n"));
+    let more = found.iter().filter(|line| !expected.contains(line)).map(|line| format!("  + {line}\n"));
+    missing.chain(more).collect()
+}
