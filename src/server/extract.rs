@@ -8,7 +8,6 @@ use super::settings::Limits;
 use super::strict_json;
 use crate::contract::RowVersion;
 use axum::body::to_bytes;
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -148,20 +147,28 @@ async fn body(request: Request) -> Result<axum::body::Bytes, Refusal> {
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(Refusal::bad_json("there is no body"));
+    }
     strict_json::check(bytes).map_err(|mistake| match mistake {
         strict_json::Mistake::Syntax(text) => Refusal::bad_json(text),
         strict_json::Mistake::Repeated(text) => Refusal::bad_body(text),
     })?;
-    match Json::<T>::from_bytes(bytes) {
-        Ok(Json(sent)) => Ok(sent),
-        Err(JsonRejection::JsonDataError(error)) => {
-            let text = error.body_text();
-            let said = text.trim_start_matches("Failed to deserialize the JSON body into the target type: ");
-            Err(Refusal::bad_body(said))
-        }
-        Err(other) => Err(Refusal::bad_json(other.body_text())),
+    // A list would be read as an object whose fields come in order.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Refusal::bad_body("a body is an object"));
     }
+    Json::<T>::from_bytes(bytes).map(|Json(sent)| sent).map_err(|rejection| {
+        // It is JSON, as was checked: what is wrong with it is what it says.
+        let text = rejection.body_text();
+        let said = PREFIXES.iter().find_map(|prefix| text.strip_prefix(prefix)).unwrap_or(&text);
+        Refusal::bad_body(said)
+    })
 }
+
+/// What the reader puts before what it has to say.
+const PREFIXES: [&str; 2] =
+    ["Failed to deserialize the JSON body into the target type: ", "Failed to parse the request body as JSON: "];
 
 fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, Refusal> {
     let mut values = headers.get_all(name).iter();

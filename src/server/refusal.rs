@@ -277,9 +277,9 @@ impl From<SecretFailure> for Refusal {
     fn from(failure: SecretFailure) -> Refusal {
         let detail = failure.to_string();
         match failure {
-            SecretFailure::Missing(_) => Refusal::not_found(detail),
+            SecretFailure::Missing(how) => Refusal::not_found("it is not set").way_out(how),
             SecretFailure::Changed => Refusal::moved(detail),
-            SecretFailure::Refused(_) => Refusal::conflict(detail),
+            SecretFailure::Refused(why) => Refusal::conflict(why),
             SecretFailure::Unreachable(_) | SecretFailure::Sealed(_) => {
                 Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "secret", "the secret cannot be had", detail)
             }

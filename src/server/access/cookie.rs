@@ -35,7 +35,9 @@ mod tests {
     fn the_cookie_is_found_among_others() {
         let headers = |values: &[&'static str]| {
             let mut headers = HeaderMap::new();
-            values.iter().for_each(|value| drop(headers.append(header::COOKIE, value.parse().unwrap())));
+            for value in values {
+                headers.append(header::COOKIE, value.parse().unwrap());
+            }
             headers
         };
         let name = name(7070);

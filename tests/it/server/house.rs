@@ -8,7 +8,7 @@ use deployd::engine::{Catalogue, ConfigFile, Engine, FileCatalogue, Limits, Part
 use deployd::graph::KindSet;
 use deployd::model::{Capability, Kind, Milliseconds, Name, SecretName, SecretVersion, Wall};
 use deployd::provider::simulated::{Faults, Settings as Simulation, SimulatedProvider};
-use deployd::secrets::{KeyPlace, Keys, WorldSecrets};
+use deployd::secrets::{KeyPlace, Keys, SecretMapping, SecretPlace, WorldSecrets};
 use deployd::server::{Backup, BackupDoor, Doors, SecretDoor, SecretShown, Server, Settings, place};
 use deployd::source::{FolderContents, FolderOptions, FolderSource};
 use deployd::state::{Principal, SourceId, Why, WhyCode};
@@ -70,6 +70,7 @@ pub struct House {
     pub engine: Engine,
     /// Everything of it that lies on the disk.
     pub folder: TempDir,
+    doors: Doors,
     client: reqwest::Client,
     ending: CancellationToken,
     running: Option<JoinHandle<()>>,
@@ -102,13 +103,14 @@ impl House {
         let clock = ManualClock::new(Wall(1_800_000_000_000));
         let doors = doors(folder.path(), &clock);
         let engine = doors.engine.clone();
-        let server = Server::bind(doors, settings).await.unwrap();
+        let server = Server::bind(doors.clone(), settings).await.unwrap();
         let address = server.address().to_owned();
         let token = place::token(&state).unwrap().unwrap().to_string();
         let ending = CancellationToken::new();
         let running = tokio::spawn(live(server, engine.clone(), clock, ending.clone()));
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(WITHIN);
-        House { address, token, engine, folder, client: client.build().unwrap(), ending, running: Some(running) }
+        let client = client.build().unwrap();
+        House { address, token, engine, folder, doors, client, ending, running: Some(running) }
     }
 
     /// Where its state lies.
@@ -135,6 +137,14 @@ impl House {
     /// A request without it.
     pub fn bare(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.address))
+    }
+
+    /// What becomes of another server of the same doors, set up otherwise.
+    pub async fn another(&self, change: impl FnOnce(&mut Settings)) -> Result<(), String> {
+        let state = self.folder.path().join("other");
+        let mut settings = Settings::new(state, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), "ann");
+        change(&mut settings);
+        Server::bind(self.doors.clone(), settings).await.map(drop).map_err(|error| error.to_string())
     }
 
     /// GET.
@@ -240,6 +250,9 @@ fn doors(folder: &Path, clock: &ManualClock) -> Doors {
     let world = SimulatedProvider::new(simulation, KINDS.iter().cloned(), Arc::clone(&shared), Arc::clone(&keys) as _);
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new(INSTANCE));
     let secrets = WorldSecrets::new(Arc::clone(&store), Arc::clone(&keys), Arc::clone(&shared), Box::new(|_| None));
+    let outside = SecretMapping { place: SecretPlace::Env("FROM_OUTSIDE".to_owned()), key: None, stacks: None };
+    let of_world = BTreeMap::from([(SecretName("FROM_OUTSIDE".to_owned()), outside)]);
+    secrets.map(BTreeMap::from([(Name::fixed("sim"), of_world)]));
     let secrets = Arc::new(secrets);
     let engine = Engine::new(Parts {
         store,

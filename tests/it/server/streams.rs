@@ -1,1 +1,1 @@
-//! later
+//! Events and logs, as they are streamed.
