@@ -3,9 +3,10 @@
 use super::digest::Known;
 use super::types::{Act, After, Inputs, Is, Plan, Step, StepId};
 use crate::graph::{Create, Lifecycle, Node, Role};
-use crate::model::{Address, Milliseconds, Piece, Wall};
+use crate::model::{Address, Identity, Milliseconds, Piece, Wall};
 use crate::state::{Condition, IntentAct, Owned, Phase, Presence};
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 
 /// A delete whose effect is not seen yet is asked for again after as long as its kind usually takes, within these bounds.
 const AGAIN_MIN: Milliseconds = Milliseconds(200);
@@ -28,6 +29,42 @@ pub fn frontier(plan: &Plan, inputs: &Inputs<'_>) -> Vec<StepId> {
 #[must_use]
 pub fn has_order(act: Act) -> bool {
     !matches!(act, Act::Forget)
+}
+
+/// The lives that a step's start depends on, of this stack: how they are seen to be has to be fresh when it starts.
+#[must_use]
+pub fn leans_on(step: &Step, inputs: &Inputs<'_>) -> BTreeSet<Identity> {
+    step.after.iter().filter_map(|after| life_of(after, inputs)).collect()
+}
+
+/// The lives that steps wait for, once all steps that come before have ended: whatever they do next is worth a look.
+#[must_use]
+pub fn awaited(plan: &Plan, inputs: &Inputs<'_>) -> BTreeSet<Identity> {
+    let scene = Scene::new(plan, inputs);
+    let mut awaited = BTreeSet::new();
+    for step in plan.steps.values() {
+        let (steps, conditions): (Vec<&After>, Vec<&After>) =
+            step.after.iter().partition(|after| matches!(after, After::Step(_)));
+        if steps.into_iter().all(|after| scene.holds(step, after)) {
+            let open = conditions.into_iter().filter(|after| !scene.holds(step, after));
+            awaited.extend(open.filter_map(|after| life_of(after, inputs)));
+        }
+    }
+    awaited
+}
+
+/// The recorded life that a condition is about.
+fn life_of(after: &After, inputs: &Inputs<'_>) -> Option<Identity> {
+    let After::Is(address, life, _) = after else { return None };
+    let row = row_of(address, *life, inputs)?;
+    (!matches!(row.phase, Phase::Done(_))).then(|| row.identity.clone())
+}
+
+fn row_of<'i>(address: &'i Address, life: Option<u32>, inputs: &'i Inputs<'_>) -> Option<&'i Owned> {
+    match life {
+        Some(life) => inputs.record.owned.get(&address.incarnation(life)),
+        None => inputs.record.lives_of(address).rev().find(|owned| !matches!(owned.phase, Phase::Leaving(_))),
+    }
 }
 
 /// A plan and what is seen now, taken together.
@@ -129,10 +166,7 @@ fn holds_of(step: &Step, address: &Address, life: Option<u32>, is: Is, inputs: &
             Is::Gone | Is::Drained => foreign.is_none(),
         };
     }
-    let row = match life {
-        Some(life) => inputs.record.owned.get(&address.incarnation(life)),
-        None => inputs.record.lives_of(address).rev().find(|owned| !matches!(owned.phase, Phase::Leaving(_))),
-    };
+    let row = row_of(address, life, inputs);
     match is {
         Is::Ready => row.is_some_and(|row| is_ready(step, row, inputs)) && are_known(step, address, inputs),
         Is::Known => row.is_some_and(|row| !is_being_made(row)) && are_known(step, address, inputs),

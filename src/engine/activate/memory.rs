@@ -5,7 +5,7 @@ use super::super::record::StackRows;
 use super::super::settle::Watched;
 use crate::contract::{Fence, Found, Row};
 use crate::graph::DesiredGraph;
-use crate::model::{Digest, Identity, SecretName, Steady, Wall};
+use crate::model::{Digest, Identity, Milliseconds, SecretName, Steady, Wall};
 use crate::plan::Report;
 use crate::state::{Observation, ReleaseId, RevisionId, Why};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,8 +26,10 @@ pub struct Memory {
     pub looked: Option<(Wall, Steady)>,
     /// For how long we have watched what is on its way.
     pub watched: Watched,
-    /// When each was seen fresh last.
-    pub seen_fresh: BTreeMap<Identity, Steady>,
+    /// When the look at each began that `seen` tells of, and whether it was fresh.
+    pub seen_at: BTreeMap<Identity, (Steady, bool)>,
+    /// What steps wait for: looked at more often than the rest.
+    pub awaited: BTreeSet<Identity>,
     /// When we changed something last: a cached look may be older than that.
     pub changed: BTreeMap<Identity, Steady>,
     /// What was gathered last.
@@ -74,6 +76,12 @@ impl Memory {
             self.graphs.clear();
         }
         self.graphs.insert(blob, graph);
+    }
+
+    /// Whether a life was seen fresh within a span.
+    #[must_use]
+    pub fn is_fresh(&self, identity: &Identity, now: Steady, within: Milliseconds) -> bool {
+        self.seen_at.get(identity).is_some_and(|(at, fresh)| *fresh && now.since(*at) <= within)
     }
 
     /// Counts how long what is on its way is on its way.

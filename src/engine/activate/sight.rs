@@ -24,7 +24,15 @@ impl Activation {
         let now = self.now().steady;
         let all = queries(self.record(), &planning.desired);
         let asked: BTreeSet<Identity> = all.iter().map(|query| query.identity.clone()).collect();
-        self.memory.seen.retain(|identity, _| asked.contains(identity));
+        // Lives that were, are forgotten; one that a step is about to make was looked at for that step.
+        let lives = &self.memory.rows.as_ref().and_then(|rows| rows.record.as_ref()).expect("it was just used").lives;
+        let is_to_come = |identity: &Identity| {
+            planning.desired.nodes.contains_key(&identity.address)
+                && lives.get(&identity.address).is_none_or(|last| identity.incarnation > *last)
+        };
+        let keeps = |identity: &Identity| asked.contains(identity) || is_to_come(identity);
+        self.memory.seen.retain(|identity, _| keeps(identity));
+        self.memory.seen_at.retain(|identity, _| keeps(identity));
         let (mut cached, mut settling, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
         for query in all {
             match self.how(&query.identity, now) {
@@ -51,32 +59,38 @@ impl Activation {
         Ok(changed | settled)
     }
 
-    /// How something has to be looked at now, if at all.
+    /// How something has to be looked at now, if at all: what nobody has seen since we changed it, what is on its way or
+    /// waited for, what could not be read; all else when somebody says that it has changed, or when what is known of it
+    /// has become old.
     fn how(&self, identity: &Identity, now: Steady) -> Option<Freshness> {
-        let limits = &self.shared.parts.limits;
-        let within = |at: Option<&Steady>, span: Milliseconds| at.is_some_and(|at| now.since(*at) <= span);
-        let Some(seen) = self.memory.seen.get(identity) else { return Some(Freshness::Fresh) };
-        let just_seen = within(self.memory.seen_fresh.get(identity), limits.fresh_for);
-        if seen.present().is_some_and(|present| is_on_its_way(&present.condition)) {
-            return Some(Freshness::Cached(SETTLING_MAX));
-        }
-        if just_seen && self.looked_this_time {
-            return None;
-        }
-        if within(self.memory.changed.get(identity), limits.cached_max) {
+        let cached_max = self.shared.parts.limits.cached_max;
+        let Some((seen, at)) = self.memory.seen.get(identity).zip(self.memory.seen_at.get(identity)) else {
             return Some(Freshness::Fresh);
+        };
+        let changed = self.memory.changed.get(identity);
+        let since_change = match changed.is_some_and(|changed| now.since(*changed) <= cached_max) {
+            true => Freshness::Fresh,
+            false => Freshness::Cached(cached_max),
+        };
+        let is_unseen = changed.is_some_and(|changed| at.0 < *changed);
+        if is_unseen || matches!(seen.presence, Presence::Unknown(_)) {
+            return (at.0 < now || !self.looked_this_time).then_some(Freshness::Fresh);
         }
-        (!self.looked_this_time).then_some(Freshness::Cached(limits.cached_max))
+        if seen.present().is_some_and(|present| is_on_its_way(&present.condition))
+            || self.memory.awaited.contains(identity)
+        {
+            return (at.0 < now).then_some(Freshness::Cached(SETTLING_MAX));
+        }
+        let is_asked = self.nudge.look && !self.looked_this_time;
+        (is_asked || now.since(at.0) > cached_max).then_some(since_change)
     }
 
     /// Looks fresh at some lives. Whether anything is otherwise than it was seen before.
     pub(super) async fn look_fresh(&mut self, planning: &Planning, at: &BTreeSet<Identity>) -> Result<bool, Halt> {
         let now = self.now().steady;
         let fresh_for = self.shared.parts.limits.fresh_for;
-        let is_fresh = |identity: &Identity| {
-            self.memory.seen_fresh.get(identity).is_some_and(|seen| now.since(*seen) <= fresh_for)
-        };
-        let stale: BTreeSet<&Identity> = at.iter().filter(|identity| !is_fresh(identity)).collect();
+        let stale: BTreeSet<&Identity> =
+            at.iter().filter(|identity| !self.memory.is_fresh(identity, now, fresh_for)).collect();
         if stale.is_empty() {
             return Ok(false);
         }
@@ -121,16 +135,16 @@ impl Activation {
         if too_old && !matches!(seen.presence, Presence::Unknown(_)) && self.memory.seen.contains_key(&identity) {
             return false;
         }
-        if seen.fresh {
-            self.memory.seen_fresh.insert(identity.clone(), began);
-        } else {
-            self.memory.seen_fresh.remove(&identity);
-        }
+        self.memory.seen_at.insert(identity.clone(), (began, seen.fresh));
         let before = self.memory.seen.insert(identity.clone(), seen);
         let after = &self.memory.seen[&identity];
-        before.is_none_or(|before| {
-            !is_same(&before.presence, &after.presence) || (after.fresh && !before.fresh && after.is_absent())
-        })
+        match before {
+            // What nobody had looked at was taken to be absent.
+            None => !after.is_absent(),
+            Some(before) => {
+                !is_same(&before.presence, &after.presence) || (after.fresh && !before.fresh && after.is_absent())
+            }
+        }
     }
 
     /// Records what looks have settled, and tells the ends of steps. Whether anything was recorded.

@@ -9,7 +9,7 @@ use super::inputs::Planning;
 use super::{Activation, Halt, Round};
 use crate::contract::{Failure, Filled, Order, Outcome, Provider};
 use crate::model::{Identity, Milliseconds, Value};
-use crate::plan::{Act, Known, Plan, Step, StepId, asked_of, frontier, shape_of};
+use crate::plan::{Act, Known, Plan, Step, StepId, asked_of, awaited, frontier, leans_on, shape_of};
 use crate::state::{
     Consent, ConsentId, DeploymentId, EventBody, Owned, Owner, Presence, Present, Principal, Receipt, Seen, Why,
     WhyCode,
@@ -28,6 +28,9 @@ const OUTCOMES_AT_ONCE: usize = 25;
 
 /// So much longer than its own limit is an order waited for: a room that does not keep its limit is cut off.
 const GRACE: Milliseconds = Milliseconds(5_000);
+
+/// What could not be read fresh is looked at again after that long.
+const LOOK_AGAIN: Milliseconds = Milliseconds(1_000);
 
 /// So often is a batch of outcomes written again when it was not clear whether it was: after that, looking tells.
 const RECORD_TRIES: u32 = 5;
@@ -88,7 +91,12 @@ impl Activation {
         match halt {
             Some(why) => Err(why),
             None if surprised || !running.begun.is_empty() => Ok(Round::Moved),
-            None => Ok(Round::Waits),
+            None => {
+                let now = self.now();
+                let inputs = planning.inputs(self.record(), &self.memory.seen, &self.shared.parts.kinds, &now);
+                self.memory.awaited = awaited(plan, &inputs);
+                Ok(Round::Waits)
+            }
         }
     }
 
@@ -114,15 +122,30 @@ impl Activation {
             if next.is_empty() {
                 return Ok(false);
             }
-            let at = next.iter().map(|step| running.plan.steps[step].identity.clone()).collect();
+            let steps = next.iter().map(|id| &running.plan.steps[id]);
+            let at =
+                steps.flat_map(|step| leans_on(step, &inputs).into_iter().chain([step.identity.clone()])).collect();
             if self.look_fresh(running.planning, &at).await? {
                 return Ok(true);
             }
             running.begun.extend(next.iter().cloned());
-            for order in self.intend(running, next).await? {
+            let sure = next.into_iter().filter(|id| self.is_sure(&running.plan.steps[id])).collect();
+            for order in self.intend(running, sure).await? {
                 flying.push(order);
             }
         }
+    }
+
+    /// Whether what a step changes was seen fresh. What could only be read from a cache is not acted on; it is looked at
+    /// again soon.
+    fn is_sure(&mut self, step: &Step) -> bool {
+        // A row is forgotten by its own condition: what ran once is not looked at any more.
+        let is_sure = step.act == Act::Forget
+            || self.memory.is_fresh(&step.identity, self.now().steady, self.shared.parts.limits.fresh_for);
+        if !is_sure {
+            self.wake_after(LOOK_AGAIN);
+        }
+        is_sure
     }
 
     /// Writes the intents of some steps in one batch, and answers their orders, which nothing has sent yet.
@@ -288,7 +311,7 @@ impl Activation {
         for (flying, answer) in answers {
             let identity = flying.order.identity.clone();
             self.memory.changed.insert(identity.clone(), now.steady);
-            self.memory.seen_fresh.remove(&identity);
+            self.memory.seen_at.remove(&identity);
             match answer {
                 Ok(outcome) => {
                     let outputs = self.shared.parts.seal.seal(&identity, &outcome.outputs);
@@ -345,7 +368,7 @@ impl Activation {
         };
         let seen = Seen { looked: now.wall, fresh: true, presence: Presence::Present(Box::new(present)) };
         self.memory.seen.insert(owned.identity.clone(), seen);
-        self.memory.seen_fresh.insert(owned.identity.clone(), now.steady);
+        self.memory.seen_at.insert(owned.identity.clone(), (now.steady, true));
     }
 
     /// A step whose answer says already that it is ready has come to its end.

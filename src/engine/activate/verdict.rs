@@ -6,7 +6,8 @@ use super::super::rows::{DeploymentRow, ReleaseRow, encode};
 use super::commit::set;
 use super::inputs::Planning;
 use super::{Activation, Halt, Round};
-use crate::model::{Address, Digest};
+use crate::graph::Role;
+use crate::model::{Address, Digest, Identity};
 use crate::plan::parked;
 use crate::state::{
     DeploymentState, Export, Owned, Phase, ReleaseId, RevisionId, Stack, StackCondition, StackState, Why, Wish,
@@ -24,6 +25,10 @@ impl Activation {
     pub(super) async fn done(&mut self, number: u64, planning: &Planning) -> Result<Round, Halt> {
         if matches!(self.stack().wish, Wish::Gone) && !self.is_proved_gone().await? {
             return Ok(Round::Waits);
+        }
+        if self.look_fresh(planning, &self.serving(planning)).await? {
+            // What was ready a minute ago need not be ready now.
+            return Ok(Round::Moved);
         }
         self.give_exports_back(planning).await?;
         self.unpark(planning).await?;
@@ -44,6 +49,18 @@ impl Activation {
         change.depend_on_stack(&self.id);
         self.commit(change).await?;
         Ok(Round::Moved)
+    }
+
+    /// What has to be well for a release to be good, as far as that can change by itself from one moment to the next.
+    fn serving(&self, planning: &Planning) -> BTreeSet<Identity> {
+        let kinds = &self.shared.parts.kinds;
+        let serves = |owned: &&Owned| {
+            let rules = kinds.get(&owned.kind);
+            rules.is_some_and(|rules| matches!(rules.role, Role::Workload | Role::Route))
+                && planning.desired.nodes.contains_key(&owned.identity.address)
+        };
+        let rows = self.record().owned.values().filter(serves);
+        rows.map(|owned| owned.identity.clone()).collect()
     }
 
     /// The stack's row and the deployment's state once it has come to its end.

@@ -35,7 +35,7 @@ fn name(text: &str) -> Name {
 
 /// A bed, an engine in it, and the folder `one` with a manifest.
 fn with(manifest: &str) -> (Bed, Running) {
-    let mut bed = Bed::new(Faults::default());
+    let bed = Bed::new(Faults::default());
     let folder = bed.folder("one");
     folder.write("deployd.yaml", manifest);
     folder.write("app.py", "one");

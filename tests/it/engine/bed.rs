@@ -1,15 +1,16 @@
 //! What an engine lies in: a memory store, a simulated world, folders, keys, a catalogue. All of it outlives the engine.
 
+use super::film::{Film, Filmed, Frame};
 use super::life::{Life, Went};
-use super::rooms::{Folder, Kept, Mortal, OneWorld, Side};
+use super::rooms::{Folder, Folders, Kept, Mortal, OneWorld, Side};
 use deployd::clock::ManualClock;
-use deployd::contract::{Batch, Clock, Key, Rows, Scope, Store};
+use deployd::contract::{Clock, Key, Provider, Rows, Scope, Serial, Store};
 use deployd::engine::{Catalogue, ConfigFile, Engine, FileCatalogue, Limits, Parts};
 use deployd::graph::KindSet;
-use deployd::model::{Digest, Milliseconds, Name, StackId, Wall};
+use deployd::model::{Milliseconds, Name, StackId, Wall};
 use deployd::provider::simulated::{CallRecord, Faults, Settings, SimulatedProvider, SimulatedWorld};
 use deployd::secrets::{KeyPlace, Keys, WorldSecrets};
-use deployd::state::{Owned, SourceId, Stack, Wish};
+use deployd::state::{Owned, SourceId, Stack};
 use deployd::store::memory::MemoryStore;
 use deployd::store::test_store::{Fault, Point, TestStore};
 use deployd::wiring;
@@ -69,10 +70,13 @@ pub fn catalogue(other: &[(&str, &str)]) -> Arc<dyn Catalogue> {
 pub struct Bed {
     pub clock: ManualClock,
     pub store: Arc<dyn Store>,
+    memory: Arc<MemoryStore>,
     pub world: SimulatedProvider,
-    pub folders: BTreeMap<SourceId, Folder>,
+    folders: Folders,
     pub catalogue: Arc<dyn Catalogue>,
     pub limits: Limits,
+    /// How many acts there were: each is asked for under a key of its own.
+    pub acts: usize,
     contents: Arc<Kept>,
 }
 
@@ -113,28 +117,91 @@ impl Bed {
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let keys = Arc::clone(&*KEYS);
         let world = SimulatedProvider::new(settings, KINDS.iter().cloned(), shared, keys).unwrap();
+        let memory = Arc::new(MemoryStore::new(INSTANCE));
         Bed {
             clock,
-            store: Arc::new(MemoryStore::new(INSTANCE)),
+            store: Arc::clone(&memory) as _,
+            memory,
             world,
-            folders: BTreeMap::new(),
+            folders: Folders::default(),
             catalogue: Arc::clone(&CATALOGUE),
             limits: Limits::default(),
+            acts: 0,
             contents: Arc::default(),
         }
     }
 
     /// The folder of that name; made at the first call.
-    pub fn folder(&mut self, name: &str) -> Folder {
-        self.folders.entry(folder_id(name)).or_insert_with(Folder::new).clone()
+    pub fn folder(&self, name: &str) -> Folder {
+        self.folders.get(&folder_id(name))
+    }
+
+    /// The same bed, by another hand.
+    fn handle(&self) -> Bed {
+        Bed {
+            clock: self.clock.clone(),
+            store: Arc::clone(&self.store),
+            memory: Arc::clone(&self.memory),
+            world: self.world.reconnect(),
+            folders: self.folders.clone(),
+            catalogue: Arc::clone(&self.catalogue),
+            limits: self.limits.clone(),
+            acts: self.acts,
+            contents: Arc::clone(&self.contents),
+        }
     }
 
     /// Starts an engine on what is there.
     pub fn start(&self, cut: Option<Cut>) -> Running {
-        let store = Arc::new(TestStore::new(Arc::clone(&self.store)));
-        let (killer, judge) = (Arc::clone(&store), Arc::clone(&store));
+        self.start_in(cut, Arc::clone(&self.store), Arc::new(self.world.reconnect()))
+    }
+
+    /// Starts an engine of which every moment is filmed.
+    pub fn start_filmed(&self) -> (Running, Arc<Film>) {
+        let film = Arc::new(Film::new(self.handle()));
+        let store = Arc::new(Filmed { inner: Arc::clone(&self.store), film: Arc::clone(&film) });
         let provider =
-            Arc::new(Mortal::new(Arc::new(self.world.reconnect()), move || killer.kill(), move || judge.is_cut()));
+            Arc::new(Filmed { inner: Arc::new(self.world.reconnect()) as Arc<dyn Provider>, film: Arc::clone(&film) });
+        (self.start_in(None, store, provider), film)
+    }
+
+    /// A bed as it was in a frame: everything that a process leaves behind.
+    pub fn thaw(frame: &Frame) -> Bed {
+        let bed = Bed::new(Faults::default());
+        bed.clock.advance(Milliseconds(frame.now.0));
+        bed.with_world(|world| *world = frame.world.clone());
+        let memory = Arc::new(frame.memory.copy());
+        Bed {
+            store: Arc::clone(&memory) as _,
+            memory,
+            folders: frame.folders.copy(),
+            contents: Arc::clone(&frame.contents),
+            ..bed
+        }
+    }
+
+    /// What a process that dies now leaves behind.
+    pub fn freeze(&self, act: usize) -> Frame {
+        Frame {
+            act,
+            now: self.clock.now().steady,
+            memory: self.memory.copy(),
+            world: self.with_world(|world| world.clone()),
+            folders: self.folders.copy(),
+            contents: Arc::clone(&self.contents),
+        }
+    }
+
+    /// Tells two moments apart in which a process would leave something else behind.
+    pub fn mark(&self) -> (Serial, usize) {
+        let (_, serial) = self.memory.load(&Scope::Instance).now_or_never().unwrap().unwrap();
+        (serial, self.with_world(|world| world.log.iter().filter(|call| call.effect.is_some()).count()))
+    }
+
+    fn start_in(&self, cut: Option<Cut>, store: Arc<dyn Store>, provider: Arc<dyn Provider>) -> Running {
+        let store = Arc::new(TestStore::new(store));
+        let (killer, judge) = (Arc::clone(&store), Arc::clone(&store));
+        let provider = Arc::new(Mortal::new(provider, move || killer.kill(), move || judge.is_cut()));
         match cut {
             None => {}
             Some(Cut::Store(call, Side::Before)) => store.arm(Point::Write(call), Fault::CutBefore),
@@ -164,39 +231,6 @@ impl Bed {
         let dead = Arc::clone(&store);
         let life = Life::new(engine, self.clock.clone(), move || dead.is_cut());
         Running { life, store, provider, secrets }
-    }
-
-    /// Lets the world follow a folder, as `up` does.
-    pub fn follow(&self, name: &str) {
-        let id = folder_id(name);
-        let row = serde_json::json!({ "format": 1, "row": { "source": id, "from": "file", "principal": "cli:test" } });
-        let key = Key::world(&world_name(), "source", &Digest::of(&id.0).to_string());
-        let batch = Batch { put: vec![(key, serde_json::to_vec(&row).unwrap())], ..Batch::default() };
-        self.store.commit(batch).now_or_never().unwrap().unwrap();
-    }
-
-    /// Writes another wish into a stack's row, and the deployment that carries it out, as a door does.
-    pub fn wish(&self, running: &mut Running, id: &StackId, wish: Wish) {
-        let mut row = self.stack_row(id).unwrap();
-        row.wish = wish;
-        row.wish_generation += 1;
-        row.deployments += 1;
-        let deployment = serde_json::json!({
-            "id": format!("{id}/{}", row.deployments), "source": null, "revision": null, "release": row.target,
-            "mode": "evaluated", "state": "QUEUED", "plan": null, "seal": null, "principal": "cli:test",
-            "because": "a person asked", "accepted": self.clock.now().wall,
-        });
-        let deployment = serde_json::json!({
-            "format": 1, "row": { "deployment": deployment, "aim": "target", "generation": row.wish_generation },
-        });
-        let number = format!("{:012}", row.deployments);
-        let put = vec![
-            (Key::stack(id, "stack", "row"), serde_json::json!({ "format": 1, "row": row })),
-            (Key::stack(id, "deployment", &number), deployment),
-        ];
-        let put = put.into_iter().map(|(key, row)| (key, serde_json::to_vec(&row).unwrap())).collect();
-        self.store.commit(Batch { put, ..Batch::default() }).now_or_never().unwrap().unwrap();
-        running.life.engine.nudge(id);
     }
 
     /// Every row, as the store has it now.

@@ -131,6 +131,9 @@ impl Life {
             if self.is_dead() {
                 return None;
             }
+            if !self.woken.0.load(Ordering::SeqCst) {
+                assert!(self.clock.step().is_some(), "a door waits for what never comes");
+            }
         }
         panic!("a door does not answer");
     }

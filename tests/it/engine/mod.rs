@@ -2,6 +2,9 @@
 //! nothing else can go on. What holds here holds for every room that keeps the provider's contract.
 
 pub mod bed;
+mod cuts;
+mod film;
 mod life;
 mod rooms;
+mod simple;
 mod story;

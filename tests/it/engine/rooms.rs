@@ -51,6 +51,12 @@ impl Folder {
         Folder(Arc::new(FolderInner { state: Mutex::default(), changed: watch::Sender::new(0) }))
     }
 
+    fn copy(&self) -> Folder {
+        let state = self.0.state.lock().unwrap();
+        let state = FolderState { files: state.files.clone(), mood: state.mood };
+        Folder(Arc::new(FolderInner { state: Mutex::new(state), changed: watch::Sender::new(0) }))
+    }
+
     /// Writes a file, as an editor would: whoever watches is told.
     pub fn write(&self, path: &str, text: &str) {
         self.0.state.lock().unwrap().files.insert(path.to_owned(), text.as_bytes().to_vec());
@@ -160,7 +166,24 @@ impl Contents for Kept {
 /// One world with one provider, and folders by their ids.
 pub struct OneWorld {
     pub provider: Arc<dyn Provider>,
-    pub folders: BTreeMap<SourceId, Folder>,
+    pub folders: Folders,
+}
+
+/// Folders by their ids.
+#[derive(Clone, Default)]
+pub struct Folders(Arc<Mutex<BTreeMap<SourceId, Folder>>>);
+
+impl Folders {
+    /// Other folders that hold the same.
+    pub fn copy(&self) -> Folders {
+        let folders = self.0.lock().unwrap();
+        Folders(Arc::new(Mutex::new(folders.iter().map(|(id, folder)| (id.clone(), folder.copy())).collect())))
+    }
+
+    /// The folder of that id; made at the first call.
+    pub fn get(&self, id: &SourceId) -> Folder {
+        self.0.lock().unwrap().entry(id.clone()).or_insert_with(Folder::new).clone()
+    }
 }
 
 /// The capability that makes everything here.
@@ -178,9 +201,10 @@ impl Rooms for OneWorld {
     }
 
     fn source(&self, id: &SourceId) -> Result<Arc<dyn Source>, Why> {
-        let folder = self.folders.get(id).cloned();
-        let none = || Why::new(WhyCode::Missing, format!("there is no {}", id.0));
-        folder.map(|folder| Arc::new(folder) as Arc<dyn Source>).ok_or_else(none)
+        match id.0.starts_with("folder:") {
+            true => Ok(Arc::new(self.folders.get(id))),
+            false => Err(Why::new(WhyCode::Missing, format!("there is no source {}", id.0))),
+        }
     }
 }
 
@@ -197,9 +221,9 @@ pub struct Mortal {
 
 #[derive(Default)]
 struct MortalState {
-    calls: u64,
+    /// Each call so far: whether it changes something.
+    calls: Vec<bool>,
     cut: Option<(u64, Side)>,
-    struck: bool,
 }
 
 /// On which side of a call's effect the process dies.
@@ -229,22 +253,19 @@ impl Mortal {
         self.state.lock().unwrap().cut = Some((call, side));
     }
 
-    pub fn calls(&self) -> u64 {
-        self.state.lock().unwrap().calls
+    /// Each call so far: whether it changes something.
+    pub fn log(&self) -> Vec<bool> {
+        self.state.lock().unwrap().calls.clone()
     }
 
-    pub fn has_struck(&self) -> bool {
-        self.state.lock().unwrap().struck
-    }
-
-    async fn begin(&self) -> bool {
+    async fn begin(&self, changes: bool) -> bool {
         if *self.dead.borrow() || (self.is_dead)() {
             std::future::pending::<()>().await;
         }
         let cut = {
             let mut state = self.state.lock().unwrap();
-            state.calls += 1;
-            let number = state.calls;
+            state.calls.push(changes);
+            let number = state.calls.len() as u64;
             state.cut.filter(|(call, _)| *call == number).map(|(_, side)| side)
         };
         match cut {
@@ -261,7 +282,6 @@ impl Mortal {
     }
 
     async fn die(&self) -> bool {
-        self.state.lock().unwrap().struck = true;
         self.dead.send_replace(true);
         (self.on_death)();
         std::future::pending().await
@@ -271,28 +291,28 @@ impl Mortal {
 #[async_trait]
 impl Provider for Mortal {
     async fn observe(&self, ask: &[Query], freshness: Freshness) -> Vec<Seen> {
-        let dies = self.begin().await;
+        let dies = self.begin(false).await;
         let answer = self.inner.observe(ask, freshness).await;
         self.end(dies).await;
         answer
     }
 
     async fn list(&self, scope: &ListScope) -> Listing {
-        let dies = self.begin().await;
+        let dies = self.begin(false).await;
         let answer = self.inner.list(scope).await;
         self.end(dies).await;
         answer
     }
 
     async fn preflight(&self, orders: &[Order]) -> Vec<Finding> {
-        let dies = self.begin().await;
+        let dies = self.begin(false).await;
         let answer = self.inner.preflight(orders).await;
         self.end(dies).await;
         answer
     }
 
     async fn apply(&self, order: &Order, secrets: &Filled) -> Result<Outcome, Failure> {
-        let dies = self.begin().await;
+        let dies = self.begin(true).await;
         let answer = self.inner.apply(order, secrets).await;
         self.end(dies).await;
         answer
