@@ -45,7 +45,6 @@ pub type WorldSays = BTreeMap<Capability, WorldFields>;
 /// Makes the desired graph of a stack, and says what does not fit together. With errors, the graph is not to be used.
 ///
 /// The time it takes grows with nodes and references, times a logarithm.
-#[must_use]
 pub fn compile(asked: &StackAsked, kinds: &KindSet, world: &WorldSays) -> (DesiredGraph, Diagnostics) {
     let mut found = Diagnostics::new();
     let expanded: Vec<Expanded> =

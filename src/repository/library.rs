@@ -91,7 +91,6 @@ impl Library {
     }
 
     /// What is wrong with the repositories as such. What is wrong with one definition stands in it.
-    #[must_use]
     pub fn found(&self) -> &Diagnostics {
         &self.found
     }

@@ -248,7 +248,7 @@ impl<'r> Building<'r> {
             return required(Answered::Untold);
         }
         self.imports.insert(Import { of: address.clone(), wait });
-        if let Some(known) = self.others.exports.get(&address) {
+        if let Some(known) = self.others.outputs(&address) {
             return required(Answered::Known(known.clone()));
         }
         if of.requirement.is_none()

@@ -168,10 +168,8 @@ pub(super) fn check_others(manifest: &Manifest, ways: &BTreeMap<Name, Way>, othe
         if target(manifest, entrypoint).is_some_and(|(_, port)| port.protocol == Protocol::Tcp) {
             continue;
         }
-        let key = (way.host.clone(), way.path.trim_end_matches('/').to_owned());
-        let Some(taken) = others.ways_in.get(&key).filter(|taken| taken.stack != manifest.service.value) else {
-            continue;
-        };
+        let path = way.path.trim_end_matches('/');
+        let Some(taken) = others.taken(&manifest.service.value, &way.host, path) else { continue };
         let detail = format!("`{}` of {} answers {}{} already", taken.name, taken.stack, way.host, way.path);
         let places = [&entrypoint.path, &entrypoint.host].into_iter().flatten().map(|said| &said.place);
         let place = places.into_iter().next().unwrap_or(&entrypoint.name.place);

@@ -55,7 +55,7 @@ pub use explain::{Explanation, explain, explain_all};
 pub use files::{Files, adds, reads};
 pub use offers::{Fitting, Made, Offered, Offers, StandIn};
 pub use origins::{About, Asked, How, Link};
-pub use others::Others;
+pub use others::{Offering, Others};
 pub use resource::{Resource, resolve_resource};
 pub use service::{Service, resolve};
 pub use slugs::{MadeAs, MaySet, SlugLine, slugs};
@@ -65,7 +65,7 @@ pub use with::{Set, SetBy, With};
 use crate::diagnostic::{Diagnostic, Diagnostics, Owner, Place, did_you_mean};
 use crate::graph::{self, DesiredGraph, StackAsked};
 use crate::manifest::Of;
-use crate::model::{Address, Name};
+use crate::model::{Address, Name, StackId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The code of the diagnostic of what another stack does not offer: it may come, so whoever waits can ask again when
@@ -89,7 +89,6 @@ pub struct Resolved {
 
 /// Makes the desired graph of what was resolved, and says what does not fit together. With errors, here or there, the
 /// graph is not to be used.
-#[must_use]
 pub fn compile(resolved: &Resolved, offers: &Offers) -> (DesiredGraph, Diagnostics) {
     let (graph, found) = graph::compile(&resolved.asked, &offers.kinds, &offers.says);
     (graph, owned(found, offers))
@@ -145,7 +144,8 @@ fn not_offered(of: &Of, offers: &Offers, others: &Others, place: &Place) -> Diag
     };
     let mut mistake = Diagnostic::error(NOT_OFFERED, "not offered", detail).at(place);
     let written = of.to_string();
-    let shared = others.exports.keys().map(|address| match address.name == address.stack {
+    let near = others.near(&StackId::new(world.clone(), of.stack.clone()));
+    let shared = near.into_iter().map(|address| match address.name == address.stack {
         true => address.stack.to_string(),
         false => format!("{}.{}", address.stack, address.name),
     });

@@ -99,7 +99,6 @@ impl Offers {
 
     /// What is wrong with the world and its repositories as such. While there are errors, nothing is made in this world:
     /// what is missing would change what is there.
-    #[must_use]
     pub fn found(&self) -> &Diagnostics {
         &self.found
     }

@@ -50,7 +50,6 @@ impl Resource {
 }
 
 /// Resolves a resource. With errors, what comes of it is good for telling more of them, and for nothing else.
-#[must_use]
 pub fn resolve_resource(resource: &Resource, offers: &Offers, others: &Others) -> (Resolved, Diagnostics) {
     let mut building = Building::new(offers, others, resource.name.clone());
     building.found.extend(offers.found().clone());

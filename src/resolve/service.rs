@@ -28,7 +28,6 @@ pub struct Service<'s> {
 }
 
 /// Resolves a service in a world. With errors, what comes of it is good for telling more of them, and for nothing else.
-#[must_use]
 pub fn resolve(service: &Service<'_>, offers: &Offers, others: &Others) -> (Resolved, Diagnostics) {
     let world = &offers.world;
     let capabilities: Vec<Capability> = world.capability_names().cloned().collect();
@@ -128,7 +127,7 @@ fn import_service(building: &mut Building<'_>, other: &Spanned<Name>, wait: bool
         return required(Answered::Untold);
     }
     building.imports.insert(Import { of: address.clone(), wait });
-    match building.others.exports.get(&address) {
+    match building.others.outputs(&address) {
         Some(known) => required(Answered::Known(known.clone())),
         None => required(Answered::AsService),
     }

@@ -7,7 +7,6 @@ use deployd::graph::{DesiredGraph, Need};
 use deployd::model::{Name, Value};
 use deployd::resolve::{self, Explanation, Link, MadeAs, Offers, Others, Resolved};
 use std::fmt::Write;
-use std::path::Path;
 
 #[test]
 fn what_is_asked_is_resolved_as_the_cases_say() {
@@ -75,7 +74,7 @@ fn every(bed: &Bed, offers: &Offers, shown: &mut String, show: &mut dyn FnMut(&D
     for read in &manifests {
         let (_, graph, of_this) = one(read, offers, &others);
         found.extend(of_this);
-        others.add(&graph);
+        others.set(graph.stack.clone(), resolve::Offering::of(&graph));
         graphs.push(graph);
     }
     let wrong = found.has_errors();
@@ -235,14 +234,10 @@ fn show_value(value: &Value) -> String {
     }
 }
 
-/// The graphs of the guestbook, by digest: an upgrade that changes one redeploys its users, and is a line in the
-/// CHANGELOG or a bug.
+/// A folder that is moved away, or a loop that finds nothing, would pass in silence.
 #[test]
-fn cases_are_there() {
-    let count = |prefix: &str| {
-        let named = |path: &std::path::PathBuf| path.file_name().unwrap().to_string_lossy().starts_with(prefix);
-        cases::folders("resolve").iter().filter(|path| named(path)).count()
-    };
-    assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/resolve").is_dir());
-    assert!(count("bad-") >= 40, "{} mistakes", count("bad-"));
+fn the_mistakes_are_all_there() {
+    let named = |path: &std::path::PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("bad-");
+    let count = cases::folders("resolve").iter().filter(|path| named(path)).count();
+    assert!(count >= 60, "only {count} cases of mistakes");
 }

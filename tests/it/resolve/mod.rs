@@ -15,6 +15,8 @@
 //! resource WORLD NAME SLUG JSON    the same of one that is made without a service and without a file
 //! ```
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod bed;
 mod cases;
 mod speed;
