@@ -11,7 +11,7 @@ use crate::contract::Found;
 use crate::graph::DesiredGraph;
 use crate::model::{Digest, Identity, Name, Now, SecretName, StackId, Wall};
 use crate::plan::Report;
-use crate::resolve::Others;
+use crate::resolve::{Offering, Others};
 use crate::state::{Observation, SourceId, Why};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -49,8 +49,7 @@ struct SecretsKnown {
 #[derive(Default)]
 struct WorldOffers {
     graphs: BTreeMap<StackId, Arc<DesiredGraph>>,
-    /// Made of the graphs when it is asked for.
-    together: Option<Arc<Others>>,
+    together: Arc<Others>,
 }
 
 /// Who was nudged since the loop looked last.
@@ -229,10 +228,7 @@ impl Shared {
     #[must_use]
     pub fn others(&self, world: &Name) -> Arc<Others> {
         let mut offers = lock(&self.offers);
-        let offers = offers.entry(world.clone()).or_default();
-        let WorldOffers { graphs, together } = offers;
-        let made = together.get_or_insert_with(|| Arc::new(Others::of(graphs.values().map(|graph| &**graph))));
-        Arc::clone(made)
+        Arc::clone(&offers.entry(world.clone()).or_default().together)
     }
 
     /// A stack has this graph now; none when it is gone. Who waits for what it offers is nudged.
@@ -250,7 +246,11 @@ impl Shared {
                 _ => false,
             };
             if !same {
-                offers.together = None;
+                let together = Arc::make_mut(&mut offers.together);
+                match graph {
+                    Some(graph) => together.set(stack.clone(), Offering::of(graph)),
+                    None => together.remove(stack),
+                }
             }
             let exports = |graph: Option<&Arc<DesiredGraph>>| graph.map(|graph| graph.exports.clone());
             !same && exports(before.as_ref()) != exports(graph)

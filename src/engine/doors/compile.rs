@@ -9,7 +9,7 @@ use super::{DoorError, Engine};
 use crate::diagnostic::{Diagnostics, did_you_mean};
 use crate::graph::DesiredGraph;
 use crate::model::{Digest, Name, SecretName, SecretVersion, StackId, Value, canonical_json};
-use crate::resolve::Others;
+use crate::resolve::{Offering, Others};
 use crate::state::{Release, Revision, RevisionId, SourceId, Why, WhyCode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -136,7 +136,7 @@ impl Engine {
             for (stack, revision) in open {
                 let compiled = compile_with(&self.shared, &stack, &revision, &others).await.map_err(no_release)?;
                 if let Some(graph) = &compiled.graph {
-                    others.add(graph);
+                    others.set(stack.clone(), Offering::of(graph));
                     gained = true;
                 }
                 done.insert(stack.clone(), Would { stack, revision, compiled });

@@ -105,7 +105,7 @@ fn of_ports(object: &Object, name: &Name) -> Vec<Name> {
         return Vec::new();
     }
     let ports = object.fields.get("ports").into_iter().flat_map(Value::entries);
-    ports.filter_map(|(port, _)| Name::new(&format!("{name}-{port}")).ok()).collect()
+    ports.filter_map(|(port, _)| Name::new(format!("{name}-{port}")).ok()).collect()
 }
 
 fn declared(object: &Object) -> Outputs {

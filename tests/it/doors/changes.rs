@@ -14,7 +14,7 @@ fn back(to: Option<deployd::model::Digest>) -> RollbackAsk {
 
 #[test]
 fn a_rollback_holds_until_the_source_moves() {
-    let (mut bed, mut running, hello) = running(HELLO, "hello");
+    let (bed, mut running, hello) = running(HELLO, "hello");
     let first = bed.stack_row(&hello).unwrap().good.unwrap();
     assert!(matches!(running.asks(async |engine| engine.rollback(back(None)).await), Err(DoorError::NotFound(_))));
     bed.folder("one").write("app.py", "two");
@@ -54,7 +54,7 @@ fn a_rollback_across_a_migration_is_refused() {
              run: ./migrate, when: \"{when}\" }}\n"
         )
     };
-    let (mut bed, mut running) = with(&manifest("db/**"));
+    let (bed, mut running) = with(&manifest("db/**"));
     bed.folder("one").write("db/1.sql", "one");
     super::up(&bed, &mut running);
     bed.folder("one").write("app.py", "two");
@@ -120,7 +120,7 @@ fn a_deployment_is_cancelled_between_its_steps() {
 
 #[test]
 fn nothing_is_changed_while_a_stack_is_paused() {
-    let (mut bed, mut running, hello) = running(HELLO, "hello");
+    let (bed, mut running, hello) = running(HELLO, "hello");
     running.asks(async |engine| engine.pause(&hello, &by("alice")).await).unwrap();
     let before = bed.there();
     bed.folder("one").write("app.py", "two");
@@ -174,7 +174,7 @@ fn a_resource_lives_without_a_service() {
     assert!(matches!(moved, Err(DoorError::Moved(_))), "{moved:?}");
 
     // A service of that name is a second owner.
-    let mut bed = bed;
+    let bed = bed;
     running.life.stop();
     bed.folder("two").write("deployd.yaml", "service: db\nrun: serve\n");
     let mut running = bed.start(None);

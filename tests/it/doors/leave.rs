@@ -75,7 +75,7 @@ fn t19_what_carries_anothers_receipt_is_never_adopted() {
 /// THREATS T20: a source that is emptied, torn or gone deletes nothing, and doors say so.
 #[test]
 fn t20_a_source_without_its_files_deletes_nothing() {
-    let (mut bed, mut running, shop) = running(SHOP, "shop");
+    let (bed, mut running, shop) = running(SHOP, "shop");
     let before = bed.there();
     let folder = bed.folder("one");
     let files = folder.clear();
@@ -100,7 +100,7 @@ fn t20_a_source_without_its_files_deletes_nothing() {
 /// THREATS T21: a database under another name.
 #[test]
 fn t21_a_renamed_database_is_kept_and_the_line_to_add_is_told() {
-    let (mut bed, mut running, _) = running(SHOP, "shop");
+    let (bed, mut running, _) = running(SHOP, "shop");
     let renamed = SHOP.replace("users:", "people:");
     running.asks(async |engine| engine.pause(&stack("shop"), &by("alice")).await).unwrap();
     bed.folder("one").write("deployd.yaml", &renamed);
@@ -179,7 +179,7 @@ fn t25_an_approval_is_of_the_plan_that_was_shown_by_somebody_else_and_once() {
 /// THREATS T25: an approval dies with the plan that it was for.
 #[test]
 fn t25_an_approval_of_one_plan_runs_no_other() {
-    let (mut bed, mut running) = in_world(APPROVED, HELLO);
+    let (bed, mut running) = in_world(APPROVED, HELLO);
     let first = running.run(run_ask("one")).unwrap().remove(0);
     running.life.run_for(Milliseconds::seconds(5));
     let shown = running.asks(async |engine| engine.deployment(&first.deployment).await).unwrap();

@@ -35,7 +35,7 @@ fn a_plan_of_what_nobody_runs_changes_nothing_and_is_kept() {
 
 #[test]
 fn services_of_one_source_that_need_each_other_are_planned_and_run_together() {
-    let (mut bed, mut running) = with("service: front\nrun: serve\nport: 8080\nrequires: [{ service: back }]\n");
+    let (bed, mut running) = with("service: front\nrun: serve\nport: 8080\nrequires: [{ service: back }]\n");
     bed.folder("one").write("back/deployd.yaml", "service: back\nrun: serve\nport: 9090\n");
     let planned = running.plan(PlanOf::Source(run_ask("one").source, BTreeSet::new())).unwrap();
     let steps: Vec<_> = planned.iter().map(|one| (one.stack.stack.as_str(), one.plan.steps.is_empty())).collect();
@@ -65,7 +65,7 @@ fn what_others_do_not_offer_yet_is_waited_for_and_planned_as_that() {
     assert!(!running.state_of(&accepted.deployment).is_terminal());
 
     // Another's resource: what it answers is not known, so nothing is planned yet.
-    let (mut bed, mut running) =
+    let (bed, mut running) =
         with("service: front\nrun: serve\nport: 8080\nrequires: [{ orders: { of: back.orders } }]\n");
     let planned = plan(&mut running);
     assert!(waits_for(&planned, "back") && planned.plan.steps.is_empty(), "{planned:?}");
@@ -99,7 +99,7 @@ fn status_shows_what_is_there_without_asking_anybody() {
 
 #[test]
 fn a_stack_that_is_set_aside_shows_so_and_the_others_go_on() {
-    let (mut bed, mut running, hello) = running(HELLO, "hello");
+    let (bed, mut running, hello) = running(HELLO, "hello");
     bed.folder("one").write("b/deployd.yaml", "service: other\nrun: serve\nport: 80\n");
     bed.settle(&mut running, "the other");
     write_row(&bed, &hello, "owned", "hello.1#7", b"garbage");
@@ -158,7 +158,7 @@ fn a_deployment_shows_how_far_its_steps_are() {
 
 #[test]
 fn history_goes_on_where_a_page_ended() {
-    let (mut bed, mut running, hello) = running(HELLO, "hello");
+    let (bed, mut running, hello) = running(HELLO, "hello");
     for text in ["two", "three", "four"] {
         bed.folder("one").write("app.py", text);
         bed.settle(&mut running, text);
@@ -180,7 +180,7 @@ fn history_goes_on_where_a_page_ended() {
 
 #[test]
 fn logs_are_of_all_lives_of_one_name_or_of_one_release() {
-    let (mut bed, mut running, hello) = running(HELLO, "hello");
+    let (bed, mut running, hello) = running(HELLO, "hello");
     let first = bed.stack_row(&hello).unwrap().good.unwrap();
     bed.folder("one").write("app.py", "two");
     bed.settle(&mut running, "the change");
@@ -209,7 +209,7 @@ fn logs_are_of_all_lives_of_one_name_or_of_one_release() {
 
 #[test]
 fn who_follows_logs_gets_lives_that_begin_later_and_nothing_twice() {
-    let (mut bed, mut running, _) = running(HELLO, "hello");
+    let (bed, mut running, _) = running(HELLO, "hello");
     let ask = LogsAsk {
         stack: stack("hello"),
         name: Some(name("hello")),
@@ -232,7 +232,7 @@ fn who_follows_logs_gets_lives_that_begin_later_and_nothing_twice() {
 
 #[test]
 fn what_is_compiled_tells_mistakes_and_outlives_the_files() {
-    let (mut bed, mut running, hello) = running(HELLO, "hello");
+    let (bed, mut running, hello) = running(HELLO, "hello");
     assert!(running.asks(async |engine| engine.compiled(&hello).await).unwrap().resolved.is_some());
     bed.folder("one").write("deployd.yaml", "service: hello\nrun: serve\nrequires: [rediss]\n");
     bed.settle(&mut running, "the mistake");

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 #[test]
 fn what_a_folder_holds_is_run_and_followed() {
-    let (mut bed, mut running) = with(HELLO);
+    let (bed, mut running) = with(HELLO);
     let accepted = up(&bed, &mut running);
     assert_eq!(accepted.len(), 1);
     assert_eq!(bed.stack_row(&stack("hello")).unwrap().state, StackState::Available);
@@ -41,7 +41,7 @@ fn asking_again_with_the_same_key_answers_the_same_and_does_nothing_twice() {
 
 #[test]
 fn mistakes_are_answered_all_at_once_and_nothing_is_written() {
-    let (mut bed, mut running) = with("service: hello\nrun: serve\nport: 8080\nrequires: [rediss]\n");
+    let (bed, mut running) = with("service: hello\nrun: serve\nport: 8080\nrequires: [rediss]\n");
     bed.folder("one").write("b/deployd.yaml", "service: other\nrun: serve\nrequires: [postgress]\n");
     let Err(DoorError::Mistakes(said)) = running.run(run_ask("one")) else { panic!("no mistakes") };
     assert_eq!(said.iter().filter(|one| one.code.0 == "unknown-slug").count(), 2, "{said:?}");
@@ -51,7 +51,7 @@ fn mistakes_are_answered_all_at_once_and_nothing_is_written() {
 
 #[test]
 fn a_second_owner_is_refused_by_name_until_the_first_lets_go() {
-    let (mut bed, running, hello) = running(HELLO, "hello");
+    let (bed, running, hello) = running(HELLO, "hello");
     bed.folder("two").write("deployd.yaml", HELLO);
     running.life.stop();
     let mut running = bed.start(None);
@@ -76,7 +76,7 @@ fn a_second_owner_is_refused_by_name_until_the_first_lets_go() {
 
 #[test]
 fn a_stop_keeps_all_but_the_processes_and_ends_the_following() {
-    let (mut bed, mut running, shop) = running(SHOP, "shop");
+    let (bed, mut running, shop) = running(SHOP, "shop");
     let before = bed.there();
     running.asks(async |engine| engine.stop(&shop, &by("alice")).await).unwrap();
     bed.settle(&mut running, "the stop");
@@ -140,7 +140,7 @@ fn down_keeps_what_it_is_told_to_keep_and_deletes_what_it_is_told_to_delete() {
 
 #[test]
 fn a_plan_that_is_applied_must_be_the_plan_of_now() {
-    let (mut bed, mut running, hello) = running(HELLO, "hello");
+    let (bed, mut running, hello) = running(HELLO, "hello");
     let apply = |plan| deployd::engine::ApplyAsk {
         stack: stack("hello"),
         plan: Some(plan),

@@ -261,7 +261,7 @@ pub fn outputs(identity: &Identity, thing: &Thing) -> BTreeMap<Name, RecordedOut
     let Outputs::Fixed(all) = &rules_of(&thing.kind).outputs else { return BTreeMap::new() };
     let is_late =
         matches!(thing.condition, Condition::Settling(_)) && rules_of(&thing.kind).usually > Milliseconds::seconds(60);
-    let named = all.keys().flat_map(|name| [name.clone(), Name::new(&format!("{name}-http")).unwrap()]);
+    let named = all.keys().flat_map(|name| [name.clone(), Name::new(format!("{name}-http")).unwrap()]);
     named.filter(|_| !is_late).map(|name| (name.clone(), output(identity, &name))).collect()
 }
 
