@@ -6,7 +6,7 @@ use super::shared::Shared;
 use crate::contract::{Found, Freshness, ListScope, Listing, Provider, Query};
 use crate::graph::{DesiredGraph, Node};
 use crate::model::{Address, Capability, Identity, Name, StackId};
-use crate::state::{Observation, Phase, Presence, Record, Seen, Why, WhyCode};
+use crate::state::{Observation, Owned, Phase, Presence, Record, Seen, Why, WhyCode};
 use futures::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,16 +15,23 @@ use std::sync::Arc;
 /// life that it would have.
 #[must_use]
 pub fn queries(record: &Record, desired: &DesiredGraph) -> Vec<Query> {
-    let owned = record.owned.values().filter(|owned| !matches!(owned.phase, Phase::Done(_))).map(|owned| Query {
+    let owned = record.owned.values().filter(|owned| !matches!(owned.phase, Phase::Done(_)));
+    let owned = owned.map(|owned| look_at(owned, desired));
+    let has_life: BTreeSet<&Address> = record.owned.keys().map(|identity| &identity.address).collect();
+    let wanted = desired.nodes.values().filter(|node| !has_life.contains(&node.address));
+    owned.chain(wanted.map(|node| first_look(record, node))).collect()
+}
+
+/// The question about a life that is recorded.
+#[must_use]
+pub fn look_at(owned: &Owned, desired: &DesiredGraph) -> Query {
+    Query {
         identity: owned.identity.clone(),
         kind: owned.kind.clone(),
         handle: owned.handle.clone(),
         health: desired.nodes.get(&owned.identity.address).and_then(|node| node.health.clone()),
         fields: owned.fields.clone(),
-    });
-    let has_life: BTreeSet<&Address> = record.owned.keys().map(|identity| &identity.address).collect();
-    let wanted = desired.nodes.values().filter(|node| !has_life.contains(&node.address));
-    owned.chain(wanted.map(|node| first_look(record, node))).collect()
+    }
 }
 
 /// The life that a node would have.

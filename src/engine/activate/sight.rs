@@ -1,7 +1,7 @@
 //! Looking: at everything once an activation, from caches; fresh at what we have changed, at what cannot be proved
 //! otherwise, and at what is about to be changed.
 
-use super::super::look::{look, queries};
+use super::super::look::{look, look_at, queries};
 use super::super::record::{Change, Op};
 use super::super::settle::settled;
 use super::inputs::Planning;
@@ -24,13 +24,16 @@ impl Activation {
         let now = self.now().steady;
         let all = queries(self.record(), &planning.desired);
         let asked: BTreeSet<Identity> = all.iter().map(|query| query.identity.clone()).collect();
-        // Lives that were, are forgotten; one that a step is about to make was looked at for that step.
-        let lives = &self.memory.rows.as_ref().and_then(|rows| rows.record.as_ref()).expect("it was just used").lives;
+        // Lives that were, are forgotten; one that a step is about to make, and one that ran once and is about to be ended,
+        // was looked at for that step: forgotten, it would be news with each look, and the plan be made anew for it forever.
+        let record = self.memory.rows.as_ref().and_then(|rows| rows.record.as_ref()).expect("it was just used");
         let is_to_come = |identity: &Identity| {
             planning.desired.nodes.contains_key(&identity.address)
-                && lives.get(&identity.address).is_none_or(|last| identity.incarnation > *last)
+                && record.lives.get(&identity.address).is_none_or(|last| identity.incarnation > *last)
         };
-        let keeps = |identity: &Identity| asked.contains(identity) || is_to_come(identity);
+        let keeps = |identity: &Identity| {
+            asked.contains(identity) || record.owned.contains_key(identity) || is_to_come(identity)
+        };
         self.memory.seen.retain(|identity, _| keeps(identity));
         self.memory.seen_at.retain(|identity, _| keeps(identity));
         let (mut cached, mut settling, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
@@ -97,8 +100,13 @@ impl Activation {
         let known = queries(self.record(), &planning.desired);
         let mut asked: Vec<Query> = known.into_iter().filter(|query| stale.contains(&query.identity)).collect();
         let named: BTreeSet<Identity> = asked.iter().map(|query| query.identity.clone()).collect();
-        // A successor's life is not recorded before its step: it is looked at as what its step would make.
+        // What ran once is looked at before it is ended. A successor's life is not recorded before its step: it is looked at
+        // as what its step would make.
         for identity in stale.into_iter().filter(|identity| !named.contains(identity)) {
+            if let Some(owned) = self.record().owned.get(identity) {
+                asked.push(look_at(owned, &planning.desired));
+                continue;
+            }
             let Some(node) = planning.desired.nodes.get(&identity.address) else { continue };
             asked.push(Query {
                 identity: identity.clone(),
