@@ -41,12 +41,12 @@ impl Engine {
             return Ok(first.boxed());
         }
         let (emitted, tail_max) = (Emitted::of(&lines), ask.from.tail);
-        let mut following =
-            Following { engine: self.clone(), ask, hints, lives: BTreeSet::new(), lines: SelectAll::new() };
+        let mut following = Following { engine: self.clone(), ask, hints, lives: BTreeMap::new(), lines: SelectAll::new() };
         // The last lines are read once more with what follows them, and those that were told already are left out.
         for (identity, more) in self.open(&asked, &LogFrom { follow: true, ..tail }).await? {
             let told = emitted.get(&identity).cloned().unwrap_or_default();
-            following.add(identity, told.skip(more, tail_max));
+            let begins = told.followed();
+            following.add(identity, begins, told.skip(more, tail_max));
         }
         let more = stream::unfold(following, |mut following| async move {
             let line = following.next().await?;
@@ -138,14 +138,32 @@ struct Following {
     engine: Engine,
     ask: LogsAsk,
     hints: BoxStream<'static, Key>,
-    lives: BTreeSet<Identity>,
-    lines: SelectAll<LogStream>,
+    lives: BTreeMap<Identity, Followed>,
+    lines: SelectAll<BoxStream<'static, Said>>,
+}
+
+/// How far a life is followed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Followed {
+    /// Its stream is open, and nothing of it was told yet.
+    Silent,
+    /// Something of it was told: its stream is the only one that it gets, whether it has ended or not.
+    Heard,
+    /// Its stream has ended before anything was told: it was opened before the life was made, and is opened once more.
+    Ended,
+}
+
+/// What a stream says.
+enum Said {
+    Line(LogLine),
+    End(Identity),
 }
 
 impl Following {
-    fn add(&mut self, identity: Identity, lines: LogStream) {
-        self.lives.insert(identity);
-        self.lines.push(lines);
+    fn add(&mut self, identity: Identity, how: Followed, lines: LogStream) {
+        self.lives.insert(identity.clone(), how);
+        let end = stream::once(std::future::ready(Said::End(identity)));
+        self.lines.push(lines.map(Said::Line).chain(end).boxed());
     }
 
     /// The next line; nothing when the store has ended.
@@ -153,7 +171,16 @@ impl Following {
         loop {
             tokio::select! {
                 biased;
-                Some(line) = self.lines.next(), if !self.lines.is_empty() => return Some(line),
+                Some(said) = self.lines.next(), if !self.lines.is_empty() => match said {
+                    Said::Line(line) => {
+                        self.lives.insert(line.identity.clone(), Followed::Heard);
+                        return Some(line);
+                    }
+                    Said::End(identity) => {
+                        let silent = self.lives.get_mut(&identity).filter(|how| **how == Followed::Silent);
+                        silent.into_iter().for_each(|how| *how = Followed::Ended);
+                    }
+                },
                 hint = self.hints.next() => self.look(&hint?).await,
             }
         }
@@ -171,12 +198,12 @@ impl Following {
         let Ok(asked) = self.engine.lives_asked(&self.ask).await else { return };
         let is_it = |identity: &Identity| is_everything || super::super::rows::owned_key(identity) == *key;
         for query in asked.iter().filter(|query| is_it(&query.identity)) {
-            if self.lives.contains(&query.identity) {
+            if self.lives.get(&query.identity).is_some_and(|how| *how != Followed::Ended) {
                 continue;
             }
             let all = LogFrom { tail: ALL, follow: true };
             if let Ok(Some(lines)) = self.engine.open_one(query, &all).await {
-                self.add(query.identity.clone(), lines);
+                self.add(query.identity.clone(), Followed::Silent, lines);
             }
         }
     }
@@ -200,6 +227,11 @@ impl Emitted {
             last.texts.push(line.text.clone());
         }
         emitted
+    }
+
+    /// How a life is followed of which these lines were told.
+    fn followed(&self) -> Followed {
+        if self.texts.is_empty() { Followed::Silent } else { Followed::Heard }
     }
 
     /// The lines after those that were told. Only what a stream begins with can have been told, so that a clock that went

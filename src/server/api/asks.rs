@@ -222,12 +222,33 @@ pub struct NewResource {
 
 /// Files that a question is asked about: a folder of the server's machine, or the files themselves.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", try_from = "FilesSent")]
 pub enum Files {
     /// A folder of the server's machine that belongs to the server's user: an absolute path.
     Folder(String),
     /// The files by path, relative, with `/`; text.
     Files(BTreeMap<String, String>),
+}
+
+/// [`Files`] as they are sent, so that both or neither is refused in words.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FilesSent {
+    folder: Option<String>,
+    files: Option<BTreeMap<String, String>>,
+}
+
+impl TryFrom<FilesSent> for Files {
+    type Error = &'static str;
+
+    fn try_from(sent: FilesSent) -> Result<Files, &'static str> {
+        match (sent.folder, sent.files) {
+            (Some(folder), None) => Ok(Files::Folder(folder)),
+            (None, Some(files)) => Ok(Files::Files(files)),
+            (Some(_), Some(_)) => Err("either `folder` or `files`, not both"),
+            (None, None) => Err("either `folder` or `files` is needed"),
+        }
+    }
 }
 
 /// Whether files have mistakes.
