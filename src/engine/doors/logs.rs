@@ -41,7 +41,8 @@ impl Engine {
             return Ok(first.boxed());
         }
         let (emitted, tail_max) = (Emitted::of(&lines), ask.from.tail);
-        let mut following = Following { engine: self.clone(), ask, hints, lives: BTreeMap::new(), lines: SelectAll::new() };
+        let mut following =
+            Following { engine: self.clone(), ask, hints, lives: BTreeMap::new(), lines: SelectAll::new() };
         // The last lines are read once more with what follows them, and those that were told already are left out.
         for (identity, more) in self.open(&asked, &LogFrom { follow: true, ..tail }).await? {
             let told = emitted.get(&identity).cloned().unwrap_or_default();
