@@ -20,5 +20,6 @@ mod secrets;
 mod server;
 mod source;
 mod store;
+mod story;
 mod tidy;
 mod world;

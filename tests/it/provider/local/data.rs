@@ -1,0 +1,94 @@
+//! What holds data, and what is hinted at and not known.
+
+use super::*;
+
+#[tokio::test]
+async fn postgres_keeps_what_is_written_and_saves_it_before_it_goes() {
+    let mut stage = Local::new();
+    let sample = postgres();
+    let (users, outputs) = stage.made("suite/shop/users", &sample).await;
+    let port = u16::try_from(outputs["port"].as_whole().unwrap()).unwrap();
+    let connect = async |user: &str, password: &str| {
+        let mut config = tokio_postgres::Config::new();
+        config.host("127.0.0.1").port(port).user(user).password(password).dbname("book");
+        let (client, connection) = config.connect(tokio_postgres::NoTls).await?;
+        tokio::spawn(connection);
+        Ok::<_, tokio_postgres::Error>(client)
+    };
+    let client = connect("book", "it's 50% s3cret").await.unwrap();
+    client.batch_execute("CREATE TABLE guests (name text); INSERT INTO guests VALUES ('Ada')").await.unwrap();
+    assert!(connect("book", "wrong").await.is_err(), "a password is needed");
+    assert!(connect("deployd", "it's 50% s3cret").await.is_err(), "the superuser is let in from nowhere");
+    let row = client.query_one("SELECT rolsuper FROM pg_roles WHERE rolname = 'book'", &[]).await.unwrap();
+    assert!(!row.get::<_, bool>(0), "the service's user is no superuser");
+    drop(client);
+
+    // Server and room start anew; then PostgreSQL itself is killed: the data is there.
+    stage.restart().await;
+    let asked = query(&users, &sample, None);
+    assert!(is_settled(&look(&stage, &asked).await));
+    let keeper::Found::Running(state) = keeper::find(&stage.thing("postgres")) else { panic!("it runs") };
+    assert_ne!(user_of(state.service.as_ref().unwrap().pid), 0, "PostgreSQL never runs as root");
+    let pid = rustix::process::Pid::from_raw(i32::try_from(state.service.unwrap().pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    let back = async || loop {
+        match connect("book", "it's 50% s3cret").await {
+            Ok(client) => return client,
+            Err(_) => stage.wait().await,
+        }
+    };
+    let row = back().await.query_one("SELECT name FROM guests", &[]).await.unwrap();
+    assert_eq!(row.get::<_, String>(0), "Ada");
+
+    let note = stage.delete(&users, &sample, Keep::Final).await.expect("it says where it was saved");
+    assert!(note.starts_with("saved to backups/users-") && note.contains(".tar.zst"), "{note}");
+    let backups: Vec<_> = std::fs::read_dir(stage.state.path().join("backups")).unwrap().collect();
+    assert_eq!(backups.len(), 1);
+}
+
+/// The real user of a process.
+fn user_of(pid: u32) -> u32 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("Uid:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_folders_files_last_and_are_saved() {
+    let mut stage = Local::new();
+    let sample = sample("local/folder", serde_json::json!({}));
+    let (uploads, outputs) = stage.made("suite/shop/uploads", &sample).await;
+    let path = PathBuf::from(outputs["path"].as_text().unwrap());
+    std::fs::write(path.join("photo"), "pixels").unwrap();
+    stage.restart().await;
+    stage.make(&uploads, &sample).await;
+    assert_eq!(std::fs::read_to_string(path.join("photo")).unwrap(), "pixels");
+    let note = stage.delete(&uploads, &sample, Keep::Final).await.unwrap();
+    assert!(note.starts_with("saved to backups/uploads-"), "{note}");
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_unknown_and_not_absent() {
+    let stage = Local::new();
+    let sample = sample("local/folder", serde_json::json!({}));
+    let (uploads, _) = stage.made("suite/shop/uploads", &sample).await;
+    std::fs::write(stage.thing("folder").join("thing.json"), "{").unwrap();
+    let seen = look(&stage, &query(&uploads, &sample, None)).await;
+    assert!(matches!(seen.presence, Presence::Unknown(_)), "{seen:?}");
+    let listing = stage.provider.list(&deployd::contract::ListScope { stack: None }).await;
+    assert!(!listing.complete, "a listing that cannot read everything proves no absence");
+}
+
+#[tokio::test]
+async fn what_ends_is_hinted_at() {
+    let stage = Local::new();
+    let mut hints = stage.provider.hints();
+    let first = tokio::spawn(async move { hints.next().await });
+    let fields = serde_json::json!({ "run": ["sleep", "600"] });
+    let (shop, _) = stage.made("suite/shop/shop.1", &sample("local/process", fields)).await;
+    let hint = tokio::time::timeout(PATIENCE, first).await.unwrap().unwrap().unwrap();
+    assert_eq!(hint.stack, Some(shop.address.stack_id()));
+    let seen = stage.provider.observe(&[], Freshness::Cached(Milliseconds(1))).await;
+    assert!(seen.is_empty());
+}

@@ -1,0 +1,189 @@
+//! Services: what they see, how they are checked and replaced, and what is said when they end.
+
+use super::*;
+
+async fn get(address: &str, path: &str) -> reqwest::Response {
+    reqwest::get(format!("http://{address}{path}")).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_service_sees_what_was_declared_and_nothing_of_the_servers() {
+    let stage = Local::new();
+    let (_, outputs) = stage.made("suite/shop/shop.1", &server(serde_json::json!({ "LEVEL": "info" }))).await;
+    let address = outputs["address"].as_text().unwrap();
+    let seen: BTreeMap<String, String> = serde_json::from_str(&get(address, "/").await.text().await.unwrap()).unwrap();
+    assert_eq!(seen["LEVEL"], "info");
+    assert_eq!(seen["PORT"], seen["HTTP_PORT"]);
+    assert!(address.ends_with(&seen["PORT"]));
+    assert!(seen["TMPDIR"].starts_with(stage.state.path().to_str().unwrap()));
+    let known = [
+        "PATH",
+        "HOME",
+        "LANG",
+        "TMPDIR",
+        "PORT",
+        "HTTP_PORT",
+        "LEVEL",
+        "CWD",
+        "LC_CTYPE",
+        "PWD",
+        "SHLVL",
+        "_",
+        "OLDPWD",
+    ];
+    let python = |name: &String| name.contains("PYENV") || name.starts_with("PYTHON") || name.starts_with("__CF");
+    let leaked: Vec<&String> = seen.keys().filter(|name| !known.contains(&name.as_str()) && !python(name)).collect();
+    assert!(leaked.is_empty(), "the server's environment leaks: {leaked:?}");
+}
+
+#[tokio::test]
+async fn secrets_reach_a_service_and_no_file() {
+    let stage = Local::new();
+    let mut sample = server(serde_json::json!({}));
+    let name = SecretName("API_KEY".into());
+    let key = Value::Expr(vec![Piece::Secret { name: name.clone(), key: None, encode: false }]);
+    sample.fields.put(&FieldPath::fixed("env.API_KEY"), key);
+    sample.filled.secrets.insert(name, Plain::new("canary-4711-canary".into()));
+    let (_, outputs) = stage.made("suite/shop/shop.1", &sample).await;
+    let answer = get(outputs["address"].as_text().unwrap(), "/").await.text().await.unwrap();
+    assert!(answer.contains("canary-4711-canary"), "the service has it");
+    let mut folders = vec![stage.state.path().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                let bytes = std::fs::read(entry.path()).unwrap();
+                let found = bytes.windows(18).any(|window| window == b"canary-4711-canary");
+                assert!(!found, "{} holds a secret", entry.path().display());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unhealthy_service_says_what_it_answered() {
+    let stage = Local::new();
+    let mut sample = server(serde_json::json!({}));
+    sample.health = checked(Probe::Http("/broken".into()));
+    let shop = identity("suite/shop/shop.1");
+    let handle = stage.make(&shop, &sample).await;
+    let asked = query(&shop, &sample, Some(handle));
+    let said = |seen: &Seen| match &seen.present().unwrap().condition {
+        Condition::Settling(what) => what.0.clone(),
+        other => panic!("{other:?}"),
+    };
+    until(&stage, &asked, |seen| said(seen) == "GET /broken: answered 500").await;
+}
+
+#[tokio::test]
+async fn a_service_that_ends_at_once_says_its_last_words() {
+    let stage = Local::new();
+    let fields = serde_json::json!({ "run": ["sh", "-c", "echo KeyError: DATABASE_URI >&2; exit 3"] });
+    let sample = Sample { health: checked(Probe::Stays(Milliseconds::seconds(10))), ..sample("local/process", fields) };
+    let shop = identity("suite/shop/shop.1");
+    let handle = stage.make(&shop, &sample).await;
+    let asked = query(&shop, &sample, Some(handle));
+    loop {
+        let seen = look(&stage, &asked).await;
+        if let Condition::Failed(why) = &seen.present().unwrap().condition {
+            assert_eq!(why.text, "it ended with code 3");
+            assert!(why.details.iter().any(|line| line.contains("KeyError: DATABASE_URI")), "{why:?}");
+            break;
+        }
+        stage.wait().await;
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_listens_elsewhere_is_told_so() {
+    let stage = Local::new();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut sample = server(serde_json::json!({}));
+    let fixed = SERVER.replace("int(os.environ['PORT'])", &free.to_string());
+    sample.fields.put(&FieldPath::fixed("run"), Value::from(vec!["python3", "-c", &fixed]));
+    let shop = identity("suite/shop/shop.1");
+    let handle = stage.make(&shop, &sample).await;
+    let asked = query(&shop, &sample, Some(handle));
+    loop {
+        let seen = look(&stage, &asked).await;
+        if let Condition::Failed(why) = &seen.present().unwrap().condition {
+            assert!(why.text.starts_with(&format!("it listens on {free}, and not on ")), "{why}");
+            break;
+        }
+        stage.wait().await;
+    }
+}
+
+/// A service behind its address and an entrypoint, replaced under load: no request fails, and the old one is drained.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_is_replaced_without_a_failed_request() {
+    let stage = Local::new();
+    let standing =
+        sample("local/address", serde_json::json!({ "ports": { "http": { "protocol": "http" } }, "first": "http" }));
+    let (_, address) = stage.made("suite/shop/shop.address", &standing).await;
+    let address = address["address"].as_text().unwrap().to_owned();
+    let (old, first) = stage.made("suite/shop/shop.1", &server(serde_json::json!({ "REVISION": "one" }))).await;
+    let route = |to: &Value| {
+        let fields = serde_json::json!({ "address": { "http": address }, "to": { "http": [to] } });
+        sample("local/route", fields)
+    };
+    let before = route(&first["address"]);
+    let (routed, _) = stage.made("suite/shop/shop.route", &before).await;
+    let way_in =
+        sample("local/entrypoint", serde_json::json!({ "host": "shop.localhost", "path": "/", "service": address }));
+    let (_, entry) = stage.made("suite/shop/web", &way_in).await;
+    assert!(entry["url"].as_text().unwrap().starts_with("http://shop.localhost:"), "{entry:?}");
+    let port = entry["port"].as_whole().unwrap();
+
+    let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let load: Vec<_> = [format!("http://{address}/"), format!("http://127.0.0.1:{port}/")]
+        .into_iter()
+        .map(|url| {
+            let done = Arc::clone(&done);
+            tokio::spawn(async move {
+                let client = reqwest::Client::new();
+                let (mut count, mut failed) = (0, Vec::new());
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    let answer = client.get(&url).header("host", "shop.localhost").send().await;
+                    match answer {
+                        Ok(answer) if answer.status() == 200 => drop(answer.bytes().await),
+                        other => failed.push(format!("{other:?}")),
+                    }
+                    count += 1;
+                }
+                (count, failed)
+            })
+        })
+        .collect();
+
+    let (new, second) = stage.made("suite/shop/shop.1#2", &server(serde_json::json!({ "REVISION": "two" }))).await;
+    let after = route(&second["address"]);
+    let act = OrderAct::Update {
+        handle: Handle(String::new()),
+        from: before.fields.clone(),
+        fields: after.fields.clone(),
+        asked: Digest::of("after"),
+        health: None,
+    };
+    let mut moved = order(&stage, &routed, &after, act, "move");
+    let handle = look(&stage, &query(&routed, &before, None)).await.present().unwrap().handle.clone();
+    let OrderAct::Update { handle: there, .. } = &mut moved.act else { unreachable!() };
+    *there = handle;
+    stage.provider.apply(&moved, &Filled::default()).await.unwrap();
+    let replica = server(serde_json::json!({}));
+    until(&stage, &query(&old, &replica, None), |seen| seen.present().is_some_and(|present| present.is_drained()))
+        .await;
+    stage.delete(&old, &replica, Keep::Nothing).await;
+    let answer = get(&address, "/").await.text().await.unwrap();
+    assert!(answer.contains("two"), "{answer}");
+    done.store(true, std::sync::atomic::Ordering::Relaxed);
+    for load in load {
+        let (count, failed) = load.await.unwrap();
+        assert!(count > 0 && failed.is_empty(), "{} of {count} failed: {:?}", failed.len(), failed.first());
+    }
+    let seen = look(&stage, &query(&new, &replica, None)).await;
+    assert!(!seen.present().unwrap().is_drained(), "what serves is not drained");
+    assert_eq!(look(&stage, &query(&routed, &after, None)).await.present().unwrap().fields, after.fields, "read back");
+}

@@ -1,0 +1,116 @@
+//! The guestbook: deployed, written into, changed under load, given a second requirement, broken, rolled back, orphaned
+//! by its server, taken down. Nobody's request fails, and no message is lost.
+
+use super::home::{Home, url};
+use super::load::{Load, client};
+
+const MANIFEST: &str = "examples/guestbook/deployd.yaml";
+const APP: &str = "examples/guestbook/app.py";
+
+struct Visitor {
+    url: String,
+    client: reqwest::Client,
+}
+
+impl Visitor {
+    fn new(url: &str) -> Visitor {
+        Visitor { url: url.to_owned(), client: client(url) }
+    }
+
+    async fn page(&self) -> String {
+        self.client.get(&self.url).send().await.unwrap().text().await.unwrap()
+    }
+
+    async fn writes(&self, text: &str) {
+        let body = serde_json::json!({ "text": text });
+        let answer = self.client.post(&self.url).json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), 201);
+    }
+
+    async fn reads(&self) -> Vec<String> {
+        let url = format!("{}/messages", self.url.trim_end_matches('/'));
+        let messages: serde_json::Value = self.client.get(url).send().await.unwrap().json().await.unwrap();
+        messages.as_array().unwrap().iter().map(|one| one["text"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guestbook_lives_through_everything() {
+    let home = Home::new().with_wheels();
+    // Up: a plan, a database of its own, a URL that answers.
+    let mut up = home.start(&["up", "examples/guestbook"]);
+    let said = up.says(" is up ").await;
+    assert!(said.contains("3 to create · nothing to change · nothing to delete"), "{said}");
+    assert!(said.contains("stands in for"), "{said}");
+    let url = url(&said);
+    let visitor = Visitor::new(&url);
+    visitor.writes("the first").await;
+    assert!(visitor.page().await.contains("<h1>Guestbook</h1>"));
+    let database = home.running("bin/postgres -D");
+    assert_eq!(database.len(), 1);
+    let load = Load::start(&url, 4);
+
+    // A change: the new version serves, and no request is dropped.
+    home.edit(APP, "TITLE = \"Guestbook\"", "TITLE = \"Visitors\"");
+    up.says("✓ guestbook").await;
+    assert!(visitor.page().await.contains("<h1>Visitors</h1>"));
+
+    // A second requirement, of which the service learns.
+    home.edit(MANIFEST, "users: postgres-rds-highmem", "users: postgres-rds-highmem\n  - uploads: volume");
+    home.edit(MANIFEST, "within: 30s", "within: 3s");
+    home.edit(APP, "f\"<h1>{TITLE}</h1>", "f\"<h1>{TITLE} {os.path.isdir(os.environ['UPLOADS_PATH'])}</h1>");
+    let page = async || visitor.page().await;
+    for _ in 0..3_000 {
+        if page().await.contains("<h1>Visitors True</h1>") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert!(page().await.contains("<h1>Visitors True</h1>"), "{}", up.said());
+
+    // A broken version: it never takes over, and it is said why.
+    home.edit(APP, "self.answer(200, b\"ok\\n\"", "self.answer(500, b\"not well\\n\"");
+    let said = up.says("guestbook keeps serving").await;
+    assert!(said.contains("✗ guestbook") && said.contains("500"), "{said}");
+    assert!(page().await.contains("<h1>Visitors True</h1>"));
+    // A mistake in the manifest: the place is named.
+    home.edit(MANIFEST, "uploads: volume", "uploads: volumes");
+    let said = up.says("guestbook keeps serving").await;
+    assert!(said.contains("deployd.yaml:16:14") && said.contains("did you mean `volume`?"), "{said}");
+
+    // Back to an older release, by its name in the history.
+    let history = home.ends(&["history", "guestbook", "--json"], 0).await;
+    let history: serde_json::Value = serde_json::from_str(&history.out).unwrap();
+    let done = history["data"]["deployments"].as_array().unwrap().iter().filter(|one| one["state"] == "DONE");
+    let labels: Vec<&str> = done.map(|one| one["label"].as_str().unwrap()).collect();
+    let first = labels.last().unwrap();
+    home.ends(&["rollback", "guestbook", "--to", first], 0).await;
+    assert!(page().await.contains("<h1>Guestbook</h1>"));
+    assert_eq!(visitor.reads().await, ["the first"]);
+
+    // The server dies under load; its processes, its database and the proxy do not notice.
+    let processes = home.running("python3 app.py");
+    assert_eq!(processes.len(), 2);
+    home.kill_server();
+    let before = load.answered();
+    home.until("requests are answered without a server", || load.answered() > before + 200).await;
+    visitor.writes("nobody minds").await;
+    let status = home.ends(&["status", "--json"], 0).await;
+    assert!(status.out.contains("\"AVAILABLE\""), "{}", status.out);
+    assert_eq!(home.running("python3 app.py"), processes);
+    assert_eq!(home.running("bin/postgres -D"), database);
+
+    let (answered, failed) = load.end().await;
+    assert!(failed.is_empty(), "{} of {answered} failed: {:#?}", failed.len(), &failed[..failed.len().min(5)]);
+    assert_eq!(visitor.reads().await, ["nobody minds", "the first"]);
+    drop(up);
+
+    // Down: data is protected until somebody says so.
+    let refused = home.ends(&["down", "guestbook"], 4).await;
+    assert!(refused.err.contains("Nothing was done") || refused.out.contains("Nothing was done"), "{refused:?}");
+    assert_eq!(visitor.reads().await.len(), 2);
+    let gone = home.ends(&["down", "guestbook", "--delete", "users", "--delete", "uploads"], 0).await;
+    let said = gone.out.clone() + &gone.err;
+    assert!(said.contains("verified: nothing of guestbook is left"), "{said}");
+    home.is_empty().await;
+}
