@@ -3,6 +3,7 @@
 use super::frontier::{Scene, are_all_known, backs_off_until};
 use super::planning::Planning;
 use super::types::{Act, After, Is, LineCode, Plan, Step};
+use super::wanted::Goal;
 use crate::model::{Address, Milliseconds};
 use crate::state::{Condition, Move, Presence, Why, WhyCode};
 use std::collections::BTreeSet;
@@ -28,7 +29,11 @@ pub(super) fn explain(planning: &mut Planning<'_>, plan: &Plan) {
             && let Some((code, why)) = reason(planning, plan, &scene, step, open)
         {
             told.insert(step.identity.address.clone());
-            planning.waiting(&step.identity.address, code, why);
+            match code {
+                // Waiting does not help: somebody has to do something about it.
+                LineCode::Refused => planning.held(&step.identity.address, code, why),
+                _ => planning.waiting(&step.identity.address, code, why),
+            }
         }
     }
     wake(planning, plan, drains);
@@ -51,8 +56,11 @@ fn reason(
         };
         return Some((LineCode::Unknown, why));
     }
+    let trouble = inputs.record.owned.get(&step.identity).and_then(|row| row.trouble.as_ref());
+    if let Some(trouble) = trouble.filter(|trouble| trouble.what_next == Move::Refused && trouble.step == step.digest) {
+        return Some((LineCode::Refused, refused(planning, step, &trouble.why)));
+    }
     if backs_off_until(step, inputs).is_some() {
-        let trouble = inputs.record.owned.get(&step.identity).and_then(|row| row.trouble.as_ref());
         let why = match (trouble, step.act) {
             (Some(trouble), _) => trouble.why.clone(),
             (None, Act::Create) => other("it may have been made already: looking before it is made again".to_owned()),
@@ -83,6 +91,16 @@ fn reason(
         }
         Some(After::Brought) => Some((LineCode::NeedsAnother, other("goes when all that is wanted serves".to_owned()))),
     }
+}
+
+/// A step that was refused is not tried again by itself.
+fn refused(planning: &Planning<'_>, step: &Step, why: &Why) -> Why {
+    if why.way_out.is_some() {
+        return why.clone();
+    }
+    let command = if planning.goal == Goal::Gone { "down" } else { "retry" };
+    let way_out = format!("when that is put right: deployd {command} {}", step.identity.address.stack);
+    Why { text: format!("{} was refused: {}", step.act, why.text), ..why.clone() }.way_out(way_out)
 }
 
 /// What something is doing, if it is on its way.

@@ -48,6 +48,8 @@ pub struct Bed {
     pub mode: Mode,
     pub approved: BTreeSet<Digest>,
     pub deployment: u64,
+    /// The deployment whose release failed last.
+    fallen: Option<u64>,
     pub now: Now,
     since: BTreeMap<Identity, u64>,
     pub seen: Observation,
@@ -80,6 +82,7 @@ impl Bed {
             mode: Mode::Evaluated,
             approved: BTreeSet::new(),
             deployment: 0,
+            fallen: None,
             now: Now { wall: Wall(1_000_000), ..Now::default() },
             since: BTreeMap::new(),
             seen: Observation::new(),
@@ -104,7 +107,17 @@ impl Bed {
     pub fn begin(&mut self, release: Option<ReleaseId>) {
         self.deployment += 1;
         self.seal = None;
-        self.record.stack.target = release;
+        let stack = &mut self.record.stack;
+        stack.target = release;
+        stack.state = match (&stack.wish, stack.state) {
+            (Wish::Gone, _) => StackState::Deleting,
+            (Wish::Run { .. }, StackState::Deleting | StackState::Deleted) => StackState::Creating,
+            (Wish::Run { .. }, StackState::Broken | StackState::Stopped) => match stack.good {
+                Some(_) => StackState::Available,
+                None => StackState::Creating,
+            },
+            (_, state) => state,
+        };
         // Another deployment is another try.
         for owned in self.record.owned.values_mut() {
             let failed = matches!(&owned.phase, Phase::Done(exit) if exit.code != 0);
@@ -120,6 +133,16 @@ impl Bed {
     fn graph(&self, release: Option<ReleaseId>) -> Rc<DesiredGraph> {
         let empty = || Rc::new(DesiredGraph::empty(stack()));
         release.and_then(|release| self.releases.get(&release)).cloned().unwrap_or_else(empty)
+    }
+
+    /// The last good graph.
+    pub fn good(&self) -> Option<Rc<DesiredGraph>> {
+        self.record.stack.good.map(|good| self.graph(Some(good)))
+    }
+
+    /// Whether a release of this deployment failed, and the stack went back or broke.
+    pub fn has_fallen(&self) -> bool {
+        self.fallen == Some(self.deployment)
     }
 
     /// Looks at everything, and records what the look settles.
@@ -333,6 +356,7 @@ impl Bed {
                 })?;
             }
         }
+        self.fallen = Some(self.deployment);
         // The way back was approved with the way there.
         self.seal = None;
         Ok(None)
@@ -389,7 +413,9 @@ impl Bed {
                 idle += 1;
             }
             let Some(at) = report.wake_at else { return Ok(End::Waits) };
-            self.pass(Milliseconds(at.0.saturating_sub(self.now.steady.0).max(100)));
+            // Looking later than asked is always allowed: so every limit in time is met in a few looks.
+            let wait = at.0.saturating_sub(self.now.steady.0).max(100);
+            self.pass(Milliseconds(wait << idle));
             if idle > IDLE_MAX {
                 return Ok(End::Waits);
             }
@@ -422,8 +448,9 @@ impl Bed {
     }
 }
 
-/// Looks in a row at which nothing moved, after which it counts as waiting: longer than any kind may settle here.
-const IDLE_MAX: u32 = 60;
+/// Looks in a row at which nothing moved, each after twice the time of the one before, after which it counts as waiting:
+/// at least 0.1 s × 2^14, longer than any kind may settle here.
+const IDLE_MAX: u32 = 13;
 
 /// `app.1#2`.
 pub fn short(identity: &Identity) -> String {
