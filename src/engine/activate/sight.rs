@@ -22,7 +22,8 @@ impl Activation {
     /// settles. Whether anything is otherwise than before.
     pub(super) async fn look_all(&mut self, planning: &Planning) -> Result<bool, Halt> {
         let now = self.now().steady;
-        let all = queries(self.record(), &planning.desired);
+        let mut all = queries(self.record(), &planning.desired);
+        all.extend(self.unread_ended().map(|owned| look_at(owned, &planning.desired)));
         let asked: BTreeSet<Identity> = all.iter().map(|query| query.identity.clone()).collect();
         // Lives that were, are forgotten; one that a step is about to make, and one that ran once and is about to be ended,
         // was looked at for that step: forgotten, it would be news with each look, and the plan be made anew for it forever.
@@ -60,6 +61,14 @@ impl Activation {
         let settled = self.settle().await?;
         self.memory.settling(self.now().steady);
         Ok(changed | settled)
+    }
+
+    /// What ran once and ended is looked at only before it is taken away. If it could not be read then, it is looked at
+    /// until it can be: nothing else would.
+    fn unread_ended(&self) -> impl Iterator<Item = &Owned> {
+        let is_unread = |seen: &Seen| matches!(seen.presence, Presence::Unknown(_));
+        let ended = self.record().owned.values().filter(|owned| matches!(owned.phase, Phase::Done(_)));
+        ended.filter(move |owned| self.memory.seen.get(&owned.identity).is_some_and(is_unread))
     }
 
     /// How something has to be looked at now, if at all: what nobody has seen since we changed it, what is on its way or

@@ -48,8 +48,10 @@ pub struct Bed {
     pub mode: Mode,
     pub approved: BTreeSet<Digest>,
     pub deployment: u64,
-    /// The deployment whose release failed last.
-    fallen: Option<u64>,
+    /// The release that this deployment is to bring.
+    brings: Option<ReleaseId>,
+    /// What ran once and ended, and was looked at before its end.
+    looked_at: BTreeSet<Identity>,
     pub now: Now,
     since: BTreeMap<Identity, u64>,
     pub seen: Observation,
@@ -82,7 +84,8 @@ impl Bed {
             mode: Mode::Evaluated,
             approved: BTreeSet::new(),
             deployment: 0,
-            fallen: None,
+            brings: None,
+            looked_at: BTreeSet::new(),
             now: Now { wall: Wall(1_000_000), ..Now::default() },
             since: BTreeMap::new(),
             seen: Observation::new(),
@@ -106,6 +109,7 @@ impl Bed {
     /// A deployment of a release begins.
     pub fn begin(&mut self, release: Option<ReleaseId>) {
         self.deployment += 1;
+        self.brings = release;
         self.seal = None;
         let stack = &mut self.record.stack;
         stack.target = release;
@@ -142,13 +146,15 @@ impl Bed {
 
     /// Whether a release of this deployment failed, and the stack went back or broke.
     pub fn has_fallen(&self) -> bool {
-        self.fallen == Some(self.deployment)
+        self.brings.is_some_and(|release| self.record.stack.quarantine.contains_key(&release))
     }
 
     /// Looks at everything, and records what the look settles.
     pub fn look(&mut self) -> Result<(), Cut> {
         let desired = self.graph(self.record.stack.target);
-        let rows = self.record.owned.values().filter(|owned| !matches!(owned.phase, Phase::Done(_)));
+        let is_asked =
+            |owned: &&Owned| !matches!(owned.phase, Phase::Done(_)) || self.looked_at.contains(&owned.identity);
+        let rows = self.record.owned.values().filter(is_asked);
         let mut ask: BTreeSet<Identity> = rows.map(|owned| owned.identity.clone()).collect();
         for address in desired.nodes.keys() {
             let last = self.record.lives.get(address).copied().unwrap_or(0);
@@ -249,13 +255,19 @@ impl Bed {
         self.cut_after = None;
         self.since.clear();
         self.seen.clear();
+        self.looked_at.clear();
         self.now.steady = deployd::model::Steady(0);
         self.now.wall = self.now.wall.plus(Milliseconds::seconds(1));
     }
 
     /// Runs the steps that may start now. How many did.
     pub fn round(&mut self, plan: &Plan) -> Result<usize, Cut> {
-        let next = self.with(|inputs| frontier(plan, inputs));
+        let mut next = self.with(|inputs| frontier(plan, inputs));
+        if self.look_before(plan, &next) {
+            // It is not as it was taken to be: it is planned anew.
+            return Ok(1);
+        }
+        next.retain(|id| self.is_sure(&plan.steps[id]));
         let sealed = self.seal.get_or_insert_with(|| seal(plan));
         let news: Vec<String> = unsealed(plan, sealed).iter().map(|id| id.to_string()).collect();
         sealed.extend(seal(plan));
@@ -273,6 +285,25 @@ impl Bed {
             self.order(&step, &asked, before.as_ref())?;
         }
         Ok(next.len())
+    }
+
+    /// What was not looked at yet is before a step changes it. Whether it is otherwise than it was taken to be.
+    fn look_before(&mut self, plan: &Plan, next: &[StepId]) -> bool {
+        let identities = next.iter().map(|id| &plan.steps[id].identity);
+        let unseen: BTreeSet<Identity> = identities.filter(|one| !self.seen.contains_key(one)).cloned().collect();
+        let mut is_otherwise = false;
+        for identity in unseen {
+            let seen = self.world.look(&identity, self.now.wall);
+            is_otherwise |= !seen.is_absent();
+            self.seen.insert(identity.clone(), seen);
+            self.looked_at.insert(identity);
+        }
+        is_otherwise
+    }
+
+    /// Whether what a step changes was seen fresh.
+    fn is_sure(&self, step: &Step) -> bool {
+        step.act == Act::Forget || self.seen.get(&step.identity).is_some_and(|seen| seen.fresh)
     }
 
     fn intend(&mut self, step: Step) -> Result<(Step, Asked, Option<Owned>), Cut> {
@@ -356,7 +387,6 @@ impl Bed {
                 })?;
             }
         }
-        self.fallen = Some(self.deployment);
         // The way back was approved with the way there.
         self.seal = None;
         Ok(None)

@@ -12,7 +12,13 @@ use proptest::test_runner::{Config, TestRunner};
 
 /// How many tales of each property are told: what a minute has room for on two slow cores.
 fn many(cases: u32) -> TestRunner {
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 4_000, max_shrink_time: 60_000, ..Config::default() };
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 4_000,
+        max_shrink_time: 60_000,
+        ..Config::default()
+    };
     let seed = proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha);
     match std::env::var("PLAN_SEEDS").ok().and_then(|seeds| seeds.parse().ok()) {
         // More than a gate has time for, and others each time.
