@@ -184,6 +184,7 @@ impl Loop {
             stopping: Arc::clone(&self.stopping),
             wake: None,
             looked_this_time: false,
+            has_committed: false,
         };
         let guarded = AssertUnwindSafe(activation.run()).catch_unwind();
         let work = guarded.map(move |ended| match ended {
