@@ -17,11 +17,24 @@ impl<'i> Planning<'i> {
             rows.filter(|life| life.is_leaving() || !self.wanted.contains_key(life.address())).collect();
         let is_used = self.goal == Goal::Gone && self.is_used();
         let kept = if is_used { BTreeSet::new() } else { self.kept_for_good(&unwanted) };
+        if is_used {
+            self.ask_leave(&unwanted);
+        }
         for life in &unwanted {
             if life.is_leaving() {
                 self.go_on(life);
             } else if !is_used && !kept.contains(life.identity()) {
                 self.remove_one(life);
+            }
+        }
+    }
+
+    /// Leave for what holds data can be given while others still use it: it is taken away once they do not.
+    fn ask_leave(&mut self, unwanted: &[Life<'i>]) {
+        for life in unwanted.iter().filter(|life| !life.is_leaving() && !life.is_unmade()) {
+            let is_gone = matches!(life.standing(), Standing::Absent | Standing::NotOurs(_));
+            if !is_gone && self.is_protected(life) && self.consent_to_end(life).is_none() {
+                self.ask_consent(life.identity(), ConsentAct::Delete, delete_digest(life));
             }
         }
     }

@@ -162,7 +162,8 @@ impl Activation {
             if step.act == Act::Forget {
                 change.push(Op::Forget(step.identity.clone()));
                 self.memory.begun.remove(&step.identity);
-                change.tell(EventBody::StepDone { identity: step.identity.clone(), act: act_of(step), note: None });
+                let (identity, note) = (step.identity.clone(), self.memory.notes.remove(&step.identity));
+                change.tell(EventBody::StepDone { identity, act: act_of(step), note });
                 continue;
             }
             match self.prepare(running, id.clone(), step, &under).await {
@@ -318,6 +319,7 @@ impl Activation {
                     let owned = done(&flying.asked, &outcome, outputs, now.wall);
                     if matches!(flying.order.act, crate::contract::OrderAct::Delete { .. }) {
                         deleted.insert(identity.clone());
+                        self.memory.notes.extend(outcome.note.clone().map(|note| (identity.clone(), note)));
                     } else {
                         self.saw_outcome(&owned, &outcome);
                     }

@@ -125,7 +125,11 @@ fn planted(owner: Owner) -> (Bed, Running, Handle) {
     let (bed, running) = begin(SERVICE);
     let identity = stack("shop").address(deployd::model::Name::fixed("shop")).with_part("address").incarnation(1);
     let handle = Handle(name_of("tested", &identity));
-    bed.with_world(|world| world.plant(handle.clone(), Kind::fixed("local/address"), owner, Steady(0)));
+    bed.with_world(|world| {
+        world.plant(handle.clone(), Kind::fixed("local/address"), owner, Steady(0));
+        let path = FieldPath::fixed("ports.http.protocol");
+        world.objects.get_mut(&handle).unwrap().fields.put(&path, Value::from("tcp"));
+    });
     (bed, running, handle)
 }
 
@@ -135,7 +139,8 @@ fn what_belongs_to_another_deployd_is_never_touched() {
     let theirs = Owner::Another(Receipt { instance: "another".to_owned(), identity });
     let (mut bed, mut running, handle) = planted(theirs.clone());
     tell(&mut bed, &mut running, &[Act::Up("shop"), Act::Pass(A_LOOK)]);
-    let asked = bed.log().iter().any(|call| call.verb != "observe" && call.verb != "list" && is_of(call, "shop.address"));
+    let asked =
+        bed.log().iter().any(|call| call.verb != "observe" && call.verb != "list" && is_of(call, "shop.address"));
     assert!(!asked, "{}", bed.told());
     let told = format!("{:?}", running.shown("shop").report);
     assert!(told.contains("NotOurs"), "{told}");

@@ -90,7 +90,7 @@ fn a_way_in_whose_parts_go_in_order() {
 
 #[test]
 fn a_newer_state_of_the_files_supersedes_a_running_deployment() {
-    let slowly = "service: shop\nrun: serve\nport: 8080\nenv: { SIMULATED: \"9000\" }\n";
+    let slowly = "service: shop\nrun: serve\nport: 8080\nenv: { SIMULATED: 9s }\n";
     let story = after_up(
         slowly,
         &[text("app.py", "two"), Act::Pass(Milliseconds(4_000)), text("app.py", "three"), Act::Settle],

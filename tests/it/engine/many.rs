@@ -42,8 +42,11 @@ fn many_stacks_at_once_and_then_a_change_of_one() {
     let (calls, writes) = (bed.log().len(), running.store.writes());
     bed.folder("all").write("s7/app.py", "two");
     bed.settle(&mut running, "the change");
-    let about: Vec<String> =
-        bed.log()[calls..].iter().filter_map(|call| call.identity.as_ref()).map(|one| one.address.to_string()).collect();
+    let about: Vec<String> = bed.log()[calls..]
+        .iter()
+        .filter_map(|call| call.identity.as_ref())
+        .map(|one| one.address.to_string())
+        .collect();
     assert!(about.iter().all(|address| address.starts_with("sim/s7/")), "{about:?}");
     assert!(running.store.writes() - writes < 60, "{}", running.store.writes() - writes);
 
@@ -79,7 +82,7 @@ fn a_paused_stack_is_not_changed_until_it_is_resumed() {
 
 #[test]
 fn newer_wishes_take_the_place_of_older_ones() {
-    let slowly = "service: shop\nrun: serve\nport: 8080\nenv: { SIMULATED: \"60000\" }\n";
+    let slowly = "service: shop\nrun: serve\nport: 8080\nenv: { SIMULATED: 60s }\n";
     let (mut bed, mut running) = serving();
     tell(&mut bed, &mut running, &[Act::Write("shop", "deployd.yaml", slowly), Act::Pass(Milliseconds(10_000))]);
     for text in ["two", "three", "four"] {
@@ -107,7 +110,6 @@ fn a_wish_that_is_taken_back_while_it_is_carried_out_leaves_nothing() {
         tell(&mut bed, &mut running, &[Act::Away("shop"), Act::Settle, Act::Pass(HOUR)]);
         assert_eq!(bed.there(), [""; 0], "after {seconds} s\n{}", bed.told());
         assert_eq!(bed.state("shop"), StackState::Deleted, "after {seconds} s");
-        assert!(!running.deployments("shop").contains(&DeploymentState::Done) || seconds > 0);
         let left = bed.owned(&stack("shop"));
         assert!(left.is_empty(), "{left:?}");
     }

@@ -3,7 +3,9 @@
 use super::bed::{Bed, Running, folder_id, stack, world_of};
 use super::life::Went;
 use super::rooms::Mood;
-use deployd::engine::{ConsentAsk, DoorError, DownAnswer, DownAsk, Engine, PlanAsk, PlanOf, RollbackAsk, RunAsk, StackShown};
+use deployd::engine::{
+    ConsentAsk, DoorError, DownAnswer, DownAsk, Engine, PlanAsk, PlanOf, RollbackAsk, RunAsk, StackShown,
+};
 use deployd::model::{Milliseconds, Name};
 use deployd::state::{DeploymentState, From, Mode, Principal};
 use std::collections::BTreeSet;
