@@ -139,7 +139,6 @@ fn what_cannot_be_read_is_neither_bad_nor_gone() {
 
     running.provider.ail("sim/shop/shop.1", None);
     tell(&mut bed, &mut running, &[Act::Pass(HOUR)]);
-    eprintln!("{:#?} {:?}", running.shown("shop").report, running.shown("shop").set_aside);
     tell(&mut bed, &mut running, &[Act::Settle]);
     assert_eq!(running.deployments("shop").last(), Some(&DeploymentState::Done));
     assert_eq!(end(&bed).runs.len(), 1);

@@ -82,7 +82,7 @@ fn a_paused_stack_is_not_changed_until_it_is_resumed() {
 
 #[test]
 fn newer_wishes_take_the_place_of_older_ones() {
-    let slowly = "service: shop\nrun: serve\nport: 8080\nenv: { SIMULATED: 60s }\n";
+    let slowly = "service: shop\nrun: serve\nport: 8080\nenv: { SIMULATED: 25s }\n";
     let (mut bed, mut running) = serving();
     tell(&mut bed, &mut running, &[Act::Write("shop", "deployd.yaml", slowly), Act::Pass(Milliseconds(10_000))]);
     for text in ["two", "three", "four"] {
