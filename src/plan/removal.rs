@@ -243,7 +243,9 @@ impl<'i> Planning<'i> {
         let mut after = BTreeSet::new();
         for user in self.index.needed_by(life.address()) {
             let is_this_life = user.pins.get(life.address()).is_none_or(|pinned| *pinned == life.number());
-            if user.identity == *life.identity() || !is_this_life {
+            // What has run to its end, and is remembered because it is still wanted, needs nothing any more.
+            let is_over = matches!(user.phase, Phase::Done(_)) && self.wanted.contains_key(&user.identity.address);
+            if user.identity == *life.identity() || !is_this_life || is_over {
                 continue;
             }
             let (address, number) = (&user.identity.address, user.identity.incarnation);

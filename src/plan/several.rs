@@ -4,7 +4,7 @@
 use super::life::{Life, Standing};
 use super::planning::Planning;
 use super::types::{Act, After, Is, LineCode, Reason};
-use crate::graph::{Lifecycle, Node};
+use crate::graph::{Lifecycle, Need, Node};
 use crate::model::Address;
 use crate::state::{ConsentAct, IntentAct, Why, WhyCode};
 use std::collections::BTreeSet;
@@ -76,9 +76,18 @@ impl<'i> Planning<'i> {
                 let is_newer = |other: &&Life<'i>| {
                     other.number() > life.number() && (other.was_ready() || other.number() == charge)
                 };
-                !life.was_ready() || lives.iter().filter(is_newer).count() >= count as usize
+                !life.was_ready()
+                    || lives.iter().filter(is_newer).count() >= count as usize
+                    || self.needs_what_goes(life)
             }
             Lifecycle::Standing => true,
         }
+    }
+
+    /// Whether something that a life needs is taken away: what is kept only in case does not hold that back.
+    fn needs_what_goes(&self, life: &Life<'i>) -> bool {
+        let goes = |address: &'i Address| self.i.record.lives_of(address).any(|needed| self.is_ending(needed));
+        let needs = life.owned.needs.iter().filter(|need| matches!(need, Need::Ready(_)));
+        needs.map(Need::address).any(|address| !self.wanted.contains_key(address) && goes(address))
     }
 }

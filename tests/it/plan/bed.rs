@@ -61,9 +61,12 @@ pub struct Bed {
     pub resealed: Vec<String>,
     /// What was done, in order.
     pub log: Vec<String>,
-    /// The next cut: so many writes and calls are let through.
+    /// The next cut: so many moments are let through.
     pub cut_after: Option<u32>,
-    pub moments: u32,
+    /// Everything that a cut could leave behind, in order, if it is asked for: before and after each write and call.
+    pub cuts: Option<Vec<Bed>>,
+    /// Whether anything durable has changed since the last moment: a cut then leaves what one before did not.
+    is_changed: bool,
     /// The first two laws are not asked again: another run of the same asks them.
     pub is_trusting: bool,
 }
@@ -93,7 +96,8 @@ impl Bed {
             resealed: Vec::new(),
             log: Vec::new(),
             cut_after: None,
-            moments: 0,
+            cuts: None,
+            is_changed: true,
             is_trusting: false,
         }
     }
@@ -233,7 +237,12 @@ impl Bed {
 
     /// A moment at which the engine can be cut off.
     fn moment(&mut self) -> Result<(), Cut> {
-        self.moments += 1;
+        if let Some(mut cuts) = self.cuts.take() {
+            if std::mem::take(&mut self.is_changed) {
+                cuts.push(self.clone());
+            }
+            self.cuts = Some(cuts);
+        }
         match self.cut_after {
             Some(0) => Err(Cut),
             Some(left) => {
@@ -247,6 +256,7 @@ impl Bed {
     fn write(&mut self, change: impl FnOnce(&mut Record)) -> Result<(), Cut> {
         self.moment()?;
         change(&mut self.record);
+        self.is_changed = true;
         self.moment()
     }
 
@@ -341,6 +351,7 @@ impl Bed {
         self.moment()?;
         let protected = asked.intended.protection == Data::HoldsData;
         let answer = self.world.apply(step, filled, asked.done.asked, protected);
+        self.is_changed = true;
         self.moment()?;
         self.since.remove(&step.identity);
         let now = self.now.wall;
@@ -422,7 +433,7 @@ impl Bed {
     pub fn run(&mut self) -> Result<End, Cut> {
         let nodes = self.graph(self.record.stack.target).nodes.len() + self.record.owned.len();
         let rounds_max = 60 + 24 * nodes;
-        let mut idle = 0;
+        let (mut idle, mut waited) = (0, 0);
         for _ in 0..rounds_max {
             self.look()?;
             let (plan, report) = self.plan();
@@ -434,19 +445,19 @@ impl Bed {
                 continue;
             }
             if self.round(&plan)? > 0 {
-                idle = 0;
+                (idle, waited) = (0, 0);
                 continue;
             }
-            if self.world.settle() {
-                idle = 0;
-            } else {
-                idle += 1;
+            match self.world.settle() {
+                true => (idle, waited) = (0, 0),
+                false => idle += 1,
             }
             let Some(at) = report.wake_at else { return Ok(End::Waits) };
             // Looking later than asked is always allowed: so every limit in time is met in a few looks.
-            let wait = at.0.saturating_sub(self.now.steady.0).max(100);
-            self.pass(Milliseconds(wait << idle));
-            if idle > IDLE_MAX {
+            let wait = (at.0.saturating_sub(self.now.steady.0).max(100) << idle).min(PATIENCE.0 / 2);
+            self.pass(Milliseconds(wait));
+            waited += wait;
+            if waited > PATIENCE.0 {
                 return Ok(End::Waits);
             }
         }
@@ -478,9 +489,9 @@ impl Bed {
     }
 }
 
-/// Looks in a row at which nothing moved, each after twice the time of the one before, after which it counts as waiting:
-/// at least 0.1 s × 2^14, longer than any kind may settle here.
-const IDLE_MAX: u32 = 13;
+/// The time in which nothing moved, after which it counts as waiting: longer than any kind may settle here, and shorter
+/// than leave is good for.
+const PATIENCE: Milliseconds = Milliseconds::seconds(600);
 
 /// `app.1#2`.
 pub fn short(identity: &Identity) -> String {

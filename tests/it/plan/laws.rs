@@ -10,9 +10,6 @@ use deployd::plan::LineCode;
 use deployd::state::{Owner, Phase, Wish};
 use std::collections::BTreeSet;
 
-/// So many cuts of one run are tried: evenly spread over all moments at which it can be cut.
-const CUTS_MAX: u32 = 24;
-
 /// What is left of a stack and its world, told without the numbers of lives: two that came to the same end say the same.
 ///
 /// A release that fell leaves behind what it had brought of its own until then (parked, or kept while nothing runs), and
@@ -77,17 +74,17 @@ pub fn converges(mut bed: Bed, is_calm: bool) -> Vec<String> {
 
 /// Law 4: cut before and after every write and call, and run on: the same end, and nothing twice. Law 5: cut, and
 /// the wish withdrawn: nothing is left but what is named as kept; with consent, nothing.
-pub fn survives(bed: &Bed) -> Vec<String> {
+pub fn survives(bed: &Bed, cuts_max: usize) -> Vec<String> {
     let mut whole = bed.clone();
     whole.is_trusting = true;
-    let moments = whole.moments;
+    whole.cuts = Some(Vec::new());
     let end = whole.run().expect("it is not cut");
-    let moments = whole.moments - moments;
     let expected = end_of(&whole);
+    let cuts = whole.cuts.take().expect("they were asked for");
     let mut broken = Vec::new();
-    let stride = (moments / CUTS_MAX).max(1) as usize;
-    for cut in (0..moments).step_by(stride) {
-        let Some(begun) = cut_at(bed, cut) else { continue };
+    let stride = cuts.len().div_ceil(cuts_max).max(1);
+    for (cut, mut begun) in cuts.into_iter().enumerate().step_by(stride) {
+        begun.restart();
         let mut on = begun.clone();
         let resumed = on.run().expect("it is not cut");
         broken.extend(on.world.broken.drain(..).map(|law| format!("cut at {cut}: {law}")));
@@ -100,16 +97,6 @@ pub fn survives(bed: &Bed) -> Vec<String> {
         broken.extend(withdrawn(begun).into_iter().map(|law| format!("cut at {cut}: {law}")));
     }
     broken
-}
-
-fn cut_at(bed: &Bed, cut: u32) -> Option<Bed> {
-    let mut begun = bed.clone();
-    begun.is_trusting = true;
-    begun.cut_after = Some(cut);
-    begun.run().is_err().then(|| {
-        begun.restart();
-        begun
-    })
 }
 
 /// Law 5 alone.
