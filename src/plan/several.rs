@@ -6,8 +6,12 @@ use super::planning::Planning;
 use super::types::{Act, After, Is, LineCode, Reason};
 use crate::graph::{Lifecycle, Need, Node};
 use crate::model::Address;
-use crate::state::{ConsentAct, IntentAct, Why, WhyCode};
+use crate::state::{ConsentAct, IntentAct, Owned, Phase, Why, WhyCode};
 use std::collections::BTreeSet;
+
+/// So many later ones have to have run before it is forgotten that a migration did: more than releases are kept that one
+/// could go back to.
+const MIGRATIONS_KEPT: usize = 30;
 
 impl<'i> Planning<'i> {
     /// The life that is for what the node is for: found, repeated, or made.
@@ -49,26 +53,33 @@ impl<'i> Planning<'i> {
             if life.number() == charge || !self.is_spare(life, charge, &lives) {
                 continue;
             }
-            let pinned = self.index.pinned_by(address, life.number());
+            let consent = self.consent_to_end(life);
+            if self.is_protected(life) && consent.is_none() {
+                self.keep_beside(life);
+                continue;
+            }
+            // What has run to its end uses nothing any more.
+            let pinned = self.index.pinned_by(address, life.number()).iter();
+            let pinned: Vec<&Owned> = pinned.copied().filter(|user| !matches!(user.phase, Phase::Done(_))).collect();
             if !pinned.iter().all(|user| self.is_ending(user)) {
                 continue;
             }
-            let gone = |user: &&crate::state::Owned| {
-                After::Is(user.identity.address.clone(), Some(user.identity.incarnation), Is::Gone)
-            };
+            let gone =
+                |user: &&Owned| After::Is(user.identity.address.clone(), Some(user.identity.incarnation), Is::Gone);
             let mut after: BTreeSet<After> = pinned.iter().map(gone).collect();
             after.extend(self.users_gone(life));
             after.insert(After::Brought);
-            self.end(life, Act::Delete, after, Reason::BeyondRetention, None);
+            self.end(life, Act::Delete, after, Reason::BeyondRetention, consent);
         }
     }
 
     /// Whether a life beside the one in charge is for nothing.
     fn is_spare(&self, life: &Life<'i>, charge: u32, lives: &[Life<'i>]) -> bool {
-        if self.is_protected(life) {
-            return false;
-        }
         match life.lifecycle() {
+            // What was migrated is not migrated again when an earlier release is asked for again.
+            Lifecycle::Once if life.is_migration() && life.done().is_some_and(|exit| exit.code == 0) => {
+                lives.iter().filter(|other| other.number() > life.number()).count() >= MIGRATIONS_KEPT
+            }
             // What succeeded after the one in charge is not run again when it is asked for again.
             Lifecycle::Once => life.number() < charge || life.done().is_none_or(|exit| exit.code != 0),
             // One that never got ready is no use to anybody.

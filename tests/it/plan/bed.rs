@@ -329,7 +329,8 @@ impl Bed {
         };
         let desired = self.graph(self.record.stack.target);
         let node = desired.nodes.get(&step.identity.address);
-        let asked = ask(&step, node, before.as_ref(), (shape, digest), &self.deployment_id(), self.now.wall);
+        let protect = self.policy.protect.contains(&step.kind);
+        let asked = ask(&step, node, before.as_ref(), protect, (shape, digest), &self.deployment_id(), self.now.wall);
         let (deployment, intended) = (self.deployment_id(), asked.intended.clone());
         self.write(|record| {
             let identity = intended.identity.clone();
