@@ -21,6 +21,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// A source that could not be read for something that passes is read again after that long.
 const SOURCE_AGAIN: Milliseconds = Milliseconds(300);
 
+/// One that is not there, or is refused, is looked for again after that long: nothing tells when it is back.
+const SOURCE_LATER: Milliseconds = Milliseconds(60_000);
+
 /// A stack whose activation panicked is left alone that long.
 const AFTER_PANIC: Milliseconds = Milliseconds(60_000);
 
@@ -184,6 +187,7 @@ impl Loop {
             stopping: Arc::clone(&self.stopping),
             wake: None,
             looked_this_time: false,
+            has_committed: false,
         };
         let guarded = AssertUnwindSafe(activation.run()).catch_unwind();
         let work = guarded.map(move |ended| match ended {
@@ -275,10 +279,12 @@ impl Loop {
     /// What a source holds now concerns the services that it has otherwise than before.
     fn was_read(&mut self, source: SourceId, before: Option<Arc<SourceRead>>, read: Arc<SourceRead>) {
         self.reading.remove(&source);
+        self.alarms.retain(|(_, alarm)| *alarm != Alarm::Source(source.clone()));
         if let Err(trouble) = &read.held
-            && trouble.passes
+            && (trouble.passes || !self.shared.runs_of(&source).is_empty())
         {
-            let at = self.shared.parts.clock.now().steady.plus(SOURCE_AGAIN);
+            let after = if trouble.passes { SOURCE_AGAIN } else { SOURCE_LATER };
+            let at = self.shared.parts.clock.now().steady.plus(after);
             self.wake(at, Alarm::Source(source.clone()));
         }
         if let Ok(held) = &read.held

@@ -90,7 +90,8 @@ impl<'s> Scene<'s> {
     pub(super) fn unreadable(&self, step: &Step) -> Option<u32> {
         let seen = |row: &Owned| self.inputs.seen.get(&row.identity);
         let cannot_be_read = |row: &&Owned| match (&row.phase, seen(row).map(|seen| &seen.presence)) {
-            (Phase::Done(_), _) => false,
+            // What ran once and ended is looked at only before its own end.
+            (Phase::Done(_), seen) if seen.is_none() || row.identity != step.identity => false,
             (_, None | Some(Presence::Unknown(_))) => true,
             // What a cache did not find may be there.
             (_, Some(Presence::Absent)) => !seen(row).is_some_and(|seen| seen.fresh),

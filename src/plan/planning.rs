@@ -296,6 +296,14 @@ impl<'i> Planning<'i> {
         life.owned.protection == Data::HoldsData || self.i.policy.protect.contains(&life.owned.kind)
     }
 
+    pub(super) fn why_protected(&self, life: &Life<'_>) -> String {
+        let kind = &life.owned.kind;
+        match self.i.policy.protect.contains(kind) {
+            true => format!("this world protects {kind}"),
+            false => format!("it holds data ({kind})"),
+        }
+    }
+
     pub(super) fn waiting(&mut self, at: &Address, code: LineCode, why: Why) {
         self.all_well = false;
         self.report.waiting.push(Line { at: at.clone(), code, why, since: None });

@@ -17,11 +17,24 @@ impl<'i> Planning<'i> {
             rows.filter(|life| life.is_leaving() || !self.wanted.contains_key(life.address())).collect();
         let is_used = self.goal == Goal::Gone && self.is_used();
         let kept = if is_used { BTreeSet::new() } else { self.kept_for_good(&unwanted) };
+        if is_used {
+            self.ask_leave(&unwanted);
+        }
         for life in &unwanted {
             if life.is_leaving() {
                 self.go_on(life);
             } else if !is_used && !kept.contains(life.identity()) {
                 self.remove_one(life);
+            }
+        }
+    }
+
+    /// Leave for what holds data can be given while others still use it: it is taken away once they do not.
+    fn ask_leave(&mut self, unwanted: &[Life<'i>]) {
+        for life in unwanted.iter().filter(|life| !life.is_leaving() && !life.is_unmade()) {
+            let is_gone = matches!(life.standing(), Standing::Absent | Standing::NotOurs(_));
+            if !is_gone && self.is_protected(life) && self.consent_to_end(life).is_none() {
+                self.ask_consent(life.identity(), ConsentAct::Delete, delete_digest(life));
             }
         }
     }
@@ -46,7 +59,7 @@ impl<'i> Planning<'i> {
         }
         if self.goal == Goal::Run && wanted::is_source_missing(self.i) {
             let why = Why::new(WhyCode::Missing, "its files could not be read: nothing is deleted for that");
-            return self.kept(at, LineCode::Other, why);
+            return self.held(at, LineCode::Other, why.way_out("bring them back"));
         }
         if let Some(by) = self.used_by_stacks(&at.whole()) {
             let why = Why::new(WhyCode::Refused, format!("needed by {by}")).way_out(format!("take {by} down first"));
@@ -82,6 +95,9 @@ impl<'i> Planning<'i> {
         }
         // What is needed by something that stays stays too, from need to need.
         while let Some(life) = open.pop() {
+            if life.done().is_some() {
+                continue;
+            }
             for need in &life.owned.needs {
                 let Need::Ready(address) = need else { continue };
                 if self.wanted.contains_key(address) {
@@ -114,6 +130,11 @@ impl<'i> Planning<'i> {
     fn stays_while_running(&mut self, life: &Life<'i>, is_gone: bool) -> bool {
         if self.is_protected(life) {
             return self.protect(life);
+        }
+        if life.is_migration() && wanted::is_returning(self.i) && life.done().is_some_and(|exit| exit.code == 0) {
+            let text = "it ran for a release that failed, and is not run again for the next one";
+            self.kept(life.address(), LineCode::Parked, Why::new(WhyCode::Other, text));
+            return true;
         }
         if is_gone || life.lifecycle() != Lifecycle::Standing || !wanted::is_returning(self.i) {
             return life.is_migration() && self.is_running(life);
@@ -173,7 +194,7 @@ impl<'i> Planning<'i> {
         }
         let text = match life.standing() {
             Standing::Absent => "it held data, and is not there any more; deployd did not delete it".to_owned(),
-            _ => format!("it holds data ({}): it is kept", life.owned.kind),
+            _ => format!("{}: it is kept", self.why_protected(life)),
         };
         let renamed = self.index.newcomer(&life.owned.kind).filter(|_| self.goal == Goal::Run);
         let way_out = match renamed {
@@ -230,7 +251,9 @@ impl<'i> Planning<'i> {
         let mut after = BTreeSet::new();
         for user in self.index.needed_by(life.address()) {
             let is_this_life = user.pins.get(life.address()).is_none_or(|pinned| *pinned == life.number());
-            if user.identity == *life.identity() || !is_this_life {
+            // What has run to its end needs nothing any more.
+            let is_over = matches!(user.phase, Phase::Done(_));
+            if user.identity == *life.identity() || !is_this_life || is_over {
                 continue;
             }
             let (address, number) = (&user.identity.address, user.identity.incarnation);

@@ -4,10 +4,14 @@
 use super::life::{Life, Standing};
 use super::planning::Planning;
 use super::types::{Act, After, Is, LineCode, Reason};
-use crate::graph::{Lifecycle, Node};
+use crate::graph::{Lifecycle, Need, Node};
 use crate::model::Address;
-use crate::state::{ConsentAct, IntentAct, Why, WhyCode};
+use crate::state::{ConsentAct, IntentAct, Owned, Phase, Why, WhyCode};
 use std::collections::BTreeSet;
+
+/// So many later ones have to have run before it is forgotten that a migration did: more than releases are kept that one
+/// could go back to.
+const MIGRATIONS_KEPT: usize = 30;
 
 impl<'i> Planning<'i> {
     /// The life that is for what the node is for: found, repeated, or made.
@@ -49,26 +53,33 @@ impl<'i> Planning<'i> {
             if life.number() == charge || !self.is_spare(life, charge, &lives) {
                 continue;
             }
-            let pinned = self.index.pinned_by(address, life.number());
+            let consent = self.consent_to_end(life);
+            if self.is_protected(life) && consent.is_none() {
+                self.keep_beside(life);
+                continue;
+            }
+            // What has run to its end uses nothing any more.
+            let pinned = self.index.pinned_by(address, life.number()).iter();
+            let pinned: Vec<&Owned> = pinned.copied().filter(|user| !matches!(user.phase, Phase::Done(_))).collect();
             if !pinned.iter().all(|user| self.is_ending(user)) {
                 continue;
             }
-            let gone = |user: &&crate::state::Owned| {
-                After::Is(user.identity.address.clone(), Some(user.identity.incarnation), Is::Gone)
-            };
+            let gone =
+                |user: &&Owned| After::Is(user.identity.address.clone(), Some(user.identity.incarnation), Is::Gone);
             let mut after: BTreeSet<After> = pinned.iter().map(gone).collect();
             after.extend(self.users_gone(life));
             after.insert(After::Brought);
-            self.end(life, Act::Delete, after, Reason::BeyondRetention, None);
+            self.end(life, Act::Delete, after, Reason::BeyondRetention, consent);
         }
     }
 
     /// Whether a life beside the one in charge is for nothing.
     fn is_spare(&self, life: &Life<'i>, charge: u32, lives: &[Life<'i>]) -> bool {
-        if self.is_protected(life) {
-            return false;
-        }
         match life.lifecycle() {
+            // What was migrated is not migrated again when an earlier release is asked for again.
+            Lifecycle::Once if life.is_migration() && life.done().is_some_and(|exit| exit.code == 0) => {
+                lives.iter().filter(|other| other.number() > life.number()).count() >= MIGRATIONS_KEPT
+            }
             // What succeeded after the one in charge is not run again when it is asked for again.
             Lifecycle::Once => life.number() < charge || life.done().is_none_or(|exit| exit.code != 0),
             // One that never got ready is no use to anybody.
@@ -76,9 +87,18 @@ impl<'i> Planning<'i> {
                 let is_newer = |other: &&Life<'i>| {
                     other.number() > life.number() && (other.was_ready() || other.number() == charge)
                 };
-                !life.was_ready() || lives.iter().filter(is_newer).count() >= count as usize
+                !life.was_ready()
+                    || lives.iter().filter(is_newer).count() >= count as usize
+                    || self.needs_what_goes(life)
             }
             Lifecycle::Standing => true,
         }
+    }
+
+    /// Whether something that a life needs is taken away: what is kept only in case does not hold that back.
+    fn needs_what_goes(&self, life: &Life<'i>) -> bool {
+        let goes = |address: &'i Address| self.i.record.lives_of(address).any(|needed| self.is_ending(needed));
+        let needs = life.owned.needs.iter().filter(|need| matches!(need, Need::Ready(_)));
+        needs.map(Need::address).any(|address| !self.wanted.contains_key(address) && goes(address))
     }
 }

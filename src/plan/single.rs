@@ -26,7 +26,10 @@ struct Move<'i> {
 
 impl<'i> Planning<'i> {
     pub(super) fn single(&mut self, node: &'i Node, rules: &'i KindRules) {
-        let Some(life) = self.lives(&node.address).pop() else {
+        let mut lives = self.lives(&node.address);
+        // What holds data and was kept beside another kind of the same name is in charge again when its kind is.
+        let same = lives.iter().rposition(|life| life.owned.kind == node.kind);
+        let Some(life) = same.map(|at| lives.remove(at)).or_else(|| lives.pop()) else {
             return self.make(node, Reason::NotThere, None);
         };
         self.charge.insert(node.address.clone(), life.number());
@@ -108,7 +111,9 @@ impl<'i> Planning<'i> {
                 }
                 Owner::Nobody => "it carries no receipt".to_owned(),
             };
-            let text = format!("{} is there already, and not ours: {whose}", present.handle.0);
+            let was_ours = self.i.record.owned.contains_key(&identity);
+            let how = if was_ours { "is not ours any more" } else { "is there already, and not ours" };
+            let text = format!("{} {how}: {whose}", present.handle.0);
             let way_out = format!("deployd adopt {} {} {}", node.address.stack, node.address.short(), present.handle.0);
             self.held(&node.address, LineCode::NotOurs, Why::new(WhyCode::Refused, text).way_out(way_out));
             return self.ask_consent(&identity, ConsentAct::Adopt, digest);

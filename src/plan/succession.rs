@@ -41,10 +41,7 @@ impl<'i> Planning<'i> {
         let is_protected = self.is_protected(old);
         let consent = self.consent_to_end(old);
         if is_protected && consent.is_none() {
-            let text = format!("it holds data ({}): it is kept beside its successor", old.owned.kind);
-            let way_out = format!("to delete it, after a backup: deployd approve {}", at.stack);
-            self.kept(at, LineCode::Protected, Why::new(WhyCode::Refused, text).way_out(way_out));
-            return self.ask_consent(old.identity(), ConsentAct::Delete, delete_digest(old));
+            return self.keep_beside(old);
         }
         let act = if is_rolled && !is_protected { Act::Retire } else { Act::Delete };
         let after = match self.goes_before(node, charge) {
@@ -58,6 +55,15 @@ impl<'i> Planning<'i> {
             },
         };
         self.end(old, act, after, because, consent);
+    }
+
+    /// What holds data is kept beside the life that took its place.
+    pub(super) fn keep_beside(&mut self, old: &Life<'i>) {
+        let at = old.address();
+        let text = format!("{}: it is kept beside its successor", self.why_protected(old));
+        let way_out = format!("to delete it, after a backup: deployd approve {}", at.stack);
+        self.kept(at, LineCode::Protected, Why::new(WhyCode::Refused, text).way_out(way_out));
+        self.ask_consent(old.identity(), ConsentAct::Delete, delete_digest(old));
     }
 
     /// Where old and new cannot stand side by side, what the end of the old one waits for: all that the new one needs, so
@@ -95,6 +101,10 @@ impl<'i> Planning<'i> {
         }
         for user in self.index.pinned_by(at, old.number()) {
             let address = &user.identity.address;
+            // What runs once or is kept was filled when it was made, and never points elsewhere.
+            if self.rules(&user.kind).is_some_and(|rules| rules.lifecycle != Lifecycle::Standing) {
+                continue;
+            }
             // One that goes because nobody wants it needs what it points to no longer than it lasts.
             if !self.wanted.contains_key(address) || matches!(user.phase, Phase::Leaving(_)) {
                 continue;

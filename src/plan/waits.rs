@@ -3,6 +3,7 @@
 use super::frontier::{Scene, are_all_known, backs_off_until};
 use super::planning::Planning;
 use super::types::{Act, After, Is, LineCode, Plan, Step};
+use super::wanted::Goal;
 use crate::model::{Address, Milliseconds};
 use crate::state::{Condition, Move, Presence, Why, WhyCode};
 use std::collections::BTreeSet;
@@ -19,16 +20,23 @@ pub(super) fn explain(planning: &mut Planning<'_>, plan: &Plan) {
     let mut told: BTreeSet<Address> = lines.map(|line| line.at.clone()).collect();
     let inputs = planning.i;
     let scene = Scene::new(plan, inputs);
-    let mut drains = false;
-    for step in plan.steps.values() {
-        let open = step.after.iter().find(|after| !scene.holds(step, after));
-        drains |= matches!(open, Some(After::Is(_, _, Is::Drained)));
-        if step.act != Act::Forget
-            && !told.contains(&step.identity.address)
-            && let Some((code, why)) = reason(planning, plan, &scene, step, open)
-        {
-            told.insert(step.identity.address.clone());
-            planning.waiting(&step.identity.address, code, why);
+    let open = |step: &'_ Step| step.after.iter().find(|after| !scene.holds(step, after)).cloned();
+    let opens: Vec<(&Step, Option<After>)> = plan.steps.values().map(|step| (step, open(step))).collect();
+    let drains = opens.iter().any(|(_, open)| matches!(open, Some(After::Is(_, _, Is::Drained))));
+    let mut lines: Vec<(&Step, LineCode, Why)> = Vec::new();
+    for (step, open) in opens.iter().filter(|(step, _)| step.act != Act::Forget) {
+        lines.extend(reason(planning, plan, &scene, step, open.as_ref()).map(|(code, why)| (*step, code, why)));
+    }
+    // Of several steps of one address, what keeps one from being done says more than which waits for which.
+    lines.sort_by_key(|(_, code, _)| *code == LineCode::NeedsAnother);
+    for (step, code, why) in lines {
+        if !told.insert(step.identity.address.clone()) {
+            continue;
+        }
+        match code {
+            // Waiting does not help: somebody has to do something about it.
+            LineCode::Refused => planning.held(&step.identity.address, code, why),
+            _ => planning.waiting(&step.identity.address, code, why),
         }
     }
     wake(planning, plan, drains);
@@ -51,8 +59,11 @@ fn reason(
         };
         return Some((LineCode::Unknown, why));
     }
+    let trouble = inputs.record.owned.get(&step.identity).and_then(|row| row.trouble.as_ref());
+    if let Some(trouble) = trouble.filter(|trouble| trouble.what_next == Move::Refused && trouble.step == step.digest) {
+        return Some((LineCode::Refused, refused(planning, step, &trouble.why)));
+    }
     if backs_off_until(step, inputs).is_some() {
-        let trouble = inputs.record.owned.get(&step.identity).and_then(|row| row.trouble.as_ref());
         let why = match (trouble, step.act) {
             (Some(trouble), _) => trouble.why.clone(),
             (None, Act::Create) => other("it may have been made already: looking before it is made again".to_owned()),
@@ -69,20 +80,38 @@ fn reason(
         Some(After::Is(address, ..)) if address.stack_id() != inputs.record.stack.id => {
             Some((LineCode::NeedsStack, other(format!("waits for {}/{}", address.stack, address.short()))))
         }
+        Some(After::Is(address, _, Is::Gone)) if *address == step.identity.address => {
+            Some((LineCode::NeedsAnother, other("the life before goes first".to_owned())))
+        }
         Some(After::Is(address, _, Is::Gone)) => {
             Some((LineCode::NeedsAnother, other(format!("{} goes first", address.short()))))
         }
         Some(After::Is(address, _, Is::Ready | Is::Known)) => {
             let how = settling(planning, address).map(|what| format!(" ({what})")).unwrap_or_default();
-            Some((LineCode::NeedsAnother, other(format!("waits for {}{how}", address.short()))))
+            Some((LineCode::NeedsAnother, other(format!("waits for {}{how}", called(address, step)))))
         }
         Some(After::Step(id)) => {
             let before = plan.steps.get(id)?;
-            let text = format!("waits for {} ({})", before.identity.address.short(), before.act);
+            let text = format!("waits for {} ({})", called(&before.identity.address, step), before.act);
             Some((LineCode::NeedsAnother, other(text)))
         }
         Some(After::Brought) => Some((LineCode::NeedsAnother, other("goes when all that is wanted serves".to_owned()))),
     }
+}
+
+/// A step that was refused is not tried again by itself.
+fn refused(planning: &Planning<'_>, step: &Step, why: &Why) -> Why {
+    if why.way_out.is_some() {
+        return why.clone();
+    }
+    let command = if planning.goal == Goal::Gone { "down" } else { "retry" };
+    let way_out = format!("when that is put right: deployd {command} {}", step.identity.address.stack);
+    Why { text: format!("{} was refused: {}", step.act, why.text), ..why.clone() }.way_out(way_out)
+}
+
+/// What is waited for, as the one who waits calls it.
+fn called(address: &Address, by: &Step) -> String {
+    if *address == by.identity.address { "its successor".to_owned() } else { address.short() }
 }
 
 /// What something is doing, if it is on its way.

@@ -17,6 +17,7 @@ impl Activation {
         let store = std::sync::Arc::clone(&self.shared.parts.store);
         let rows = self.memory.rows.as_mut().expect("rows are loaded before anything is written");
         self.memory.idle = false;
+        self.has_committed = true;
         commit(&*store, rows, Some(fence), change, now).await?;
         Ok(())
     }

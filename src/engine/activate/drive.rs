@@ -85,9 +85,12 @@ impl Activation {
     }
 
     /// Our name stands with whoever offers what we use, before anything is made that uses it.
+    /// Who is to be gone lets go at once of what it needs only the name of: stacks that know each other by name may go
+    /// together, and neither is kept for the other. What it needs to be ready it lets go of when nothing of it is left.
     async fn use_imports(&mut self, planning: &Planning) -> Result<(), Halt> {
         if matches!(self.stack().wish, Wish::Gone) {
-            return Ok(());
+            let waited = planning.desired.imports.iter().filter(|import| import.wait);
+            return self.release_exports(&waited.map(|import| import.of.clone()).collect()).await;
         }
         let imports: BTreeSet<Address> = planning.desired.imports.iter().map(|import| import.of.clone()).collect();
         let there = imports.into_iter().filter(|of| planning.imported.contains_key(of)).collect();

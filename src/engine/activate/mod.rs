@@ -34,6 +34,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Rounds of one activation before it makes room for others: a plan of many waves takes several.
 const ROUNDS_MAX: u32 = 64;
 
+/// An activation whose rounds came to nothing is not begun anew before that.
+const AGAIN_IDLY: Milliseconds = Milliseconds(1_000);
+
 /// How every room's rules name the part of a service that is a migration: `guestbook.migrate-users`.
 pub const MIGRATION: &str = "migrate";
 
@@ -47,6 +50,8 @@ pub struct Activation {
     pub(super) wake: Option<Steady>,
     /// Everything was looked at once in this activation.
     pub(super) looked_this_time: bool,
+    /// Something was recorded in this activation.
+    pub(super) has_committed: bool,
 }
 
 /// How an activation ended.
@@ -146,6 +151,11 @@ impl Activation {
                 // The nudge is in the inbox: the loop begins anew.
                 return Ok(false);
             }
+        }
+        if !self.has_committed {
+            // It goes round without doing anything: a bug of ours, which is not to take the machine with it.
+            self.wake_after(AGAIN_IDLY);
+            return Ok(false);
         }
         Ok(true)
     }

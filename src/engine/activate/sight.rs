@@ -22,7 +22,8 @@ impl Activation {
     /// settles. Whether anything is otherwise than before.
     pub(super) async fn look_all(&mut self, planning: &Planning) -> Result<bool, Halt> {
         let now = self.now().steady;
-        let all = queries(self.record(), &planning.desired);
+        let mut all = queries(self.record(), &planning.desired);
+        all.extend(self.unread(planning, &all));
         let asked: BTreeSet<Identity> = all.iter().map(|query| query.identity.clone()).collect();
         // Lives that were, are forgotten; one that a step is about to make, and one that ran once and is about to be ended,
         // was looked at for that step: forgotten, it would be news with each look, and the plan be made anew for it forever.
@@ -60,6 +61,32 @@ impl Activation {
         let settled = self.settle().await?;
         self.memory.settling(self.now().steady);
         Ok(changed | settled)
+    }
+
+    /// What ran once and ended is looked at only before it is taken away, and a successor only before it is made. If it
+    /// could not be read then, it is looked at until it can be: nothing else would, and nothing is done to what is unread.
+    fn unread(&self, planning: &Planning, others: &[Query]) -> Vec<Query> {
+        let asked: BTreeSet<&Identity> = others.iter().map(|query| &query.identity).collect();
+        let is_unread = |seen: &Seen| matches!(seen.presence, Presence::Unknown(_));
+        let unread = self.memory.seen.iter().filter(|(identity, seen)| is_unread(seen) && !asked.contains(identity));
+        unread.filter_map(|(identity, _)| self.question(planning, identity)).collect()
+    }
+
+    /// How to ask about a life that is recorded, or that a step would make.
+    fn question(&self, planning: &Planning, identity: &Identity) -> Option<Query> {
+        let record = self.record();
+        if let Some(owned) = record.owned.get(identity) {
+            return Some(look_at(owned, &planning.desired));
+        }
+        let is_to_come = record.lives.get(&identity.address).is_none_or(|last| identity.incarnation > *last);
+        let node = planning.desired.nodes.get(&identity.address).filter(|_| is_to_come)?;
+        Some(Query {
+            identity: identity.clone(),
+            kind: node.kind.clone(),
+            handle: None,
+            health: node.health.clone(),
+            fields: node.fields.clone(),
+        })
     }
 
     /// How something has to be looked at now, if at all: what nobody has seen since we changed it, what is on its way or
@@ -100,22 +127,9 @@ impl Activation {
         let known = queries(self.record(), &planning.desired);
         let mut asked: Vec<Query> = known.into_iter().filter(|query| stale.contains(&query.identity)).collect();
         let named: BTreeSet<Identity> = asked.iter().map(|query| query.identity.clone()).collect();
-        // What ran once is looked at before it is ended. A successor's life is not recorded before its step: it is looked at
-        // as what its step would make.
-        for identity in stale.into_iter().filter(|identity| !named.contains(identity)) {
-            if let Some(owned) = self.record().owned.get(identity) {
-                asked.push(look_at(owned, &planning.desired));
-                continue;
-            }
-            let Some(node) = planning.desired.nodes.get(&identity.address) else { continue };
-            asked.push(Query {
-                identity: identity.clone(),
-                kind: node.kind.clone(),
-                handle: None,
-                health: node.health.clone(),
-                fields: node.fields.clone(),
-            });
-        }
+        // What ran once is looked at before it is ended, a successor before it is made.
+        let others = stale.into_iter().filter(|identity| !named.contains(identity));
+        asked.extend(others.filter_map(|identity| self.question(planning, identity)));
         let changed = self.ask(asked, Freshness::Fresh).await;
         let settled = self.settle().await?;
         Ok(changed | settled)

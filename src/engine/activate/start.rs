@@ -3,6 +3,7 @@
 use super::super::queue::move_to;
 use super::super::record::{Change, Op};
 use super::super::rows::{Aim, encode, export_key};
+use super::super::shared::Nudge;
 use super::commit::set;
 use super::{Activation, Halt, Round, later};
 use crate::contract::Expected;
@@ -94,12 +95,14 @@ impl Activation {
         for stack in which.iter().map(Address::stack_id).collect::<BTreeSet<_>>() {
             loaded.extend(super::super::exports::load(&self.shared, &stack).await.map_err(|error| later(&error))?);
         }
+        let mut owners = BTreeSet::new();
         for of in which {
             let there = loaded.get(&of);
             if let Some(there) = there {
                 let mut export: Export = there.export.clone();
                 let changed = if using { export.users.insert(self.id.clone()) } else { export.users.remove(&self.id) };
                 if changed {
+                    owners.insert(of.stack_id());
                     let expected = Some(Expected::Version(there.version));
                     change.push(Op::World(export_key(&of), expected, encode(&(&of, &export))));
                 }
@@ -114,6 +117,9 @@ impl Activation {
         if uses != self.rows().uses {
             change.push(Op::Uses(uses));
         }
-        self.commit(change).await
+        self.commit(change).await?;
+        // Who waits for its last user to go is told by nobody else.
+        owners.iter().for_each(|owner| self.shared.nudge(owner, Nudge { reload: true, look: false }));
+        Ok(())
     }
 }

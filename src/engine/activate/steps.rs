@@ -51,8 +51,10 @@ struct Running<'r> {
     planning: &'r Planning,
     deployment: DeploymentId,
     principal: Principal,
-    /// Steps that were begun in this run: each at most once.
+    /// Steps that were taken up in this run: each at most once.
     begun: BTreeSet<StepId>,
+    /// Whether any of them was more than taken up: what was not sure, or lacks a secret, was left as it was.
+    has_acted: bool,
 }
 
 impl Activation {
@@ -65,6 +67,7 @@ impl Activation {
             deployment: row.deployment.id.clone(),
             principal: row.deployment.principal.clone(),
             begun: BTreeSet::new(),
+            has_acted: false,
         };
         let mut flying: FuturesUnordered<BoxFuture<'static, Answer>> = FuturesUnordered::new();
         let mut halt = None;
@@ -90,7 +93,7 @@ impl Activation {
         }
         match halt {
             Some(why) => Err(why),
-            None if surprised || !running.begun.is_empty() => Ok(Round::Moved),
+            None if surprised || running.has_acted => Ok(Round::Moved),
             None => {
                 let now = self.now();
                 let inputs = planning.inputs(self.record(), &self.memory.seen, &self.shared.parts.kinds, &now);
@@ -151,7 +154,7 @@ impl Activation {
     /// Writes the intents of some steps in one batch, and answers their orders, which nothing has sent yet.
     async fn intend(
         &mut self,
-        running: &Running<'_>,
+        running: &mut Running<'_>,
         steps: Vec<StepId>,
     ) -> Result<Vec<BoxFuture<'static, Answer>>, Halt> {
         let under = self.under(running).await?;
@@ -162,7 +165,8 @@ impl Activation {
             if step.act == Act::Forget {
                 change.push(Op::Forget(step.identity.clone()));
                 self.memory.begun.remove(&step.identity);
-                change.tell(EventBody::StepDone { identity: step.identity.clone(), act: act_of(step), note: None });
+                let (identity, note) = (step.identity.clone(), self.memory.notes.remove(&step.identity));
+                change.tell(EventBody::StepDone { identity, act: act_of(step), note });
                 continue;
             }
             match self.prepare(running, id.clone(), step, &under).await {
@@ -179,6 +183,7 @@ impl Activation {
         change.depend_on_stack(&self.id);
         change.depend_on_deployment(&self.id, running.deployment.number);
         self.commit(change).await?;
+        running.has_acted = true;
         let now = self.now().steady;
         let mut orders = Vec::new();
         for (flying, filled) in ready {
@@ -318,6 +323,7 @@ impl Activation {
                     let owned = done(&flying.asked, &outcome, outputs, now.wall);
                     if matches!(flying.order.act, crate::contract::OrderAct::Delete { .. }) {
                         deleted.insert(identity.clone());
+                        self.memory.notes.extend(outcome.note.clone().map(|note| (identity.clone(), note)));
                     } else {
                         self.saw_outcome(&owned, &outcome);
                     }

@@ -4,18 +4,18 @@ use super::film::{Film, Filmed, Frame};
 use super::life::{Life, Went};
 use super::rooms::{Folder, Folders, Kept, Mortal, OneWorld, Side};
 use deployd::clock::ManualClock;
-use deployd::contract::{Clock, Key, Provider, Rows, Scope, Serial, Store};
+use deployd::contract::{Clock, Cursor, Key, Provider, Rows, Scope, Serial, Store};
 use deployd::engine::{Catalogue, ConfigFile, Engine, FileCatalogue, Limits, Parts};
 use deployd::graph::KindSet;
 use deployd::model::{Milliseconds, Name, StackId, Wall};
 use deployd::provider::simulated::{CallRecord, Faults, Settings, SimulatedProvider, SimulatedWorld};
 use deployd::secrets::{KeyPlace, Keys, WorldSecrets};
-use deployd::state::{Owned, SourceId, Stack};
+use deployd::state::{EventBody, Owned, SourceId, Stack, StackCondition, StackState};
 use deployd::store::memory::MemoryStore;
 use deployd::store::test_store::{Fault, Point, TestStore};
 use deployd::wiring;
 use futures::FutureExt as _;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 /// The instance that all tests are.
@@ -33,6 +33,7 @@ const CONFIG: &[(&str, &str)] = &[
         "worlds/sim.yaml",
         "world: sim\ncapabilities:\n  deploy:simulated: { plays: [deploy:local] }\nrepositories: [test]\n",
     ),
+    ("worlds/cloud.yaml", "world: cloud\ncapabilities: { deploy:simulated: {} }\nrepositories: [test]\n"),
     (
         "repositories/test/repository.yaml",
         "repository: test\ninherits: [builtin]\ndefinitions:\n  slow:\n    description: A database that takes ten minutes\n    \
@@ -101,12 +102,18 @@ pub fn world_name() -> Name {
     Name::fixed("sim")
 }
 
-pub fn stack(name: &str) -> StackId {
-    StackId::new(world_name(), Name::new(name).unwrap())
+/// The world that a path begins with: `cloud/shop`; `sim` without one.
+pub fn world_of(path: &str) -> Name {
+    Name::new(path.split_once('/').map_or("sim", |(world, _)| world)).unwrap()
 }
 
-pub fn folder_id(name: &str) -> SourceId {
-    SourceId(format!("folder:/{name}"))
+/// The stack that a path names: `shop`, `cloud/shop`.
+pub fn stack(path: &str) -> StackId {
+    StackId::new(world_of(path), Name::new(path.rsplit('/').next().unwrap()).unwrap())
+}
+
+pub fn folder_id(path: &str) -> SourceId {
+    SourceId(format!("folder:/{path}"))
 }
 
 impl Bed {
@@ -259,6 +266,36 @@ impl Bed {
         self.table(id, "stack").pop()
     }
 
+    /// How a stack is.
+    pub fn state(&self, path: &str) -> StackState {
+        self.stack_row(&stack(path)).unwrap_or_else(|| panic!("there is no stack {path}\n{}", self.told())).state
+    }
+
+    /// Why a condition of a stack is set, if it is.
+    pub fn condition(&self, path: &str, which: StackCondition) -> Option<String> {
+        let row = self.stack_row(&stack(path)).unwrap_or_else(|| panic!("there is no stack {path}"));
+        row.conditions.get(&which).map(ToString::to_string)
+    }
+
+    /// How often something was made, changed or deleted in the world.
+    pub fn effects(&self) -> usize {
+        self.with_world(|world| world.log.iter().filter(|call| call.effect.is_some()).count())
+    }
+
+    /// Every event so far.
+    pub fn events(&self) -> Vec<EventBody> {
+        let mut cursor = Cursor::default();
+        let mut all = Vec::new();
+        loop {
+            let page = self.store.events(cursor, 500).now_or_never().unwrap().unwrap();
+            if page.events.is_empty() {
+                return all;
+            }
+            cursor = page.next;
+            all.extend(page.events.iter().map(|event| serde_json::from_slice(&event.draft.body).unwrap()));
+        }
+    }
+
     /// What is recorded as ours of a stack.
     pub fn owned(&self, id: &StackId) -> Vec<Owned> {
         #[derive(serde::Deserialize)]
@@ -282,7 +319,7 @@ impl Bed {
     /// All that is known, for whoever reads a failure.
     pub fn told(&self) -> String {
         let mut told = String::new();
-        for row in self.rows(&Scope::World(world_name())) {
+        for row in self.rows(&Scope::Everything) {
             let table = row.key.table_and_id().map_or("", |(table, _)| table);
             if matches!(table, "stack" | "owned" | "deployment") {
                 let row_text = String::from_utf8_lossy(row.bytes.as_ref().unwrap()).into_owned();
@@ -305,7 +342,7 @@ impl Bed {
 
     /// How many deployments of any stack have not ended.
     pub fn live(&self) -> usize {
-        let rows = self.rows(&Scope::World(world_name()));
+        let rows = self.rows(&Scope::Everything);
         let is_live = |key: &Key| key.stack_id().is_some() && key.table_and_id().unwrap().0 == "deployment";
         rows.iter().filter(|row| is_live(&row.key)).count()
     }
@@ -329,4 +366,11 @@ impl Bed {
     pub fn with_world<T>(&self, look: impl FnOnce(&mut SimulatedWorld) -> T) -> T {
         self.world.with_world(look)
     }
+}
+
+/// Each stack's row.
+pub fn stacks(bed: &Bed) -> Vec<Stack> {
+    let rows = bed.rows(&Scope::Everything);
+    let ids: BTreeSet<StackId> = rows.iter().filter_map(|row| row.key.stack_id()).collect();
+    ids.iter().filter_map(|id| bed.stack_row(id)).collect()
 }

@@ -3,8 +3,16 @@
 
 pub mod bed;
 mod cuts;
+mod drift;
+mod emptied;
+mod failing;
+mod faults;
 mod film;
+mod laws;
 mod life;
+mod many;
 mod rooms;
+mod sharing;
 mod simple;
+mod stores;
 mod story;

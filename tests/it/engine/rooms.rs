@@ -7,8 +7,8 @@ use deployd::contract::{
     content_digest,
 };
 use deployd::engine::Rooms;
-use deployd::model::{Capability, Digest, Kind, Name};
-use deployd::state::{Seen, SourceId, Why, WhyCode};
+use deployd::model::{Capability, Digest, Identity, Kind, Name};
+use deployd::state::{Presence, Seen, SourceId, Why, WhyCode};
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use std::collections::{BTreeMap, BTreeSet};
@@ -224,6 +224,18 @@ struct MortalState {
     /// Each call so far: whether it changes something.
     calls: Vec<bool>,
     cut: Option<(u64, Side)>,
+    ails: BTreeMap<String, Ail>,
+}
+
+/// What is wrong with one thing, until it is well again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ail {
+    /// Nobody makes, changes or deletes it now.
+    Unreachable,
+    /// Nobody can say how it is.
+    Unreadable,
+    /// The room has a bug: to look at it panics.
+    Panics,
 }
 
 /// On which side of a call's effect the process dies.
@@ -256,6 +268,19 @@ impl Mortal {
     /// Each call so far: whether it changes something.
     pub fn log(&self) -> Vec<bool> {
         self.state.lock().unwrap().calls.clone()
+    }
+
+    /// Something is wrong with an address from now on; nothing makes it well again.
+    pub fn ail(&self, address: &str, ail: Option<Ail>) {
+        let ails = &mut self.state.lock().unwrap().ails;
+        match ail {
+            Some(ail) => drop(ails.insert(address.to_owned(), ail)),
+            None => drop(ails.remove(address)),
+        }
+    }
+
+    fn ails(&self, identity: &Identity) -> Option<Ail> {
+        self.state.lock().unwrap().ails.get(&identity.address.to_string()).copied()
     }
 
     async fn begin(&self, changes: bool) -> bool {
@@ -292,7 +317,17 @@ impl Mortal {
 impl Provider for Mortal {
     async fn observe(&self, ask: &[Query], freshness: Freshness) -> Vec<Seen> {
         let dies = self.begin(false).await;
-        let answer = self.inner.observe(ask, freshness).await;
+        let mut answer = self.inner.observe(ask, freshness).await;
+        for (query, seen) in ask.iter().zip(&mut answer) {
+            match self.ails(&query.identity) {
+                Some(Ail::Panics) => panic!("a bug of a room"),
+                Some(Ail::Unreadable) => {
+                    seen.fresh = false;
+                    seen.presence = Presence::Unknown(Why::new(WhyCode::NotReadable, "nobody answers"));
+                }
+                Some(Ail::Unreachable) | None => {}
+            }
+        }
         self.end(dies).await;
         answer
     }
@@ -313,7 +348,12 @@ impl Provider for Mortal {
 
     async fn apply(&self, order: &Order, secrets: &Filled) -> Result<Outcome, Failure> {
         let dies = self.begin(true).await;
-        let answer = self.inner.apply(order, secrets).await;
+        let answer = match self.ails(&order.identity) {
+            Some(Ail::Unreachable) => {
+                Err(Failure::Unreachable { why: Why::new(WhyCode::NotReadable, "nobody is there") })
+            }
+            _ => self.inner.apply(order, secrets).await,
+        };
         self.end(dies).await;
         answer
     }

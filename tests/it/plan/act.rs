@@ -23,6 +23,7 @@ pub fn ask(
     step: &Step,
     node: Option<&Node>,
     before: Option<&Owned>,
+    protect: bool,
     (shape, asked): (Digest, Digest),
     deployment: &DeploymentId,
     now: Wall,
@@ -54,7 +55,7 @@ pub fn ask(
         (done.shape, done.asked) = (shape, asked);
         if let Some(node) = node {
             done.needs = node.needs.clone();
-            let holds = node.data == Data::HoldsData || standing.protection == Data::HoldsData;
+            let holds = protect || node.data == Data::HoldsData || standing.protection == Data::HoldsData;
             done.protection = if holds { Data::HoldsData } else { Data::Stateless };
         }
     }
@@ -117,7 +118,7 @@ pub fn failed(
     create: Option<Create>,
     now: Wall,
 ) -> Owned {
-    let is_unclear = matches!(fault, Fault::Happened | Fault::Lost);
+    let is_unclear = matches!(fault, Fault::Happened | Fault::Lost | Fault::Late);
     let mut owned = match before {
         Some(before) if !is_unclear => before.clone(),
         _ => asked.intended.clone(),

@@ -48,6 +48,10 @@ pub struct Bed {
     pub mode: Mode,
     pub approved: BTreeSet<Digest>,
     pub deployment: u64,
+    /// The release that this deployment is to bring.
+    brings: Option<ReleaseId>,
+    /// What ran once and ended, and was looked at before its end.
+    looked_at: BTreeSet<Identity>,
     pub now: Now,
     since: BTreeMap<Identity, u64>,
     pub seen: Observation,
@@ -57,9 +61,12 @@ pub struct Bed {
     pub resealed: Vec<String>,
     /// What was done, in order.
     pub log: Vec<String>,
-    /// The next cut: so many writes and calls are let through.
+    /// The next cut: so many moments are let through.
     pub cut_after: Option<u32>,
-    pub moments: u32,
+    /// Everything that a cut could leave behind, in order, if it is asked for: before and after each write and call.
+    pub cuts: Option<Vec<Bed>>,
+    /// Whether anything durable has changed since the last moment: a cut then leaves what one before did not.
+    is_changed: bool,
     /// The first two laws are not asked again: another run of the same asks them.
     pub is_trusting: bool,
 }
@@ -80,6 +87,8 @@ impl Bed {
             mode: Mode::Evaluated,
             approved: BTreeSet::new(),
             deployment: 0,
+            brings: None,
+            looked_at: BTreeSet::new(),
             now: Now { wall: Wall(1_000_000), ..Now::default() },
             since: BTreeMap::new(),
             seen: Observation::new(),
@@ -87,7 +96,8 @@ impl Bed {
             resealed: Vec::new(),
             log: Vec::new(),
             cut_after: None,
-            moments: 0,
+            cuts: None,
+            is_changed: true,
             is_trusting: false,
         }
     }
@@ -103,8 +113,19 @@ impl Bed {
     /// A deployment of a release begins.
     pub fn begin(&mut self, release: Option<ReleaseId>) {
         self.deployment += 1;
+        self.brings = release;
         self.seal = None;
-        self.record.stack.target = release;
+        let stack = &mut self.record.stack;
+        stack.target = release;
+        stack.state = match (&stack.wish, stack.state) {
+            (Wish::Gone, _) => StackState::Deleting,
+            (Wish::Run { .. }, StackState::Deleting | StackState::Deleted) => StackState::Creating,
+            (Wish::Run { .. }, StackState::Broken | StackState::Stopped) => match stack.good {
+                Some(_) => StackState::Available,
+                None => StackState::Creating,
+            },
+            (_, state) => state,
+        };
         // Another deployment is another try.
         for owned in self.record.owned.values_mut() {
             let failed = matches!(&owned.phase, Phase::Done(exit) if exit.code != 0);
@@ -122,10 +143,22 @@ impl Bed {
         release.and_then(|release| self.releases.get(&release)).cloned().unwrap_or_else(empty)
     }
 
+    /// The last good graph.
+    pub fn good(&self) -> Option<Rc<DesiredGraph>> {
+        self.record.stack.good.map(|good| self.graph(Some(good)))
+    }
+
+    /// Whether a release of this deployment failed, and the stack went back or broke.
+    pub fn has_fallen(&self) -> bool {
+        self.brings.is_some_and(|release| self.record.stack.quarantine.contains_key(&release))
+    }
+
     /// Looks at everything, and records what the look settles.
     pub fn look(&mut self) -> Result<(), Cut> {
         let desired = self.graph(self.record.stack.target);
-        let rows = self.record.owned.values().filter(|owned| !matches!(owned.phase, Phase::Done(_)));
+        let is_asked =
+            |owned: &&Owned| !matches!(owned.phase, Phase::Done(_)) || self.looked_at.contains(&owned.identity);
+        let rows = self.record.owned.values().filter(is_asked);
         let mut ask: BTreeSet<Identity> = rows.map(|owned| owned.identity.clone()).collect();
         for address in desired.nodes.keys() {
             let last = self.record.lives.get(address).copied().unwrap_or(0);
@@ -204,7 +237,12 @@ impl Bed {
 
     /// A moment at which the engine can be cut off.
     fn moment(&mut self) -> Result<(), Cut> {
-        self.moments += 1;
+        if let Some(mut cuts) = self.cuts.take() {
+            if std::mem::take(&mut self.is_changed) {
+                cuts.push(self.clone());
+            }
+            self.cuts = Some(cuts);
+        }
         match self.cut_after {
             Some(0) => Err(Cut),
             Some(left) => {
@@ -218,6 +256,7 @@ impl Bed {
     fn write(&mut self, change: impl FnOnce(&mut Record)) -> Result<(), Cut> {
         self.moment()?;
         change(&mut self.record);
+        self.is_changed = true;
         self.moment()
     }
 
@@ -226,13 +265,19 @@ impl Bed {
         self.cut_after = None;
         self.since.clear();
         self.seen.clear();
+        self.looked_at.clear();
         self.now.steady = deployd::model::Steady(0);
         self.now.wall = self.now.wall.plus(Milliseconds::seconds(1));
     }
 
     /// Runs the steps that may start now. How many did.
     pub fn round(&mut self, plan: &Plan) -> Result<usize, Cut> {
-        let next = self.with(|inputs| frontier(plan, inputs));
+        let mut next = self.with(|inputs| frontier(plan, inputs));
+        if self.look_before(plan, &next) {
+            // It is not as it was taken to be: it is planned anew.
+            return Ok(1);
+        }
+        next.retain(|id| self.is_sure(&plan.steps[id]));
         let sealed = self.seal.get_or_insert_with(|| seal(plan));
         let news: Vec<String> = unsealed(plan, sealed).iter().map(|id| id.to_string()).collect();
         sealed.extend(seal(plan));
@@ -252,6 +297,25 @@ impl Bed {
         Ok(next.len())
     }
 
+    /// What was not looked at yet is before a step changes it. Whether it is otherwise than it was taken to be.
+    fn look_before(&mut self, plan: &Plan, next: &[StepId]) -> bool {
+        let identities = next.iter().map(|id| &plan.steps[id].identity);
+        let unseen: BTreeSet<Identity> = identities.filter(|one| !self.seen.contains_key(one)).cloned().collect();
+        let mut is_otherwise = false;
+        for identity in unseen {
+            let seen = self.world.look(&identity, self.now.wall);
+            is_otherwise |= !seen.is_absent();
+            self.seen.insert(identity.clone(), seen);
+            self.looked_at.insert(identity);
+        }
+        is_otherwise
+    }
+
+    /// Whether what a step changes was seen fresh.
+    fn is_sure(&self, step: &Step) -> bool {
+        step.act == Act::Forget || self.seen.get(&step.identity).is_some_and(|seen| seen.fresh)
+    }
+
     fn intend(&mut self, step: Step) -> Result<(Step, Asked, Option<Owned>), Cut> {
         let before = self.record.owned.get(&step.identity).cloned();
         let known = Known { record: &self.record, secret_versions: &self.secrets, foreign: &self.foreign };
@@ -265,7 +329,8 @@ impl Bed {
         };
         let desired = self.graph(self.record.stack.target);
         let node = desired.nodes.get(&step.identity.address);
-        let asked = ask(&step, node, before.as_ref(), (shape, digest), &self.deployment_id(), self.now.wall);
+        let protect = self.policy.protect.contains(&step.kind);
+        let asked = ask(&step, node, before.as_ref(), protect, (shape, digest), &self.deployment_id(), self.now.wall);
         let (deployment, intended) = (self.deployment_id(), asked.intended.clone());
         self.write(|record| {
             let identity = intended.identity.clone();
@@ -287,6 +352,7 @@ impl Bed {
         self.moment()?;
         let protected = asked.intended.protection == Data::HoldsData;
         let answer = self.world.apply(step, filled, asked.done.asked, protected);
+        self.is_changed = true;
         self.moment()?;
         self.since.remove(&step.identity);
         let now = self.now.wall;
@@ -368,7 +434,7 @@ impl Bed {
     pub fn run(&mut self) -> Result<End, Cut> {
         let nodes = self.graph(self.record.stack.target).nodes.len() + self.record.owned.len();
         let rounds_max = 60 + 24 * nodes;
-        let mut idle = 0;
+        let (mut idle, mut waited) = (0, 0);
         for _ in 0..rounds_max {
             self.look()?;
             let (plan, report) = self.plan();
@@ -380,17 +446,19 @@ impl Bed {
                 continue;
             }
             if self.round(&plan)? > 0 {
-                idle = 0;
+                (idle, waited) = (0, 0);
                 continue;
             }
-            if self.world.settle() {
-                idle = 0;
-            } else {
-                idle += 1;
+            match self.world.settle() {
+                true => (idle, waited) = (0, 0),
+                false => idle += 1,
             }
             let Some(at) = report.wake_at else { return Ok(End::Waits) };
-            self.pass(Milliseconds(at.0.saturating_sub(self.now.steady.0).max(100)));
-            if idle > IDLE_MAX {
+            // Looking later than asked is always allowed: so every limit in time is met in a few looks.
+            let wait = (at.0.saturating_sub(self.now.steady.0).max(100) << idle).min(PATIENCE.0 / 2);
+            self.pass(Milliseconds(wait));
+            waited += wait;
+            if waited > PATIENCE.0 {
                 return Ok(End::Waits);
             }
         }
@@ -422,8 +490,9 @@ impl Bed {
     }
 }
 
-/// Looks in a row at which nothing moved, after which it counts as waiting: longer than any kind may settle here.
-const IDLE_MAX: u32 = 60;
+/// The time in which nothing moved, after which it counts as waiting: longer than any kind may settle here, and shorter
+/// than leave is good for.
+const PATIENCE: Milliseconds = Milliseconds::seconds(600);
 
 /// `app.1#2`.
 pub fn short(identity: &Identity) -> String {

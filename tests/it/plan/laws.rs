@@ -3,20 +3,26 @@
 //! The first two are held by every plan ([`Bed::plan`]), the seventh by the world itself ([`super::world`]).
 
 use super::bed::{Bed, End, short};
-use deployd::model::Identity;
+use super::kinds::rules_of;
+use deployd::graph::Role;
+use deployd::model::{Address, Identity, Kind, Value};
 use deployd::plan::LineCode;
 use deployd::state::{Owner, Phase, Wish};
 use std::collections::BTreeSet;
 
-/// So many cuts of one run are tried: evenly spread over all moments at which it can be cut.
-const CUTS_MAX: u32 = 24;
-
 /// What is left of a stack and its world, told without the numbers of lives: two that came to the same end say the same.
+///
+/// A release that fell leaves behind what it had brought of its own until then (parked, or kept while nothing runs), and
+/// how it has set infrastructure. How far it got when it fell is a matter of moments, so that is no part of the end: only
+/// that none of it runs is.
 fn end_of(bed: &Bed) -> Vec<String> {
+    let is_by_chance = |address: &Address, kind: &Kind| bed.has_fallen() && is_left_by_the_fallen(bed, address, kind);
+    let is_set_by_chance = |kind: &Kind| bed.has_fallen() && rules_of(kind).role == Role::Infrastructure;
     let mut told: Vec<String> = bed
         .record
         .owned
         .values()
+        .filter(|owned| !is_by_chance(&owned.identity.address, &owned.kind))
         .map(|owned| {
             let phase = match &owned.phase {
                 Phase::Done(exit) => format!("done {}", exit.code),
@@ -26,16 +32,20 @@ fn end_of(bed: &Bed) -> Vec<String> {
                 Phase::Leaving(_) => "leaving".to_owned(),
             };
             let address = owned.identity.address.short();
-            format!("row {address} {} {:?} {:?} {phase}", owned.kind, owned.fields, owned.once_for)
+            let fields = if is_set_by_chance(&owned.kind) { &Value::Null } else { &owned.fields };
+            format!("row {address} {} {fields:?} {:?} {phase}", owned.kind, owned.once_for)
         })
         .collect();
-    told.extend(
-        bed.world.things.iter().map(|(identity, thing)| format!("thing {} {}", identity.address.short(), thing.kind)),
-    );
+    let things = bed.world.things.iter().filter(|(identity, thing)| !is_by_chance(&identity.address, &thing.kind));
+    told.extend(things.map(|(identity, thing)| format!("thing {} {}", identity.address.short(), thing.kind)));
     let stack = &bed.record.stack;
     told.push(format!("{:?} {:?} {:?}", stack.state, stack.good, stack.target));
     told.sort();
     told
+}
+
+fn is_left_by_the_fallen(bed: &Bed, address: &Address, kind: &Kind) -> bool {
+    !bed.good().is_some_and(|good| good.nodes.contains_key(address)) && rules_of(kind).role != Role::Workload
 }
 
 /// Law 9: it ends in a bounded number of rounds. Law 3: done, planned again: nothing to do. Law 8: what ran was sealed
@@ -64,19 +74,21 @@ pub fn converges(mut bed: Bed, is_calm: bool) -> Vec<String> {
 
 /// Law 4: cut before and after every write and call, and run on: the same end, and nothing twice. Law 5: cut, and
 /// the wish withdrawn: nothing is left but what is named as kept; with consent, nothing.
-pub fn survives(bed: &Bed) -> Vec<String> {
+pub fn survives(bed: &Bed, cuts_max: usize) -> Vec<String> {
     let mut whole = bed.clone();
     whole.is_trusting = true;
-    let moments = whole.moments;
-    let end = whole.run().expect("it is not cut");
-    let moments = whole.moments - moments;
+    whole.cuts = Some(Vec::new());
+    whole.run().expect("it is not cut");
+    let cuts = whole.cuts.take().expect("they were asked for");
+    let end = agreed(&mut whole);
     let expected = end_of(&whole);
     let mut broken = Vec::new();
-    let stride = (moments / CUTS_MAX).max(1) as usize;
-    for cut in (0..moments).step_by(stride) {
-        let Some(begun) = cut_at(bed, cut) else { continue };
+    let stride = cuts.len().div_ceil(cuts_max).max(1);
+    for (cut, mut begun) in cuts.into_iter().enumerate().step_by(stride) {
+        begun.restart();
         let mut on = begun.clone();
-        let resumed = on.run().expect("it is not cut");
+        on.run().expect("it is not cut");
+        let resumed = agreed(&mut on);
         broken.extend(on.world.broken.drain(..).map(|law| format!("cut at {cut}: {law}")));
         if resumed != end || end_of(&on) != expected {
             broken.push(format!(
@@ -89,14 +101,14 @@ pub fn survives(bed: &Bed) -> Vec<String> {
     broken
 }
 
-fn cut_at(bed: &Bed, cut: u32) -> Option<Bed> {
-    let mut begun = bed.clone();
-    begun.is_trusting = true;
-    begun.cut_after = Some(cut);
-    begun.run().is_err().then(|| {
-        begun.restart();
-        begun
-    })
+/// What was refused holds until somebody agrees and tries again. How far it got before is a matter of moments: what was
+/// asked before a cut is asked again after it. So two ends are compared after that.
+fn agreed(bed: &mut Bed) -> End {
+    if !bed.world.faults.is_empty() {
+        bed.world.faults.clear();
+        bed.begin(bed.record.stack.target);
+    }
+    bed.run().expect("it is not cut")
 }
 
 /// Law 5 alone.
@@ -106,6 +118,7 @@ pub fn withdrawn(mut bed: Bed) -> Vec<String> {
     bed.world.unreadable.clear();
     bed.world.stale.clear();
     bed.world.slow.clear();
+    bed.world.faults.clear();
     bed.world.things.values_mut().for_each(|thing| thing.in_flight = thing.in_flight.map(|_| 0));
     bed.record.stack.conditions.clear();
     bed.policy.approve.clear();

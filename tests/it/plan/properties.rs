@@ -12,7 +12,13 @@ use proptest::test_runner::{Config, TestRunner};
 
 /// How many tales of each property are told: what a minute has room for on two slow cores.
 fn many(cases: u32) -> TestRunner {
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 4_000, ..Config::default() };
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 4_000,
+        max_shrink_time: 60_000,
+        ..Config::default()
+    };
     let seed = proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha);
     match std::env::var("PLAN_SEEDS").ok().and_then(|seeds| seeds.parse().ok()) {
         // More than a gate has time for, and others each time.
@@ -20,6 +26,9 @@ fn many(cases: u32) -> TestRunner {
         None => TestRunner::new_with_rng(config, seed),
     }
 }
+
+/// So many cuts of one tale are tried, evenly spread over all moments at which it can be cut.
+const CUTS_MAX: usize = 24;
 
 fn tell(cases: u32, laws: impl Fn(&Tale) -> Vec<String>) {
     let told = many(cases).run(&tale(), |tale| {
@@ -94,8 +103,7 @@ fn comes_to_an_end(bed: &mut Bed) -> Vec<String> {
 }
 
 fn needs_a_person(report: &Report) -> bool {
-    let is_refused = |line: &deployd::plan::Line| line.code == deployd::plan::LineCode::Backoff;
-    !report.held.is_empty() || report.waiting.iter().any(is_refused) || !report.noted.is_empty()
+    !report.held.is_empty() || !report.noted.is_empty()
 }
 
 #[test]
@@ -119,7 +127,7 @@ fn calm_deployments_keep_the_laws() {
 
 #[test]
 fn cuts_change_nothing() {
-    tell(25, |tale| laws::survives(&on_the_way(tale, false)));
+    tell(25, |tale| laws::survives(&on_the_way(tale, false), CUTS_MAX));
 }
 
 #[test]

@@ -81,6 +81,7 @@ fn reason(reason: &Reason) -> String {
         Reason::NotThere => "not there".to_owned(),
         Reason::FieldsChanged(paths) => format!("changed {}", list(paths)),
         Reason::InputsChanged(inputs) => format!("inputs changed: {}", inputs.join(", ")),
+        Reason::FixedFieldChanged(path) if path.is_root() => "another kind".to_owned(),
         Reason::FixedFieldChanged(path) => format!("fixed {path} changed"),
         Reason::SuccessorInCharge(address) => format!("successor of {}", address.short()),
         Reason::Drifted(paths) => format!("drifted {}", list(paths)),

@@ -246,16 +246,18 @@ fn meddle(bed: &mut Bed, words: &[&str]) {
         ["unstale", what] => drop(bed.world.stale.remove(*what)),
         ["slow", what] => drop(bed.world.slow.insert((*what).to_owned())),
         ["quick", what] => drop(bed.world.slow.remove(*what)),
-        [fault @ ("refuse" | "retry" | "unreachable" | "happens" | "lost"), what] => {
+        [fault @ ("refuse" | "retry" | "unreachable" | "happens" | "lost" | "late"), what] => {
             let fault = match *fault {
                 "refuse" => Fault::Refused,
                 "retry" => Fault::Retry,
                 "unreachable" => Fault::Unreachable,
                 "happens" => Fault::Happened,
+                "late" => Fault::Late,
                 _ => Fault::Lost,
             };
             bed.world.faults.entry((*what).to_owned()).or_default().push(fault);
         }
+        ["agree", what] => drop(bed.world.faults.remove(*what)),
         ["cut", after] => {
             bed.cut_after = Some(after.parse().unwrap());
             assert!(bed.run().is_err(), "it was over before it was cut");

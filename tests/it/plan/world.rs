@@ -38,6 +38,8 @@ pub enum Fault {
     Happened,
     /// Nobody knows, and it did not.
     Lost,
+    /// Nobody knows, and it happens when time passes.
+    Late,
 }
 
 /// What an order was answered.
@@ -57,6 +59,8 @@ pub struct World {
     pub stale: BTreeSet<String>,
     /// What does not settle by itself, by short name.
     pub slow: BTreeSet<String>,
+    /// Orders whose effect is still to come.
+    late: Vec<(Step, Value, Digest, bool)>,
     /// The laws that were broken.
     pub broken: Vec<String>,
     /// How often each life was made, whatever became of it.
@@ -93,13 +97,22 @@ impl World {
     /// Does an order.
     pub fn apply(&mut self, step: &Step, filled: Value, asked: Digest, protected: bool) -> Answer {
         let short = step.identity.address.short();
-        let fault = self.faults.get_mut(&short).and_then(|faults| (!faults.is_empty()).then(|| faults.remove(0)));
+        let fault = self.faults.get_mut(&short).and_then(|faults| match faults.first() {
+            // What is refused is refused again, until somebody agrees.
+            Some(Fault::Refused) => Some(Fault::Refused),
+            Some(_) => Some(faults.remove(0)),
+            None => None,
+        });
         let why = |text: &str| Why::new(WhyCode::Other, text);
         match fault {
             Some(Fault::Refused) => return Answer::Failed(Fault::Refused, why("it may not be so")),
             Some(Fault::Retry) => return Answer::Failed(Fault::Retry, why("too many requests")),
             Some(Fault::Unreachable) => return Answer::Failed(Fault::Unreachable, why("no answer")),
             Some(Fault::Lost) => return Answer::Failed(Fault::Lost, why("the connection broke")),
+            Some(Fault::Late) => {
+                self.late.push((step.clone(), filled, asked, protected));
+                return Answer::Failed(Fault::Late, why("no answer in time"));
+            }
             Some(Fault::Happened) => {
                 drop(self.act(step, filled, asked, protected));
                 return Answer::Failed(Fault::Happened, why("the connection broke"));
@@ -199,7 +212,11 @@ impl World {
 
     /// Time passes: what is on its way arrives, what is leaving goes. Whether anything did.
     pub fn settle(&mut self) -> bool {
-        let mut moved = false;
+        let late = std::mem::take(&mut self.late);
+        let mut moved = !late.is_empty();
+        for (step, filled, asked, protected) in late {
+            drop(self.act(&step, filled, asked, protected));
+        }
         let mut gone = Vec::new();
         for (identity, thing) in &mut self.things {
             if self.slow.contains(&identity.address.short()) {
