@@ -242,7 +242,7 @@ impl Activation {
     }
 
     /// Writes down for doors what was seen.
-    fn glance(&self, set_aside: Option<Why>) {
+    pub(super) fn glance(&self, set_aside: Option<Why>) {
         self.shared.glanced(
             &self.id,
             Glance {

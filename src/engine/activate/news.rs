@@ -16,6 +16,9 @@ use std::collections::BTreeMap;
 /// What passes (files that are being written, a host that does not answer) is looked at again after that long.
 const AGAIN: Milliseconds = Milliseconds(2_000);
 
+/// So often in a row before what passes is told.
+const TRIES_UNTOLD: u32 = 3;
+
 impl Activation {
     /// By what another gathering could give something else: the source's read, the catalogue, the secrets.
     pub(super) fn stamp(&self, read: u64) -> (u64, u64, u64) {
@@ -62,6 +65,7 @@ impl Activation {
     }
 
     async fn weigh_news(&mut self, source: SourceId, read: Option<Revision>) -> Result<(), Halt> {
+        self.memory.source_tries = 0;
         let head = self.rows().head.clone();
         let Some((id, revision)) = self.revision_to_compile(head.as_ref(), read.as_ref()) else { return Ok(()) };
         let moved = read.as_ref().is_some_and(|read| head.as_ref().is_none_or(|head| head.revision != read.id()));
@@ -177,6 +181,11 @@ impl Activation {
                     let at = self.now().steady.plus(AGAIN);
                     self.memory.retry_at = Some(at);
                     self.wake_at(at);
+                    self.memory.source_tries += 1;
+                    if self.memory.source_tries <= TRIES_UNTOLD {
+                        // An editor that saves several files: nothing that anybody has to know.
+                        return Ok(());
+                    }
                 }
                 let why: Why = trouble.why;
                 self.condition(StackCondition::SourceMissing, Some(why)).await

@@ -47,6 +47,8 @@ impl Activation {
         self.put_stack(&mut change, stack);
         move_to(row, state, None, self.now().wall, &mut change);
         change.depend_on_stack(&self.id);
+        // Who hears of the end asks at once how everything is.
+        self.glance(None);
         self.commit(change).await?;
         Ok(Round::Moved)
     }

@@ -205,7 +205,14 @@ impl Home {
         let kinds = std::fs::read_dir(&local).into_iter().flatten().map(|kind| kind.unwrap().path());
         let things = kinds.filter(|kind| kind.is_dir()).flat_map(|kind| std::fs::read_dir(kind).unwrap());
         let things: Vec<PathBuf> = things.map(|thing| thing.unwrap().path()).collect();
-        let is_there = |thing: &&PathBuf| thing.join("thing.json").exists() || thing.join("data").exists();
+        // Of what is gone its log stays for a while, under a record that says so.
+        let is_gone = |thing: &Path| {
+            let text = std::fs::read_to_string(thing.join("thing.json")).unwrap_or_default();
+            // What ended with its keeper is tidied up at the next look.
+            let thing = serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default();
+            !thing["gone"].is_null() || !thing["leaving"].is_null() || thing.is_null()
+        };
+        let is_there = |thing: &&PathBuf| !is_gone(thing) || thing.join("data").exists();
         let left: Vec<&PathBuf> = things.iter().filter(is_there).collect();
         assert!(left.is_empty(), "left: {left:?}");
     }
@@ -288,7 +295,7 @@ pub fn kill(pid: u32) {
 fn signal(pid: u32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     // It may have ended by itself.
-    drop(rustix::process::kill_process(pid, signal));
+    let _ = rustix::process::kill_process(pid, signal);
 }
 
 fn all_processes() -> Vec<Process> {
