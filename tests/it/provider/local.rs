@@ -237,7 +237,7 @@ async fn get(address: &str, path: &str) -> reqwest::Response {
 }
 
 #[tokio::test]
-async fn a_service_sees_what_was_declared_and_nothing_of_the_servers() {
+async fn t39_a_service_sees_what_was_declared_and_nothing_of_the_servers() {
     let stage = Local::new();
     let (_, outputs) = stage.made("suite/shop/shop.1", &server(serde_json::json!({ "LEVEL": "info" }))).await;
     let address = outputs["address"].as_text().unwrap();
@@ -267,7 +267,7 @@ async fn a_service_sees_what_was_declared_and_nothing_of_the_servers() {
 }
 
 #[tokio::test]
-async fn secrets_reach_a_service_and_no_file() {
+async fn t39_secrets_reach_a_service_and_no_file() {
     let stage = Local::new();
     let mut sample = server(serde_json::json!({}));
     let name = SecretName("API_KEY".into());
@@ -444,7 +444,7 @@ async fn a_copy_is_prepared_once_for_its_inputs() {
 }
 
 #[tokio::test]
-async fn a_prepare_that_fails_says_why() {
+async fn t41_a_prepare_that_fails_says_why() {
     let stage = Local::new();
     let content = stage.content(&[("app.txt", "one")]).await;
     let fields = serde_json::json!({ "content": content.to_string(), "prepare": { "run": [["sh", "-c", "echo no such package; exit 7"], ["true"]] } });
