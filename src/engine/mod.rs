@@ -27,7 +27,7 @@ mod sources;
 
 pub use catalogue::{
     Catalogue, CatalogueRead, CatalogueReader, CompileAsk, Compiled, ConfigFile, ConfigFiles, FileCatalogue,
-    FolderRead, ManifestFound, Manifests, WorldFacts,
+    FolderRead, ManifestFound, Manifests, Trust, WorldFacts,
 };
 pub use doors::{
     Accepted, AdoptAsk, ApplyAsk, ApproveAsk, Changed, ConsentAsk, DeploymentShown, DoorError, DownAnswer, DownAsk,

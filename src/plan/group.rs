@@ -151,7 +151,15 @@ impl<'i> Planning<'i> {
             Some(last) => self.why_successor(node, last, &pins),
         };
         let predecessor = self.predecessor(&others);
-        Member { node, pins, life: self.next_life(&node.address), make: Some(because), predecessor, others }
+        Member { node, pins, life: self.free_life(&node.address), make: Some(because), predecessor, others }
+    }
+
+    /// The next life whose name is free. What stands there for a life that no row knows (a backup was restored) runs nobody
+    /// knows what: it is passed over and left alone, and whoever lists tells of it.
+    fn free_life(&self, address: &'i Address) -> u32 {
+        let seen = |life: u32| self.i.seen.get(&address.incarnation(life));
+        let is_taken = |life: &u32| seen(*life).is_some_and(|seen| seen.present().is_some());
+        (self.next_life(address)..u32::MAX).find(|life| !is_taken(life)).unwrap_or(u32::MAX)
     }
 
     /// The newest life that something may point to: it was ready or is pointed to, and is there.

@@ -5,13 +5,15 @@ use super::planning::Planning;
 use super::types::{Act, After, Is, LineCode, Plan, Step};
 use super::wanted::Goal;
 use crate::model::{Address, Milliseconds};
-use crate::state::{Condition, Move, Presence, Why, WhyCode};
+use crate::state::{Condition, Move, Owned, Presence, Why, WhyCode};
 use std::collections::BTreeSet;
 
 /// The shortest time between two looks at something on its way.
 const LOOK_MIN: Milliseconds = Milliseconds(100);
 /// The longest.
 const LOOK_MAX: Milliseconds = Milliseconds::seconds(30);
+/// What could not be read is looked at no more often than that, however fast its kind is.
+const LOOK_UNREAD: Milliseconds = Milliseconds::seconds(2);
 /// A look takes place this often in the time that a kind usually takes.
 const LOOKS: u64 = 10;
 
@@ -124,6 +126,16 @@ fn settling(planning: &Planning<'_>, address: &Address) -> Option<String> {
     }
 }
 
+/// How long something takes: what its kind usually does, or as long as it has taken already. What is late is looked at
+/// less and less often.
+fn takes(planning: &Planning<'_>, row: &Owned) -> Milliseconds {
+    let inputs = planning.i;
+    let usually = planning.rules(&row.kind).map_or(LOOK_MAX, |rules| rules.usually);
+    let asked = row.intent().map(|intent| inputs.now.wall.since(intent.written));
+    let watched = inputs.settling.get(&row.identity).copied();
+    usually.max(asked.unwrap_or_default()).max(watched.unwrap_or_default())
+}
+
 /// When to look again: at what is on its way as often as its kind deserves, and when a wait is over.
 fn wake(planning: &mut Planning<'_>, plan: &Plan, drains: bool) {
     let inputs = planning.i;
@@ -133,14 +145,18 @@ fn wake(planning: &mut Planning<'_>, plan: &Plan, drains: bool) {
     for row in inputs.record.owned.values() {
         let is_refused = row.trouble.as_ref().is_some_and(|trouble| trouble.what_next == Move::Refused);
         let is_open = row.intent().is_some() && !is_refused;
-        let settles = inputs.seen.get(&row.identity).is_some_and(|seen| match &seen.presence {
-            Presence::Present(present) => matches!(present.condition, Condition::Settling(_) | Condition::Leaving),
-            Presence::Unknown(_) => true,
-            Presence::Absent => false,
-        });
+        let seen = inputs.seen.get(&row.identity).map(|seen| &seen.presence);
+        let settles = match seen {
+            Some(Presence::Present(present)) => {
+                matches!(present.condition, Condition::Settling(_) | Condition::Leaving)
+            }
+            Some(Presence::Unknown(_)) => true,
+            Some(Presence::Absent) | None => false,
+        };
         if is_open || settles {
-            let usually = planning.rules(&row.kind).map_or(LOOK_MAX, |rules| rules.usually);
-            within(Milliseconds((usually.0 / LOOKS).clamp(LOOK_MIN.0, LOOK_MAX.0)));
+            let is_unread = matches!(seen, Some(Presence::Unknown(_)));
+            let least = if is_unread { LOOK_UNREAD } else { LOOK_MIN };
+            within(Milliseconds((takes(planning, row).0 / LOOKS).clamp(least.0, LOOK_MAX.0)));
         }
     }
     let steps = plan.steps.values();

@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn gates_see_the_last_address_that_is_not_trusted() {
+    fn t40_gates_see_the_last_address_that_is_not_trusted() {
         let trusted: Vec<IpNet> = vec!["127.0.0.1/32".parse().unwrap(), "10.0.0.0/8".parse().unwrap()];
         let said = |list: &str| client_address(PEER, &headers(&[("x-forwarded-for", list)]), &trusted);
         let ip = |text: &str| Ok(text.parse().unwrap());

@@ -86,6 +86,7 @@ fn complete_operation(method: &HttpMethod, operation: &mut Operation) {
         has_body: operation.request_body.is_some(),
         changes: changes && !is_open,
         compares: CONDITIONAL.contains(&id.as_str()) || NAMES_PLAN.contains(&id.as_str()),
+        repeats: REPEATABLE.contains(&id.as_str()),
     };
     for status in statuses(&shape) {
         let response = RefOr::Ref(Ref::from_response_name(name_of(status)));
@@ -100,6 +101,7 @@ struct Shape {
     has_body: bool,
     changes: bool,
     compares: bool,
+    repeats: bool,
 }
 
 /// Everything that may go wrong: its status, what the document calls it, and what it means.
@@ -113,7 +115,11 @@ const PROBLEMS: &[(u16, &str, &str)] = &[
     (412, "Moved", "What was read or shown has changed since."),
     (413, "TooLarge", "The body is too large."),
     (415, "NotJson", "The body does not say that it is JSON."),
-    (422, "Mistakes", "The body is not what is asked for, or the files have mistakes."),
+    (
+        422,
+        "Mistakes",
+        "The body is not what is asked for, the files have mistakes, or the key was used for another request.",
+    ),
     (500, "Bug", "A mistake of deployd's own."),
     (503, "Unavailable", "It cannot be done now: ask again."),
     (507, "StoreFull", "There is no room in the state folder."),
@@ -133,6 +139,7 @@ fn statuses(shape: &Shape) -> Vec<u16> {
         (shape.has_body, &[408, 413, 415, 422]),
         (shape.changes, &[409, 507]),
         (shape.compares, &[412]),
+        (shape.repeats && !shape.has_body, &[422]),
     ];
     also.iter().filter(|(may, _)| *may).for_each(|(_, statuses)| all.extend_from_slice(statuses));
     all

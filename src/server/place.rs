@@ -42,7 +42,8 @@ impl Drop for Placed {
         let ours = [(PID_FILE, std::process::id().to_string()), (ADDRESS_FILE, self.address.clone())];
         for (file, text) in ours {
             let path = self.state.join(file);
-            if read(&path).is_ok_and(|found| found.as_deref().map(String::as_str) == Some(text.as_str()))
+            if read(&path, FILE_BYTES_MAX)
+                .is_ok_and(|found| found.as_deref().map(String::as_str) == Some(text.as_str()))
                 && let Err(error) = fs::remove_file(&path)
             {
                 tracing::warn!(file, %error, "a file of the server that ended stays");
@@ -56,7 +57,7 @@ impl Drop for Placed {
 /// # Errors
 /// The file is there and cannot be read.
 pub fn address(state: &Path) -> io::Result<Option<String>> {
-    Ok(read(&state.join(ADDRESS_FILE))?.map(|text| text.to_string()))
+    Ok(read(&state.join(ADDRESS_FILE), FILE_BYTES_MAX)?.map(|text| text.to_string()))
 }
 
 /// The token, if there ever was a server.
@@ -64,7 +65,7 @@ pub fn address(state: &Path) -> io::Result<Option<String>> {
 /// # Errors
 /// The file is there and cannot be read.
 pub fn token(state: &Path) -> io::Result<Option<Zeroizing<String>>> {
-    read(&state.join(TOKEN_FILE))
+    read(&state.join(TOKEN_FILE), FILE_BYTES_MAX)
 }
 
 /// The token, made at first. One that others could read may be known to them: another takes its place.
@@ -78,7 +79,7 @@ pub fn token_or_new(state: &Path) -> io::Result<Zeroizing<String>> {
         Ok(found)
             if found.is_file() && found.mode() & 0o077 == 0 && found.uid() == rustix::process::geteuid().as_raw() =>
         {
-            if let Some(token) = read(&path)?.filter(|token| !token.is_empty()) {
+            if let Some(token) = read(&path, FILE_BYTES_MAX)?.filter(|token| !token.is_empty()) {
                 return Ok(token);
             }
         }
@@ -91,19 +92,20 @@ pub fn token_or_new(state: &Path) -> io::Result<Zeroizing<String>> {
     Ok(token)
 }
 
-fn read(path: &Path) -> io::Result<Option<Zeroizing<String>>> {
+/// A file of the state folder, without the white space around it; nothing where there is none.
+pub(super) fn read(path: &Path, bytes_max: u64) -> io::Result<Option<Zeroizing<String>>> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
     let mut text = Zeroizing::new(String::new());
-    file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
+    file.take(bytes_max).read_to_string(&mut text)?;
     Ok(Some(Zeroizing::new(text.trim().to_owned())))
 }
 
 /// Writes a file for the user alone: beside its place, durably, then renamed.
-fn write(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
     let beside = path.with_extension("new");
     // What a killed server left half written.
     match fs::remove_file(&beside) {

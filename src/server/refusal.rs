@@ -240,6 +240,9 @@ impl From<DoorError> for Refusal {
         match error {
             DoorError::NotFound(why) => Refusal::because(StatusCode::NOT_FOUND, "not-found", "not found", why),
             DoorError::Refused(why) => Refusal::because(StatusCode::CONFLICT, "refused", "refused", why),
+            DoorError::KeyUsed(why) => {
+                Refusal::because(StatusCode::UNPROCESSABLE_ENTITY, "key-used", "key used for another request", why)
+            }
             DoorError::Forbidden(why) => Refusal::because(StatusCode::FORBIDDEN, "leave-missing", "leave missing", why),
             DoorError::Mistakes(found) => Refusal::mistakes(shown(&found)),
             DoorError::Stale(changed) => stale(changed),

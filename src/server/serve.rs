@@ -1,6 +1,6 @@
 //! `Server`: bound, told in the state folder, and served until it is told to end.
 
-use super::access::{Access, Grant, Hosts, Scope, SignIns, Tokens, cookie_name};
+use super::access::{Access, Grant, Hosts, Issued, Scope, SignIns, Tokens, cookie_name};
 use super::doors::Doors;
 use super::serving::Serving;
 use super::settings::{Ends, Reach, Settings};
@@ -62,11 +62,13 @@ impl Server {
     pub async fn bind(doors: Doors, settings: Settings) -> Result<Server, ServeError> {
         let of_state = |what| move |source| ServeError::State { what, source };
         let token = place::token_or_new(&settings.state).map_err(of_state("the token"))?;
+        let issued = Issued::open(&settings.state).map_err(of_state("the file of issued tokens"))?;
         let of_listen = |source| ServeError::Listen { address: settings.listen, source };
         let listener = listen::bind(&settings).await.map_err(of_listen)?;
         let bound = listener.local_addr().map_err(of_listen)?;
         let user = Principal(format!("cli:{}", settings.user));
-        let access = access(&doors, &settings, bound, Tokens::new(vec![Grant::new(&token, user, Scope::all(), None)]));
+        let tokens = Tokens::new(vec![Grant::new(&token, user, Scope::all(), None)]);
+        let access = access(&doors, &settings, bound, tokens, issued);
         let address = format!("http://{bound}");
         let serving = Arc::new(Serving {
             access: Arc::new(access),
@@ -107,7 +109,7 @@ impl Server {
     }
 }
 
-fn access(doors: &Doors, settings: &Settings, bound: SocketAddr, tokens: Tokens) -> Access {
+fn access(doors: &Doors, settings: &Settings, bound: SocketAddr, tokens: Tokens, issued: Issued) -> Access {
     let named = match &settings.reach {
         Reach::Loopback => BTreeSet::new(),
         Reach::Beyond { hosts } => hosts.clone(),
@@ -115,6 +117,7 @@ fn access(doors: &Doors, settings: &Settings, bound: SocketAddr, tokens: Tokens)
     Access {
         hosts: Hosts::new(bound, &named),
         tokens,
+        issued,
         sign_ins: SignIns::default(),
         cookie: cookie_name(bound.port()),
         scopes: document::scopes(&router::openapi()),
@@ -154,7 +157,7 @@ impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ServeError::Listen { address, .. } => write!(f, "the API cannot listen on {address}"),
-            ServeError::State { what, .. } => write!(f, "{what} cannot be written into the state folder"),
+            ServeError::State { what, .. } => write!(f, "{what} in the state folder cannot be read or written"),
         }
     }
 }

@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_state_folder_whose_instance_has_keys_is_no_first_start() {
+    fn t22_an_empty_state_folder_whose_instance_has_keys_is_no_first_start() {
         let home = tempfile::tempdir().unwrap();
         let settings = settings(home.path());
         let instance = open(&settings).unwrap().instance().to_owned();

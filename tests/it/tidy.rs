@@ -320,3 +320,32 @@ fn the_map_shows_what_is_there() {
         assert!(root().join(named.trim_end_matches('/')).exists(), "ARCHITECTURE.md names {named}, which is not there");
     }
 }
+
+/// Threats that this much of the house answers, by their numbers. Each has tests that are named after it.
+const THREATS: &[u32] = &[11, 12, 13, 19, 20, 21, 22, 26, 27, 28, 29, 32, 33, 36, 37, 38, 39, 40, 41];
+
+#[test]
+fn every_threat_has_a_test_of_its_name() {
+    let mut paths = Vec::new();
+    ["src", "tests"].iter().for_each(|folder| walk(&root().join(folder), &mut paths));
+    let mut named = std::collections::BTreeSet::new();
+    for path in paths {
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut is_test = false;
+        for line in text.lines().map(str::trim) {
+            let function = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn t");
+            let number = function.and_then(|name| name.split_once('_')?.0.parse::<u32>().ok());
+            named.extend(number.filter(|_| is_test));
+            // Between a test's attribute and its name there may be others, and comments.
+            is_test = line.starts_with("#[test]")
+                || line.starts_with("#[tokio::test")
+                || (is_test && (line.starts_with("#[") || line.starts_with("//")));
+        }
+    }
+    let without: Vec<String> = THREATS
+        .iter()
+        .filter(|number| !named.contains(number))
+        .map(|number| format!("T{number} has no test"))
+        .collect();
+    report(&without);
+}

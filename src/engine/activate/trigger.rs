@@ -82,16 +82,20 @@ impl Activation {
         }
     }
 
-    /// The revision of a resource without a service: nothing for what comes from files.
+    /// The revision of a resource without a service: nothing for what comes from files. What comes from where the world
+    /// trusts nobody is refused here, also if its trust was withdrawn after the deployment was accepted.
     pub(super) async fn pseudo_source(
         &mut self,
         source: &SourceId,
     ) -> Result<Option<Result<Revision, NoRelease>>, Halt> {
+        let (_, catalogue) = self.shared.catalogue();
+        let facts = catalogue.worlds().get(&self.id.world).cloned();
+        if let Some(why) = facts.as_ref().and_then(|facts| facts.trust.refusal(&facts.name, source)) {
+            return Ok(Some(Err(Trouble { why, passes: false }.into())));
+        }
         let spec = if source.0 == "rest" {
             self.rows().resource.as_ref().map(|spec| (spec.slug.clone(), spec.with.clone()))
         } else if source.0.starts_with("world:") {
-            let (_, catalogue) = self.shared.catalogue();
-            let facts = catalogue.worlds().get(&self.id.world).cloned();
             facts.and_then(|facts| facts.resources.get(&self.id.stack).cloned())
         } else {
             return Ok(None);

@@ -10,10 +10,12 @@ mod manifests;
 mod memo;
 mod of_files;
 mod read;
+mod trust;
 
 pub use files::{ConfigFile, ConfigFiles, FolderRead};
 pub use of_files::FileCatalogue;
 pub use read::{CatalogueRead, CatalogueReader};
+pub use trust::Trust;
 
 use crate::contract::FilePath;
 use crate::diagnostic::Diagnostics;
@@ -85,6 +87,8 @@ pub struct WorldFacts {
     pub capabilities: BTreeMap<Capability, Value>,
     /// What its people decided.
     pub policy: Policy,
+    /// Whose files it runs.
+    pub trust: Trust,
     /// Resources of its own, by name: slug and parameters.
     pub resources: BTreeMap<Name, (Name, Value)>,
     /// Digest of all that was said of it.

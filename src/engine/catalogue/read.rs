@@ -1,17 +1,17 @@
 //! `CatalogueReader`: from files to a catalogue, again and again: what did not change is not read again, and where what
 //! is there now is broken, the last good one stands.
 
-use super::WorldFacts;
 use super::files::{ConfigFiles, FolderRead, Known, sort};
 use super::manifests::Parsed;
 use super::of_files::{FileCatalogue, WorldEntry};
+use super::{Trust, WorldFacts};
 use crate::diagnostic::{Diagnostics, Owner, Sources};
 use crate::document::{self, Budget, as_written};
 use crate::graph::KindSet;
 use crate::model::{Digest, Name, Value};
 use crate::repository::{self, Library, Repositories, Repository, RepositoryFile};
 use crate::resolve::Offers;
-use crate::world::{self, World};
+use crate::world::{self, World, WorldCapability};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -199,6 +199,15 @@ fn read_world(known: &Known) -> ReadWorld {
     ReadWorld { world: world.map(Arc::new), written: Digest::of_json("world", &written), found }
 }
 
+/// A world that really runs processes on this machine trusts whom it names; what only plays one runs nothing.
+fn trust(world: &World) -> Trust {
+    let runs_here = |one: &WorldCapability| one.capability.value.as_str() == "deploy:local" && one.played_by.is_none();
+    match world.capabilities.iter().any(runs_here) {
+        true => Trust::Named(world.trust.iter().map(|project| project.value.clone()).collect()),
+        false => Trust::Everybody,
+    }
+}
+
 fn facts(world: &World, digest: Digest) -> WorldFacts {
     let capabilities = world.capabilities.iter();
     let resources = world.resources.iter();
@@ -208,6 +217,7 @@ fn facts(world: &World, digest: Digest) -> WorldFacts {
             .map(|capability| (capability.capability.value.clone(), capability.settings.clone()))
             .collect(),
         policy: world.policy(),
+        trust: trust(world),
         resources: resources
             .map(|(name, resource)| (name.clone(), (resource.slug.value.clone(), as_written(&resource.with))))
             .collect(),

@@ -42,6 +42,12 @@ impl Engine {
         })
     }
 
+    /// Refuses what a world does not run: what comes from where it trusts nobody.
+    pub(super) fn check_trust(&self, world: &Name, source: &SourceId) -> Result<(), DoorError> {
+        let facts = self.facts(world)?;
+        facts.trust.refusal(world, source).map_or(Ok(()), |why| Err(DoorError::Forbidden(why)))
+    }
+
     /// What a source holds now, whole.
     pub(super) async fn hold(&self, source: &SourceId) -> Result<Held, DoorError> {
         let mut reads = 0;
@@ -179,6 +185,7 @@ impl Engine {
             };
             return self.compile_slug(stack, slug, with).await;
         }
+        self.check_trust(&stack.world, source)?;
         let held = self.hold(source).await?;
         let service = BTreeSet::from([stack.stack.clone()]);
         if let (false, true) = (held.manifests.found.contains_key(&stack.stack), held.manifests.mistakes.has_errors()) {

@@ -176,8 +176,9 @@ fn awaiting<'r>(rows: &'r StackRows, ask: &ApproveAsk) -> Result<&'r DeploymentR
         return Err(DoorError::Refused(Why::new(WhyCode::Refused, text)));
     }
     let asked_by_itself = deployment.principal.0 == BY_ITSELF;
-    let wished = rows.stack().is_some_and(|stack| asked_by_itself && stack.principal == ask.principal);
-    if deployment.principal == ask.principal || wished {
+    let is_theirs = |principal: &Principal| person(principal) == person(&ask.principal);
+    let wished = rows.stack().is_some_and(|stack| asked_by_itself && is_theirs(&stack.principal));
+    if is_theirs(&deployment.principal) || wished {
         let why = Why::new(WhyCode::Refused, format!("{} asked for {id}: nobody approves their own", ask.principal));
         return Err(DoorError::Forbidden(why.way_out("ask somebody else who may approve")));
     }
@@ -196,7 +197,7 @@ fn refuse_own(rows: &StackRows, policy: &Policy, need: &NeedsConsent, by: &Princ
     let names = policy.approve.iter().any(|rule| {
         rule.actions.contains(&action) && (rule.kinds.is_empty() || kind.is_none_or(|kind| rule.kinds.contains(kind)))
     });
-    if names && record.stack.principal == *by {
+    if names && person(&record.stack.principal) == person(by) {
         let text = format!("{by} asked for it, and {} is approved by somebody else in this world", verb(need.act));
         return Err(DoorError::Forbidden(
             Why::new(WhyCode::Refused, text).way_out("ask somebody else who may approve"),
@@ -237,6 +238,11 @@ pub(super) fn put_consent(
     let consent = Consent { identity, act, step, plan, principal: principal.clone(), expires, used: None };
     change.push(Op::Consent(id.clone(), Box::new(consent)));
     id
+}
+
+/// The person behind a principal, by whichever door they came in: `cli:ann` and `browser:ann` are one.
+fn person(principal: &Principal) -> &str {
+    principal.0.split_once(':').map_or(principal.0.as_str(), |(_, who)| who)
 }
 
 fn verb(act: ConsentAct) -> &'static str {

@@ -13,6 +13,8 @@ pub enum DoorError {
     NotFound(Why),
     /// What was asked contradicts itself or a rule: a second owner, a queue that is full. (409; exit 2)
     Refused(Why),
+    /// An Idempotency-Key was used for another request. (422; exit 2)
+    KeyUsed(Why),
     /// A consent, an approval or a permission is missing; it says what would give it. (403; exit 4)
     Forbidden(Why),
     /// The files have mistakes. (422; exit 3)
@@ -45,6 +47,7 @@ impl fmt::Display for DoorError {
         match self {
             DoorError::NotFound(why)
             | DoorError::Refused(why)
+            | DoorError::KeyUsed(why)
             | DoorError::Forbidden(why)
             | DoorError::Moved(why)
             | DoorError::Source(why)

@@ -71,6 +71,7 @@ impl Engine {
         services: &BTreeSet<Name>,
         mode: Mode,
     ) -> Result<Vec<Made>, DoorError> {
+        self.check_trust(world, source)?;
         let held = self.hold(source).await?;
         let services = self.chosen(world, source, &held, services)?;
         let mut made = Vec::new();

@@ -19,7 +19,7 @@ impl Engine {
     /// # Errors
     /// [`DoorError`].
     pub async fn run_source(&self, ask: RunAsk) -> Result<Vec<Accepted>, DoorError> {
-        self.facts(&ask.world)?;
+        self.check_trust(&ask.world, &ask.source)?;
         let asked = ("run", &ask.source, &ask.services, ask.from, ask.mode);
         let once = Once::of(&ask.world, &ask.principal, ask.once.as_deref(), &asked);
         if let Some(answer) = self.answered(&ask.world, once.as_ref()).await? {
@@ -103,6 +103,7 @@ impl Engine {
         let rows = self.known(&ask.stack).await?;
         refuse_gone(&rows, "deployd up runs it again")?;
         let source = self.source_of(&rows).await?.ok_or_else(|| no_source(&ask.stack))?;
+        self.check_trust(&ask.stack.world, &source)?;
         if let Some(named) = ask.plan {
             let made = self.plan_of_stack(&ask.stack, ask.mode).await?;
             if made.planned.plan.digest != named {

@@ -237,7 +237,7 @@ impl Engine {
                 Ok(found) if is_it && found.asked == once.asked => return Ok(Before::Answered(found.answer)),
                 Ok(_) if is_it => {
                     let why = Why::new(WhyCode::Refused, "this Idempotency-Key was used for another request");
-                    return Err(DoorError::Refused(why.way_out("take a new key for a new request")));
+                    return Err(DoorError::KeyUsed(why.way_out("take a new key for a new request")));
                 }
                 Ok(found) if now.since(found.at) > ONCE_KEPT && over.len() < ONCE_SWEPT => {
                     over.push((row.key, Expected::Version(row.version)));

@@ -3,6 +3,7 @@
 
 use super::cookie;
 use super::host::{Hosts, Told};
+use super::issued::Issued;
 use super::scope::{Caller, Scope};
 use super::sign_in::SignIns;
 use super::token::Tokens;
@@ -21,8 +22,10 @@ use std::sync::Arc;
 pub struct Access {
     /// The names under which we are spoken to.
     pub hosts: Hosts,
-    /// Who has a token.
+    /// The tokens of the user who runs the server.
     pub tokens: Tokens,
+    /// Those that were issued to others.
+    pub issued: Issued,
     /// Which browsers are signed in.
     pub sign_ins: SignIns,
     /// The name of their cookie.
@@ -89,7 +92,8 @@ impl Access {
         let now = self.clock.now().wall;
         if let Some(given) = head.headers.get(header::AUTHORIZATION) {
             let token = given.to_str().ok().and_then(bearer).ok_or_else(Refusal::bad_token)?;
-            return self.tokens.caller(token, now).ok_or_else(Refusal::bad_token);
+            let caller = self.tokens.caller(token, now).or_else(|| self.issued.caller(token, now));
+            return caller.ok_or_else(Refusal::bad_token);
         }
         let session = cookie::read(&head.headers, &self.cookie).ok_or_else(Refusal::no_token)?;
         let csrf = head.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());

@@ -6,6 +6,7 @@
 mod cookie;
 mod guard;
 mod host;
+mod issued;
 mod scope;
 mod sign_in;
 mod token;
@@ -13,6 +14,7 @@ mod token;
 pub use cookie::{name as cookie_name, set as set_cookie};
 pub use guard::{Access, Scopes, guard};
 pub use host::Hosts;
+pub use issued::{DAYS, DAYS_MAX, Issued, KEPT_MAX, NotIssued, Token};
 pub use scope::{Caller, Scope};
 pub use sign_in::{SESSION_SECONDS, SignIns};
 pub use token::{Grant, Tokens, new_token};

@@ -1,11 +1,13 @@
 //! `Scope`: what a caller may do. Each operation names one in the OpenAPI document, and the guard reads it there.
 
 use crate::state::Principal;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 
 /// What a caller may do.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// To look.
     Read,
@@ -13,7 +15,7 @@ pub enum Scope {
     Deploy,
     /// To approve plans and to give consent.
     Approve,
-    /// To set secrets, adopt, and take backups.
+    /// To set secrets, adopt, take backups and issue tokens.
     Admin,
 }
 

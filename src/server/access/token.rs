@@ -40,11 +40,16 @@ pub fn new_token() -> std::io::Result<Zeroizing<String>> {
     Ok(token)
 }
 
+/// What a token is known by.
+pub(super) fn digest_of(token: &str) -> blake3::Hash {
+    blake3::hash(token.as_bytes())
+}
+
 impl Grant {
     /// What a token gives: to whom, for what, and until when.
     #[must_use]
     pub fn new(token: &str, principal: Principal, scopes: BTreeSet<Scope>, expires: Option<Wall>) -> Grant {
-        Grant { digest: blake3::hash(token.as_bytes()), principal, scopes, expires }
+        Grant { digest: digest_of(token), principal, scopes, expires }
     }
 }
 
@@ -58,7 +63,7 @@ impl Tokens {
     /// Who has that token, if anybody and if it has not expired. Takes the same time whatever it is: all are compared.
     #[must_use]
     pub fn caller(&self, token: &str, now: Wall) -> Option<Caller> {
-        let digest = blake3::hash(token.as_bytes());
+        let digest = digest_of(token);
         let mut found = None;
         for grant in &self.0 {
             let same = bool::from(grant.digest.as_bytes().ct_eq(digest.as_bytes()));

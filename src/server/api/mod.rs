@@ -15,5 +15,6 @@ pub mod question;
 pub mod schema;
 pub mod secret;
 pub mod stack;
+pub mod token;
 pub mod words;
 pub mod world;

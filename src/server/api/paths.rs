@@ -8,6 +8,10 @@ pub const READY: &str = "/readyz";
 pub const OPENAPI: &str = "/openapi.json";
 /// What this server is; signed in or not tells.
 pub const SERVER: &str = "/v1/server";
+/// Tokens for others than the user who runs the server.
+pub const TOKENS: &str = "/v1/tokens";
+/// One of them.
+pub const TOKEN: &str = "/v1/tokens/{token}";
 /// Makes a link that signs a browser in once.
 pub const SIGN_IN_LINKS: &str = "/v1/sign-in-links";
 /// Stays open for as long as somebody needs the server.

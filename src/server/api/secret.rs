@@ -1,7 +1,8 @@
 //! Secrets of a world: set, listed and removed, never read back.
 
 use super::words::Moment;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -16,8 +17,8 @@ pub struct SetSecret {
 }
 
 /// A secret's text on its way in. Wiped when dropped.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
+#[derive(Clone, Serialize)]
+#[serde(into = "String")]
 pub struct SecretValue(Zeroizing<String>);
 
 /// What came of setting a secret.
@@ -71,9 +72,49 @@ impl SecretValue {
     }
 }
 
-impl From<String> for SecretValue {
-    fn from(text: String) -> SecretValue {
-        SecretValue::new(text)
+impl<'de> Deserialize<'de> for SecretValue {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<SecretValue, D::Error> {
+        reader.deserialize_any(Text)
+    }
+}
+
+/// Takes a text and nothing else. A reader's own words for what is no text would tell it back, and it may be the secret.
+struct Text;
+
+const NO_TEXT: &str = "a secret is a text, in quotes";
+
+impl<'de> Visitor<'de> for Text {
+    type Value = SecretValue;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+    fn visit_str<E>(self, text: &str) -> Result<SecretValue, E> {
+        Ok(SecretValue::new(text.to_owned()))
+    }
+    fn visit_string<E>(self, text: String) -> Result<SecretValue, E> {
+        Ok(SecretValue::new(text))
+    }
+    fn visit_bool<E: Error>(self, _: bool) -> Result<SecretValue, E> {
+        Err(E::custom(NO_TEXT))
+    }
+    fn visit_i64<E: Error>(self, _: i64) -> Result<SecretValue, E> {
+        Err(E::custom(NO_TEXT))
+    }
+    fn visit_u64<E: Error>(self, _: u64) -> Result<SecretValue, E> {
+        Err(E::custom(NO_TEXT))
+    }
+    fn visit_f64<E: Error>(self, _: f64) -> Result<SecretValue, E> {
+        Err(E::custom(NO_TEXT))
+    }
+    fn visit_unit<E: Error>(self) -> Result<SecretValue, E> {
+        Err(E::custom(NO_TEXT))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<SecretValue, A::Error> {
+        Err(A::Error::custom(NO_TEXT))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<SecretValue, A::Error> {
+        Err(A::Error::custom(NO_TEXT))
     }
 }
 

@@ -17,6 +17,7 @@ mod resources;
 mod secrets;
 mod server;
 mod stacks;
+mod tokens;
 mod wishes;
 mod worlds;
 
@@ -40,6 +41,8 @@ pub fn routes() -> OpenApiRouter<Arc<Serving>> {
         .routes(routes!(server::sign_in_link))
         .routes(routes!(server::session))
         .routes(routes!(server::backup))
+        .routes(routes!(tokens::list, tokens::issue))
+        .routes(routes!(tokens::revoke))
         .routes(routes!(events::events))
         .routes(routes!(worlds::list))
         .routes(routes!(worlds::get))

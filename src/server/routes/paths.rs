@@ -117,6 +117,15 @@ pub struct OfRepository {
     pub repository: Name,
 }
 
+/// A token that was issued.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct OfToken {
+    /// The token's name.
+    #[param(value_type = schema::Name)]
+    pub token: Name,
+}
+
 impl OfStack {
     /// The stack.
     pub fn id(self) -> StackId {

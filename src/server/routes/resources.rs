@@ -17,7 +17,7 @@ use crate::server::api::stack::WorldResource;
 use crate::server::extract::{Asked, Conditions, Named, Once, Sent};
 use crate::server::refusal::{Answer, Refusal};
 use crate::server::{conditional, show};
-use crate::state::From;
+use crate::state::{From, StackState, Wish};
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
@@ -69,6 +69,11 @@ pub async fn create(
 pub async fn get(State(serving): Shared, Named(of): Named<OfResource>) -> Answer<Response> {
     let stack = of.stack();
     let shown = serving.engine().stack(&stack).await?;
+    if shown.stack.as_ref().is_some_and(|row| row.state == StackState::Deleted && row.wish == Wish::Gone) {
+        let way_out = paths::fill(paths::DEPLOYMENTS, &[stack.world.as_str(), stack.stack.as_str()]);
+        return Err(Refusal::not_found(format!("{stack} was deleted"))
+            .did_you_mean(Some(format!("its history is at {way_out}"))));
+    }
     if !is_resource(&shown) {
         let way_out = format!("it is at {}", paths::fill(paths::STACK, &[stack.world.as_str(), stack.stack.as_str()]));
         let detail = format!("{stack} is a service, and no resource without one");

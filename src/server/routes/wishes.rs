@@ -25,9 +25,12 @@ pub(super) const BECAUSE: &str = "asked for";
 /// 202 with where to look.
 pub(super) fn accepted(accepted: crate::engine::Accepted) -> Response {
     let shown = show::accepted(accepted);
-    let location =
-        paths::fill(paths::DEPLOYMENT, &[shown.world.as_str(), shown.stack.as_str(), &shown.number.to_string()]);
-    (StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(shown)).into_response()
+    (StatusCode::ACCEPTED, [(header::LOCATION, location(&shown))], Json(shown)).into_response()
+}
+
+/// Where a deployment is looked at.
+fn location(shown: &Accepted) -> String {
+    paths::fill(paths::DEPLOYMENT, &[shown.world.as_str(), shown.stack.as_str(), &shown.number.to_string()])
 }
 
 /// Why, as history shows it.
@@ -108,8 +111,9 @@ pub(super) async fn take_down(serving: &Serving, ask: DownAsk) -> Answer<Respons
         DownAnswer::HoldsData(held) => Err(Refusal::holds_data(held)),
         DownAnswer::Nothing => Ok(Json(Down { accepted: None }).into_response()),
         DownAnswer::Accepted(accepted) => {
-            let down = Down { accepted: Some(show::accepted(accepted)) };
-            Ok((StatusCode::ACCEPTED, Json(down)).into_response())
+            let shown = show::accepted(accepted);
+            let location = [(header::LOCATION, location(&shown))];
+            Ok((StatusCode::ACCEPTED, location, Json(Down { accepted: Some(shown) })).into_response())
         }
     }
 }

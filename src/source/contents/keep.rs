@@ -169,12 +169,11 @@ impl Drop for Keeping {
     }
 }
 
+/// A content may be without files: a service whose folder holds its manifest alone. That an empty source is a missing one
+/// is the source's word, before it comes to this.
 fn check(snapshot: &Snapshot) -> Result<(), ContentFailure> {
     if let Whole::Torn(why) = &snapshot.whole {
         return Err(ContentFailure::Torn(why.clone()));
-    }
-    if snapshot.files.is_empty() {
-        return Err(ContentFailure::Refused("a content without files: an empty source is a missing one".to_owned()));
     }
     check_links(&snapshot.files).map_err(|failure| ContentFailure::Refused(failure.to_string()))?;
     kept::check_can_be_made(&snapshot.files)

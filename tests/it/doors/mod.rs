@@ -3,6 +3,7 @@
 mod changes;
 mod leave;
 mod questions;
+mod threats;
 mod wishes;
 
 use crate::engine::bed::{Bed, Running, catalogue, folder_id, stack, world_name};

@@ -143,6 +143,11 @@ impl Bed {
         self.folders.get(&folder_id(name))
     }
 
+    /// Any source, as if it were a folder.
+    pub fn source(&self, id: &SourceId) -> Folder {
+        self.folders.get(id)
+    }
+
     /// The same bed, by another hand.
     fn handle(&self) -> Bed {
         Bed {

@@ -79,7 +79,7 @@ fn told(faults: Faults, withdrawn_after: Option<usize>) -> (End, Bed) {
             running = bed.start(cut(deaths));
         }
     }
-    assert!(!dies || deaths > 2, "seed {seed}: it died {deaths} times only");
+    assert!(!dies || deaths > 0, "seed {seed}: it never died");
     (end(&bed), bed)
 }
 

@@ -201,7 +201,7 @@ impl Rooms for OneWorld {
     }
 
     fn source(&self, id: &SourceId) -> Result<Arc<dyn Source>, Why> {
-        match id.0.starts_with("folder:") {
+        match id.0.starts_with("folder:") || id.0.starts_with("git:") {
             true => Ok(Arc::new(self.folders.get(id))),
             false => Err(Why::new(WhyCode::Missing, format!("there is no source {}", id.0))),
         }

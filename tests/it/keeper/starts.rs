@@ -107,7 +107,7 @@ fn the_environment_touches_no_disk() {
 }
 
 #[test]
-fn nothing_is_inherited() {
+fn t39_nothing_is_inherited() {
     // As a careless library or a script's `exec 7>file` would leave it: open for every child.
     let leak = tempfile::NamedTempFile::new().unwrap();
     rustix::io::fcntl_setfd(leak.as_fd(), rustix::io::FdFlags::empty()).unwrap();

@@ -72,7 +72,7 @@ fn the_canary_would_be_heard() {
 }
 
 #[tokio::test]
-async fn the_canary_is_in_no_row_event_or_message() {
+async fn t26_the_canary_is_in_no_row_event_or_message() {
     let store = Arc::new(MemoryStore::new("abc"));
     let given = Given::over(Arc::clone(&store) as Arc<dyn Store>);
     let printed = live(&given).await;
@@ -99,7 +99,7 @@ async fn the_canary_is_in_no_row_event_or_message() {
 }
 
 #[tokio::test]
-async fn the_canary_is_in_no_file_of_the_store_or_of_the_keys() {
+async fn t26_the_canary_is_in_no_file_of_the_store_or_of_the_keys() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("store");
     let genesis = Genesis {
@@ -137,7 +137,7 @@ fn listen(folder: &Path) -> usize {
 
 /// Both halves of one value that lies in two rows are as secret as the whole.
 #[tokio::test]
-async fn no_long_piece_of_a_value_is_in_a_row() {
+async fn t26_no_long_piece_of_a_value_is_in_a_row() {
     let given = Given::new();
     let long: String = (0..600).map(|number| format!("piece{number:05}")).collect();
     given.set(&laptop(), "LONG", &long).await.unwrap();

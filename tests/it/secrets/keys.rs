@@ -100,7 +100,7 @@ fn keys_are_not_made_twice() {
 }
 
 #[test]
-fn a_lost_state_folder_is_no_first_start() {
+fn t22_a_lost_state_folder_is_no_first_start() {
     let given = Given::new();
     let (root, state) = (given.home.path().join("keys"), given.home.path().join("state"));
     assert_eq!(before(&root, &state).unwrap(), Before::Unfinished("abc".to_owned()), "a start that was cut goes on");

@@ -28,7 +28,7 @@ async fn others_are_good(given: &Given) {
 }
 
 #[tokio::test]
-async fn a_changed_bit_anywhere_in_a_value_is_found_out() {
+async fn t27_a_changed_bit_anywhere_in_a_value_is_found_out() {
     let given = given().await;
     let row = given.row(SECOND).await;
     let good = row_bytes(&row);
@@ -50,7 +50,7 @@ async fn a_changed_bit_anywhere_in_a_value_is_found_out() {
 }
 
 #[tokio::test]
-async fn a_changed_head_is_found_out() {
+async fn t27_a_changed_head_is_found_out() {
     let given = given().await;
     let row = given.row(HEAD).await;
     let good = String::from_utf8(row_bytes(&row)).unwrap();
@@ -73,7 +73,7 @@ async fn a_changed_head_is_found_out() {
 }
 
 #[tokio::test]
-async fn swapped_rows_are_found_out() {
+async fn t27_swapped_rows_are_found_out() {
     for (one, other) in [(FIRST, SECOND), (SECOND, OTHER)] {
         let given = given().await;
         let (one, other) = (given.row(one).await, given.row(other).await);
@@ -88,7 +88,7 @@ async fn swapped_rows_are_found_out() {
 }
 
 #[tokio::test]
-async fn rows_of_another_world_are_found_out() {
+async fn t27_rows_of_another_world_are_found_out() {
     let given = given().await;
     let prod = Name::fixed("prod");
     for row in given.rows().await.into_iter().filter(|row| row.key.as_str().contains("API_KEY")) {
@@ -100,7 +100,7 @@ async fn rows_of_another_world_are_found_out() {
 }
 
 #[tokio::test]
-async fn rows_that_are_put_back_are_found_out() {
+async fn t27_rows_that_are_put_back_are_found_out() {
     let given = Given::new();
     given.set(&laptop(), "API_KEY", "the first value").await.unwrap();
     let (head, first) = (given.row(HEAD).await, given.row(FIRST).await);
@@ -125,7 +125,7 @@ async fn rows_that_are_put_back_are_found_out() {
 }
 
 #[tokio::test]
-async fn parts_of_a_long_value_cannot_be_shuffled_or_cut() {
+async fn t27_parts_of_a_long_value_cannot_be_shuffled_or_cut() {
     let given = Given::new();
     let long = format!("{}{}", "a".repeat(2900), "b".repeat(2900));
     given.set(&laptop(), "LONG", &long).await.unwrap();
@@ -139,7 +139,7 @@ async fn parts_of_a_long_value_cannot_be_shuffled_or_cut() {
 }
 
 #[tokio::test]
-async fn another_instance_with_its_own_keys_opens_nothing() {
+async fn t27_another_instance_with_its_own_keys_opens_nothing() {
     let given = given().await;
     let home = tempfile::tempdir().unwrap();
     let place = KeyPlace::Folder(home.path().join("keys"));

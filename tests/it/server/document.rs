@@ -167,7 +167,11 @@ fn filled(path: &str) -> String {
     let filled = path.replace("{world}", "sim").replace("{stack}", "nobody").replace("{number}", "1");
     let digest = "0".repeat(64);
     let filled = filled.replace("{plan}", &digest).replace("{release}", &digest).replace("{secret}", "NOT_THERE");
-    filled.replace("{slug}", "postgres").replace("{resource}", "nothing").replace("{repository}", "builtin")
+    filled
+        .replace("{slug}", "postgres")
+        .replace("{resource}", "nothing")
+        .replace("{repository}", "builtin")
+        .replace("{token}", "nobody")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -175,6 +175,31 @@ impl House {
         }
     }
 
+    /// Whether a deployment has come to its end, well or not.
+    pub fn is_over(deployment: &Answer) -> bool {
+        let over = ["DONE", "FAILED", "ROLLED_BACK", "SUPERSEDED", "CANCELLED"];
+        deployment.body["state"].as_str().is_some_and(|state| over.contains(&state))
+    }
+
+    /// What was accepted has come to its end, and well.
+    pub async fn done(&self, accepted: &Answer) {
+        assert_eq!(accepted.status, 202, "{accepted:#?}");
+        let over = self.until(accepted.header("location"), House::is_over).await;
+        assert_eq!(over.body["state"], "DONE", "{over:#?}");
+    }
+
+    /// Runs what a folder holds in the world `sim`, until it is up.
+    pub async fn up(&self, folder: &str) {
+        let accepted = self.post("/v1/worlds/sim/runs", &serde_json::json!({ "folder": folder })).await;
+        assert_eq!(accepted.status, 202, "{accepted:#?}");
+        for one in accepted.body["accepted"].as_array().unwrap() {
+            let (stack, number) = (one["stack"].as_str().unwrap(), &one["number"]);
+            let at = format!("/v1/worlds/sim/stacks/{stack}/deployments/{number}");
+            let over = self.until(&at, House::is_over).await;
+            assert_eq!(over.body["state"], "DONE", "{over:#?}");
+        }
+    }
+
     /// The server is told to end, and has ended when this returns.
     pub async fn close(&mut self) {
         self.ending.cancel();

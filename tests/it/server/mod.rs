@@ -2,9 +2,13 @@
 
 mod access;
 mod bodies;
+mod canary;
 mod document;
 mod house;
+mod leave;
 mod life;
 mod questions;
 mod raw;
+mod resources;
+mod stacks;
 mod streams;

@@ -102,7 +102,7 @@ fn a_default_can_be_taken_back_in_and_history_cannot() {
 }
 
 #[test]
-fn links_stay_inside_or_are_refused() {
+fn t13_links_stay_inside_or_are_refused() {
     let tree = Tree::new(&[("app.py", ""), ("lib/x.py", "")]);
     tree.link("run", "app.py");
     tree.link("lib/up", "../app.py");
@@ -166,7 +166,7 @@ fn a_pipe_as_ignore_file_is_never_waited_for() {
 }
 
 #[test]
-fn names_that_are_one_file_elsewhere_are_refused() {
+fn t13_names_that_are_one_file_elsewhere_are_refused() {
     for (one, other) in [("README", "readme"), ("Lib/a", "lib/b"), ("Ärger", "ärger")] {
         let tree = Tree::new(&[(one, ""), (other, "")]);
         assert!(tree.refused().contains("only in upper and lower case"), "{}", tree.refused());

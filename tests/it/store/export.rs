@@ -62,7 +62,7 @@ async fn the_same_contents_give_the_same_bytes() {
 const GOLDEN: &str = "3ac5414a117d33d105e8c3f59fc1927b08f0d4173ff10ffe616484253212424a";
 
 #[tokio::test]
-async fn every_damaged_missing_or_swapped_line_is_found() {
+async fn t27_every_damaged_missing_or_swapped_line_is_found() {
     let memory = MemoryStore::new("test");
     fill(&memory).await;
     let (whole, _) = bytes(&memory.dump());

@@ -99,7 +99,7 @@ fn a_second_process_is_told_who_has_the_state() {
 }
 
 #[test]
-fn a_lost_folder_is_no_first_start() {
+fn t22_a_lost_folder_is_no_first_start() {
     let (parent, folder) = place();
     assert!(matches!(refused(&folder, Start::Existing), OpenError::Missing(_)));
     drop(create(&folder));
@@ -119,7 +119,7 @@ fn a_lost_folder_is_no_first_start() {
 }
 
 #[test]
-fn a_foreign_folder_is_refused() {
+fn t22_a_foreign_folder_is_refused() {
     let (parent, folder) = place();
     let (_other_parent, other_folder) = place();
     drop(create(&folder));
@@ -141,7 +141,7 @@ fn a_foreign_folder_is_refused() {
 }
 
 #[test]
-fn a_newer_format_is_refused_untouched() {
+fn t22_a_newer_format_is_refused_untouched() {
     let (_parent, folder) = place();
     drop(create(&folder));
     let path = folder.join("genesis");

@@ -28,7 +28,7 @@ async fn a_copy_is_prepared_once_for_its_inputs() {
 }
 
 #[tokio::test]
-async fn a_prepare_that_fails_says_why() {
+async fn t41_a_prepare_that_fails_says_why() {
     let stage = Local::new();
     let content = stage.content(&[("app.txt", "one")]).await;
     let fields = serde_json::json!({ "content": content.to_string(), "prepare": { "run": [["sh", "-c", "echo no such package; exit 7"], ["true"]] } });

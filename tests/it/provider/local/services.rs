@@ -7,7 +7,7 @@ async fn get(address: &str, path: &str) -> reqwest::Response {
 }
 
 #[tokio::test]
-async fn a_service_sees_what_was_declared_and_nothing_of_the_servers() {
+async fn t39_a_service_sees_what_was_declared_and_nothing_of_the_servers() {
     let stage = Local::new();
     let (_, outputs) = stage.made("suite/shop/shop.1", &server(serde_json::json!({ "LEVEL": "info" }))).await;
     let address = outputs["address"].as_text().unwrap();
@@ -37,7 +37,7 @@ async fn a_service_sees_what_was_declared_and_nothing_of_the_servers() {
 }
 
 #[tokio::test]
-async fn secrets_reach_a_service_and_no_file() {
+async fn t39_secrets_reach_a_service_and_no_file() {
     let stage = Local::new();
     let mut sample = server(serde_json::json!({}));
     let name = SecretName("API_KEY".into());

@@ -1,0 +1,230 @@
+//! Tokens for others than the user who runs the server: named, limited in what they may do and for how long, shown once,
+//! revoked at once (THREATS.md T24). They lie in the state folder by their digests alone.
+//!
+//! They are no part of a backup: who restores one issues new tokens.
+
+use super::scope::{Caller, Scope};
+use super::token::{digest_of, new_token};
+use crate::model::{Milliseconds, Name, Wall};
+use crate::server::place;
+use crate::state::Principal;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// The file in the state folder.
+const FILE: &str = "tokens";
+/// The largest such file: many times what [`KEPT_MAX`] tokens need.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Tokens at once: each request is compared with all of them.
+pub const KEPT_MAX: usize = 100;
+/// The longest that a token may be good.
+pub const DAYS_MAX: u16 = 90;
+/// How long one is good where nobody says.
+pub const DAYS: u16 = 30;
+/// The file's format.
+const FORMAT: u32 = 1;
+
+/// The tokens that were issued.
+pub struct Issued {
+    file: PathBuf,
+    kept: Mutex<Vec<Token>>,
+}
+
+/// One of them, without what it is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Token {
+    /// Its name: who has it is `token:<name>` in history.
+    pub name: Name,
+    /// What it gives.
+    pub scopes: BTreeSet<Scope>,
+    /// When it was issued.
+    pub made: Wall,
+    /// By whom.
+    pub by: Principal,
+    /// Until when it is good.
+    pub expires: Wall,
+    digest: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    format: u32,
+    tokens: Vec<Token>,
+}
+
+/// Why none was issued.
+#[derive(Debug)]
+pub enum NotIssued {
+    /// There is one of that name.
+    Taken,
+    /// There are too many.
+    TooMany,
+    /// The file cannot be written, or there is no randomness.
+    Io(io::Error),
+}
+
+impl Issued {
+    /// Those that lie in a state folder.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read: it is never taken for none, and never written over.
+    pub fn open(state: &Path) -> io::Result<Issued> {
+        let file = state.join(FILE);
+        let odd = |why: String| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {why}", file.display()));
+        let kept = match place::read(&file, FILE_BYTES_MAX)? {
+            None => Vec::new(),
+            Some(text) => match serde_json::from_str::<Kept>(&text) {
+                Ok(Kept { format: FORMAT, tokens }) => tokens,
+                Ok(Kept { format, .. }) => return Err(odd(format!("format {format} is of a newer deployd"))),
+                Err(error) => return Err(odd(error.to_string())),
+            },
+        };
+        Ok(Issued { file, kept: Mutex::new(kept) })
+    }
+
+    /// Issues one. Durable when this returns.
+    ///
+    /// # Errors
+    /// [`NotIssued`]; nothing has changed then.
+    pub fn issue(
+        &self,
+        name: Name,
+        scopes: BTreeSet<Scope>,
+        days: u16,
+        by: Principal,
+        now: Wall,
+    ) -> Result<(Zeroizing<String>, Token), NotIssued> {
+        let mut kept = self.kept();
+        let mut next: Vec<Token> = kept.iter().filter(|token| now < token.expires).cloned().collect();
+        if next.iter().any(|token| token.name == name) {
+            return Err(NotIssued::Taken);
+        }
+        if next.len() >= KEPT_MAX {
+            return Err(NotIssued::TooMany);
+        }
+        let secret = new_token().map_err(NotIssued::Io)?;
+        let expires = now.plus(Milliseconds::seconds(u64::from(days) * 24 * 3600));
+        let digest = digest_of(&secret).to_hex().to_string();
+        let token = Token { name, scopes, made: now, by, expires, digest };
+        next.push(token.clone());
+        self.write(&next).map_err(NotIssued::Io)?;
+        *kept = next;
+        Ok((secret, token))
+    }
+
+    /// Those that are good, sorted by name.
+    #[must_use]
+    pub fn list(&self, now: Wall) -> Vec<Token> {
+        let mut good: Vec<Token> = self.kept().iter().filter(|token| now < token.expires).cloned().collect();
+        good.sort_by(|one, other| one.name.cmp(&other.name));
+        good
+    }
+
+    /// Revokes one: nobody is let in by it any more when this returns. Whether there was one.
+    ///
+    /// # Errors
+    /// The file cannot be written: then it is still good.
+    pub fn revoke(&self, name: &Name) -> io::Result<bool> {
+        let mut kept = self.kept();
+        let next: Vec<Token> = kept.iter().filter(|token| token.name != *name).cloned().collect();
+        if next.len() == kept.len() {
+            return Ok(false);
+        }
+        self.write(&next)?;
+        *kept = next;
+        Ok(true)
+    }
+
+    /// Who has that token, if anybody. Takes the same time whatever it is: all are compared.
+    #[must_use]
+    pub fn caller(&self, token: &str, now: Wall) -> Option<Caller> {
+        let digest = digest_of(token).to_hex();
+        let mut found = None;
+        for token in self.kept().iter() {
+            let same = bool::from(token.digest.as_bytes().ct_eq(digest.as_bytes()));
+            if same && now < token.expires {
+                let principal = Principal(format!("token:{}", token.name));
+                found = Some(Caller { principal, scopes: token.scopes.clone() });
+            }
+        }
+        found
+    }
+
+    fn write(&self, tokens: &[Token]) -> io::Result<()> {
+        let kept = Kept { format: FORMAT, tokens: tokens.to_vec() };
+        let text = serde_json::to_string(&kept).expect("tokens are JSON");
+        place::write(&self.file, &text)
+    }
+
+    /// What is guarded here is whole between calls, whoever panicked.
+    fn kept(&self) -> MutexGuard<'_, Vec<Token>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt as _;
+
+    const DAY: u64 = 24 * 3600 * 1000;
+
+    fn issue(issued: &Issued, name: &'static str, days: u16) -> Result<Zeroizing<String>, NotIssued> {
+        let by = Principal("cli:ann".to_owned());
+        issued.issue(Name::fixed(name), [Scope::Read].into(), days, by, Wall(0)).map(|(secret, _)| secret)
+    }
+
+    #[test]
+    fn t24_tokens_are_kept_by_their_digests_and_outlive_the_server() {
+        let state = tempfile::tempdir().unwrap();
+        let issued = Issued::open(state.path()).unwrap();
+        let secret = issue(&issued, "ci", 1).unwrap();
+        let text = std::fs::read_to_string(state.path().join(FILE)).unwrap();
+        assert!(!text.contains(&secret["deployd_".len()..]), "{text}");
+        assert_eq!(std::fs::metadata(state.path().join(FILE)).unwrap().mode() & 0o777, 0o600);
+
+        let again = Issued::open(state.path()).unwrap();
+        let caller = again.caller(&secret, Wall(DAY - 1)).unwrap();
+        assert_eq!((caller.principal.0.as_str(), caller.scopes), ("token:ci", [Scope::Read].into()));
+        assert_eq!(again.caller(&secret, Wall(DAY)), None, "it has expired");
+        assert_eq!(again.list(Wall(DAY)), []);
+        assert!(matches!(issue(&again, "ci", 1), Err(NotIssued::Taken)));
+
+        assert!(again.revoke(&Name::fixed("ci")).unwrap());
+        assert_eq!(again.caller(&secret, Wall(1)), None);
+        assert!(!again.revoke(&Name::fixed("ci")).unwrap());
+        assert_eq!(Issued::open(state.path()).unwrap().caller(&secret, Wall(1)), None, "it does not come back");
+    }
+
+    #[test]
+    fn t24_a_file_that_cannot_be_read_is_not_taken_for_none() {
+        let state = tempfile::tempdir().unwrap();
+        for bad in ["", "{", "{\"format\":2,\"tokens\":[]}", "{\"format\":1,\"tokens\":[{}]}"] {
+            std::fs::write(state.path().join(FILE), bad).unwrap();
+            let refused = Issued::open(state.path()).err().expect("it cannot be read").to_string();
+            assert!(refused.contains("tokens"), "{refused}");
+            assert_eq!(std::fs::read_to_string(state.path().join(FILE)).unwrap(), bad);
+        }
+    }
+
+    #[test]
+    fn there_are_not_too_many_at_once() {
+        let state = tempfile::tempdir().unwrap();
+        let issued = Issued::open(state.path()).unwrap();
+        let by = || Principal("cli:ann".to_owned());
+        let name = |number: usize| Name::new(format!("t{number}")).unwrap();
+        for number in 0..KEPT_MAX {
+            issued.issue(name(number), [Scope::Read].into(), 1, by(), Wall(0)).unwrap();
+        }
+        let more = issued.issue(name(KEPT_MAX), [Scope::Read].into(), 1, by(), Wall(0));
+        assert!(matches!(more, Err(NotIssued::TooMany)));
+        // Those that have expired make room.
+        issued.issue(name(KEPT_MAX), [Scope::Read].into(), 1, by(), Wall(DAY)).unwrap();
+        assert_eq!(issued.list(Wall(DAY)).len(), 1);
+    }
+}

