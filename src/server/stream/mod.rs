@@ -72,8 +72,16 @@ fn body(media_type: &'static str, chunks: impl Stream<Item = String> + Send + 's
 /// Stays open until the server ends, or whoever asked for it has gone.
 ///
 /// # Errors
-/// 503 when too many streams are open.
+/// 503 when too many streams are open, or the server is ending: who needs one asks the next.
 pub fn session(serving: &Serving) -> Answer<Response> {
+    if serving.ending.is_cancelled() {
+        let why = crate::state::Why::new(crate::state::WhyCode::Other, "the server is ending");
+        return Err(super::refusal::Refusal::unavailable(
+            "stopped",
+            "the server is ending",
+            why.way_out("ask the next one"),
+        ));
+    }
     let paced: Paced<()> = Paced::new(futures::stream::pending().boxed(), serving)?;
     let counted = Counted::new(&serving.sessions);
     let chunks = futures::stream::unfold((paced, counted, true), |(mut paced, counted, begins)| async move {
