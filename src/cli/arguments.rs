@@ -52,7 +52,7 @@ pub(super) enum Command {
     /// Run the server in the foreground
     Serve(Serve),
     /// Read a folder's files and tell every mistake in them
-    Check(Of),
+    Check(Check),
     /// Show what would change, field by field, and change nothing
     Plan(Plan),
     /// Deploy once and wait for the end
@@ -152,6 +152,16 @@ pub(super) struct Serve {
     /// Keep state on this kind of file system too, although it is not known to keep what was written; may be repeated
     #[arg(long = "file-system", value_name = "NAME")]
     pub file_systems: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Check {
+    /// The folder that holds deployd.yaml, or worlds/ and repositories/
+    #[arg(default_value = ".")]
+    pub folder: PathBuf,
+    /// For every world that there is [default: those that its services run in, else laptop; or --world]
+    #[arg(long, conflicts_with = "world")]
+    pub all_worlds: bool,
 }
 
 /// A folder of files.

@@ -4,9 +4,11 @@ use super::arguments::Common;
 use super::client::Client;
 use super::connect::{Connection, connect};
 use super::exit::{Exit, Failure};
-use super::folders;
+use super::folders::{self, Near};
 use super::out::Out;
 use super::screen::names::Files;
+use super::screen::other_worlds::other_worlds;
+use crate::diagnostic::did_you_mean;
 use crate::model::Name;
 use crate::server::api::answers::Stacks;
 use crate::server::api::asks::{Check, Files as OfFiles};
@@ -36,13 +38,30 @@ pub(super) enum Meant {
 }
 
 impl Asking {
-    /// With the server of this state folder; `from` is where worlds are looked for.
+    /// With the server of this state folder; `near` says where worlds are looked for if one is started.
     ///
     /// # Errors
     /// There is no server and none can be started.
-    pub async fn new(common: &Common, out: &Out, from: &Path) -> Result<Asking, Failure> {
-        let connection = connect(common, from, out).await?;
+    pub async fn new(common: &Common, out: &Out, near: &Near) -> Result<Asking, Failure> {
+        let connection = connect(common, near, out).await?;
         Ok(Asking { common: common.clone(), out: out.clone(), connection })
+    }
+
+    /// The same for a command that says something of files: it notes where these are read with other worlds and
+    /// repositories than those beside them.
+    ///
+    /// # Errors
+    /// As [`Asking::new`].
+    pub async fn of_files(common: &Common, out: &Out, near: &Near) -> Result<Asking, Failure> {
+        let asking = Asking::new(common, out, near).await?;
+        let named = folders::named_config(common, near)?;
+        if let (None, false, Some(named)) = (&common.server, asking.connection.is_ours, named)
+            && asking.connection.config.as_ref() != Some(&named)
+        {
+            let state = folders::state(common)?;
+            out.talk(&other_worlds(&named, asking.connection.config.as_deref(), &state, out.talk_look()));
+        }
+        Ok(asking)
     }
 
     /// The server.
@@ -113,7 +132,11 @@ impl Asking {
     /// There are none, or it is not clear in which world.
     pub async fn stacks_meant(&self, word: &str) -> Result<(Name, Vec<Name>), Failure> {
         match self.meant(word).await? {
-            Meant::Stack(name) => Ok((self.world_of(&name).await?, vec![name])),
+            Meant::Stack(name) => {
+                let world = self.world_of(&name).await?;
+                self.known(&world, &name).await?;
+                Ok((world, vec![name]))
+            }
             Meant::Folder(folder) => {
                 let known = self.stacks(self.common.world.as_ref()).await?;
                 let of_folder: Vec<&Stack> = known.iter().filter(|stack| is_of(stack, &folder)).collect();
@@ -128,6 +151,35 @@ impl Asking {
                 Ok((self.world_of(&first).await?, names))
             }
         }
+    }
+
+    /// Refuses the name of what never was there, with the one that was probably meant. One that is gone has its history.
+    async fn known(&self, world: &Name, stack: &Name) -> Result<(), Failure> {
+        match self.stack(world, stack).await {
+            Err(failure) if failure.is_not_found() => {
+                let all = self.stacks(Some(world)).await?;
+                match did_you_mean(stack, all.iter().map(|one| one.name.as_str())) {
+                    Some(near) => Err(Failure { ways_out: vec![near], ..failure }),
+                    None => Err(failure),
+                }
+            }
+            other => other.map(drop),
+        }
+    }
+
+    /// The worlds for which the files of a folder are checked: the one that is named, else those that run them, else the
+    /// usual one.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn worlds_of(&self, folder: &Path) -> Result<BTreeSet<Name>, Failure> {
+        if let Some(world) = &self.common.world {
+            return Ok(BTreeSet::from([world.clone()]));
+        }
+        let all = self.stacks(None).await?;
+        let worlds: BTreeSet<Name> =
+            all.iter().filter(|stack| is_of(stack, folder)).map(|one| one.world.clone()).collect();
+        Ok(if worlds.is_empty() { BTreeSet::from([Name::fixed(WORLD)]) } else { worlds })
     }
 
     /// The one stack that is meant by a word, and its world.
@@ -184,7 +236,10 @@ impl Asking {
     /// The current folder was deleted.
     pub fn files(&self, folder: &Path) -> Result<Files, Failure> {
         let stand = folders::stand()?;
-        let config = folders::config(&self.common, folder)?;
+        let config = match &self.connection.config {
+            Some(config) => Some(config.clone()),
+            None => folders::named_config(&self.common, &Near::Files(folder.to_owned()))?,
+        };
         let shown = |folder: &Path| match folders::shown(folder, &stand) {
             here if here == "." => String::new(),
             elsewhere => elsewhere,

@@ -5,8 +5,9 @@
 use super::arguments::Common;
 use super::client::Client;
 use super::exit::{Exit, Failure};
+use super::folders::{self, Near};
 use super::out::Out;
-use super::{folders, server_files};
+use super::server_files;
 use crate::server::api::answers::ServerInfo;
 use crate::server::api::paths;
 use reqwest::{Method, Response};
@@ -24,6 +25,10 @@ pub(super) struct Connection {
     pub client: Client,
     /// Whether the one before it ended without saying so.
     pub after_unclean_stop: bool,
+    /// Whether this command has started it.
+    pub is_ours: bool,
+    /// The folder of worlds and repositories that it has, where that is known.
+    pub config: Option<PathBuf>,
     /// Keeps a server that was started for its callers alone: open as long as this lives.
     session: tokio::task::JoinHandle<()>,
 }
@@ -32,6 +37,12 @@ pub(super) struct Connection {
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// How often it is looked for meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long one that is ending may take: its orders come to their ends first.
+const ENDS_WITHIN: Duration = Duration::from_secs(15);
+/// How often another is started while one that ends still has the state.
+const TRY_EVERY: Duration = Duration::from_millis(150);
+/// How a server ends that was started for its callers, and found that another has the state.
+pub(super) const LOCKED: Exit = Exit::TooLong;
 /// After so long it is said that it takes long.
 const QUIET_FOR: Duration = Duration::from_secs(3);
 /// The log of a server that no terminal shows.
@@ -47,24 +58,41 @@ impl Drop for Connection {
     }
 }
 
-/// The server that a command speaks to: the one that is named, the one that runs, or one that is started now.
+/// The server that a command speaks to: the one that is named, the one that runs, or one that is started now. One that is
+/// just ending is waited for, and the next is started.
 ///
 /// # Errors
 /// The named one does not answer, or none can be started: why, in its own words.
-pub(super) async fn connect(common: &Common, from: &Path, out: &Out) -> Result<Connection, Failure> {
+pub(super) async fn connect(common: &Common, near: &Near, out: &Out) -> Result<Connection, Failure> {
     if let Some(address) = &common.server {
         let client = Client::new(&of_loopback(address)?, token_of_variable()?)?;
         client.get::<ServerInfo>(paths::SERVER).await?;
-        return held(client, false).await;
+        return held(client, None).await;
     }
     let state = folders::state(common)?;
-    let was_left = server_files::pid(&state).is_some();
-    if let Some(client) = running(&state).await? {
-        return held(client, false).await;
+    let begun = Instant::now();
+    loop {
+        let (client, started, config) = match running(&state).await? {
+            Some(client) => (client, None, server_files::config(&state)),
+            None => {
+                // One that ends takes these files away; they are left by one that was killed.
+                let was_killed = server_files::pid(&state).is_some_and(|pid| !server_files::lives(pid));
+                let config = folders::config(common, near)?;
+                (start(&state, config.as_deref(), out).await?, Some(was_killed), config)
+            }
+        };
+        match held(client, started).await {
+            // It has answered, and then begun to end.
+            Err(failure) if failure.exit == Exit::Unreachable && begun.elapsed() < ENDS_WITHIN => {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            Ok(mut connection) => {
+                connection.config = config;
+                return Ok(connection);
+            }
+            Err(failure) => return Err(failure),
+        }
     }
-    let config = folders::config(common, from)?;
-    let client = start(&state, config.as_deref(), out).await?;
-    held(client, was_left).await
 }
 
 /// Only this machine is spoken to in plain text.
@@ -86,11 +114,13 @@ fn token_of_variable() -> Result<Zeroizing<String>, Failure> {
     token.map_err(|_| Failure::new(Exit::Refused, format!("{TOKEN_VARIABLE} holds no token for that server")))
 }
 
-async fn held(client: Client, after_unclean_stop: bool) -> Result<Connection, Failure> {
+/// Holds a session open. `started` is whether this command has started the server, and if, whether the one before was killed.
+async fn held(client: Client, started: Option<bool>) -> Result<Connection, Failure> {
     let nothing: Option<&()> = None;
     let session = client.stream(Method::GET, paths::SESSION, nothing).await?;
     let session = tokio::spawn(listen(session));
-    Ok(Connection { client, after_unclean_stop, session })
+    let after_unclean_stop = started == Some(true);
+    Ok(Connection { client, after_unclean_stop, is_ours: started.is_some(), config: None, session })
 }
 
 /// Reads what a session says, which is only that it is open.
@@ -110,7 +140,8 @@ async fn running(state: &Path) -> Result<Option<Client>, Failure> {
     }
 }
 
-/// Starts one and waits until it answers. Whoever starts another at the same moment gets the same one.
+/// Starts one and waits until it answers. Whoever starts another at the same moment gets the same one; where another still
+/// has the state, because it is ending, the next is started when it has.
 async fn start(state: &Path, config: Option<&Path>, out: &Out) -> Result<Client, Failure> {
     let mut started = Started::new(state, config)?;
     let begun = Instant::now();
@@ -120,12 +151,18 @@ async fn start(state: &Path, config: Option<&Path>, out: &Out) -> Result<Client,
             return Ok(client);
         }
         if let Some(ended) = started.ended() {
-            // Another command may have been faster, and its server holds the state folder now.
-            tokio::time::sleep(LOOK_EVERY).await;
-            return match running(state).await? {
-                Some(client) => Ok(client),
-                None => started.wait_for_another(state, ended).await,
-            };
+            if !is_locked_out(ended) {
+                return Err(started.why(ended));
+            }
+            if begun.elapsed() > READY_WITHIN {
+                return Err(started.why(ended).way_out("another deployd has the state: is it stopped, or stuck?"));
+            }
+            // Its owner is about to answer, or about to end: one of the two is soon seen.
+            tokio::time::sleep(TRY_EVERY).await;
+            if running(state).await?.is_none() {
+                started = Started::new(state, config)?;
+            }
+            continue;
         }
         if begun.elapsed() > READY_WITHIN {
             let what = format!("the server was not ready within {} s", READY_WITHIN.as_secs());
@@ -137,6 +174,11 @@ async fn start(state: &Path, config: Option<&Path>, out: &Out) -> Result<Client,
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Whether a server that was started did not start because another has the state.
+fn is_locked_out(ended: std::process::ExitStatus) -> bool {
+    ended.code() == Some(i32::from(LOCKED.code()))
 }
 
 /// A server that this command has started.
@@ -175,15 +217,8 @@ impl Started {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Ours has ended. Either somebody else's is about to be ready, or there is a reason.
-    async fn wait_for_another(&self, state: &Path, ended: std::process::ExitStatus) -> Result<Client, Failure> {
-        let begun = Instant::now();
-        while server_files::pid(state).is_some_and(server_files::lives) && begun.elapsed() < READY_WITHIN {
-            if let Some(client) = running(state).await? {
-                return Ok(client);
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+    /// Why it did not start.
+    fn why(&self, ended: std::process::ExitStatus) -> Failure {
         let said = self.said();
         let exit = match ended.code() {
             Some(code) if code == i32::from(Exit::Mistakes.code()) => Exit::Mistakes,
@@ -191,7 +226,7 @@ impl Started {
             _ => Exit::WentWrong,
         };
         let what = if said.is_empty() { format!("the server does not start: {ended}") } else { said };
-        Err(Failure::new(exit, what))
+        Failure::new(exit, what)
     }
 
     /// Its last words, without the word that we say ourselves.

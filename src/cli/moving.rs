@@ -2,8 +2,9 @@
 
 use super::out::Out;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often a line that moves is drawn.
 const TICK: Duration = Duration::from_millis(100);
@@ -13,6 +14,8 @@ pub(super) struct Moving<K> {
     out: Out,
     lines: Option<MultiProgress>,
     bars: BTreeMap<K, ProgressBar>,
+    /// When a line that stays was printed last.
+    last: Cell<Instant>,
 }
 
 impl<K: Ord> Moving<K> {
@@ -20,20 +23,29 @@ impl<K: Ord> Moving<K> {
     #[must_use]
     pub fn new(out: &Out) -> Moving<K> {
         let lines = out.moves().then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
-        Moving { out: out.clone(), lines, bars: BTreeMap::new() }
+        Moving { out: out.clone(), lines, bars: BTreeMap::new(), last: Cell::new(Instant::now()) }
     }
 
     /// Says something that stays, above all that moves.
     pub fn say(&self, text: &str) {
-        self.suspend(|| self.out.talk(text));
+        if !text.is_empty() {
+            self.suspend(|| self.out.talk(text));
+        }
     }
 
     /// Does something that says something, above all that moves.
     pub fn suspend(&self, says: impl FnOnce()) {
+        self.last.set(Instant::now());
         match &self.lines {
             Some(lines) => lines.suspend(says),
             None => says(),
         }
+    }
+
+    /// For how long nothing was said.
+    #[must_use]
+    pub fn quiet_for(&self) -> Duration {
+        self.last.get().elapsed()
     }
 
     /// Prints data, above all that moves.
@@ -49,6 +61,7 @@ impl<K: Ord> Moving<K> {
 
     /// A line begins: `moves` where it can, else `stands` as a line of its own.
     pub fn start(&mut self, key: K, moves: &str, stands: &str) {
+        self.last.set(Instant::now());
         let Some(lines) = &self.lines else { return self.out.talk(stands) };
         let style = ProgressStyle::with_template("  {spinner} {wide_msg}").expect("the template is right");
         let bar = lines.add(ProgressBar::new_spinner().with_style(style).with_message(moves.to_owned()));

@@ -1,7 +1,7 @@
 //! What a server leaves in its state folder while it runs, as commands read it.
 
 use super::exit::{Exit, Failure};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// The address and the token of the server that runs over a state folder, or was killed there.
@@ -22,8 +22,41 @@ pub(super) fn pid(state: &Path) -> Option<u32> {
     std::fs::read_to_string(state.join(crate::server::place::PID_FILE)).ok()?.trim().parse().ok()
 }
 
-/// Whether a process lives. Of another's it can be said too.
+/// The file that names the folder of worlds and repositories that the last server of a state folder had. It stays.
+const CONFIG_FILE: &str = "server.config";
+
+/// Keeps which worlds and repositories a server has, for commands and for the next one.
+///
+/// # Errors
+/// The state folder cannot be written.
+pub(super) fn keep_config(state: &Path, config: Option<&Path>) -> std::io::Result<()> {
+    use std::os::unix::ffi::OsStrExt;
+    let path = state.join(CONFIG_FILE);
+    let Some(config) = config else {
+        return match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+    };
+    // Whole or not at all: a command may read it at the same moment.
+    let part = state.join(format!("{CONFIG_FILE}.part"));
+    std::fs::write(&part, config.as_os_str().as_bytes())?;
+    std::fs::rename(&part, &path)
+}
+
+/// The folder of worlds and repositories that the last server had, or has.
+pub(super) fn config(state: &Path) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStringExt;
+    let bytes = std::fs::read(state.join(CONFIG_FILE)).ok()?;
+    (!bytes.is_empty()).then(|| PathBuf::from(std::ffi::OsString::from_vec(bytes)))
+}
+
+/// Whether a process lives. Of another's it can be said too; one that was killed and that nobody has asked after does not.
 pub(super) fn lives(pid: u32) -> bool {
+    let ended = |stat: String| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']));
+    if std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(ended) {
+        return false;
+    }
     let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
     pid.is_some_and(|pid| match rustix::process::test_kill_process(pid) {
         Ok(()) => true,

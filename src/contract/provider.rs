@@ -153,7 +153,8 @@ pub struct Outcome {
     pub outputs: Outputs,
     /// How it is.
     pub condition: Condition,
-    /// What is to be said of it: `saved to backups/users-2026-11-20T12-31-07.tar.zst (4 MB)`.
+    /// What is to be said at the step's end, which may come later than the answer: `PostgreSQL 17.5 is ready`,
+    /// `saved to backups/users-2026-11-20T12-31-07.tar.zst (4 MB)`.
     pub note: Option<String>,
 }
 

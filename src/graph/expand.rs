@@ -47,14 +47,23 @@ pub type WorldSays = BTreeMap<Capability, WorldFields>;
 /// The time it takes grows with nodes and references, times a logarithm.
 pub fn compile(asked: &StackAsked, kinds: &KindSet, world: &WorldSays) -> (DesiredGraph, Diagnostics) {
     let mut found = Diagnostics::new();
-    let expanded: Vec<Expanded> =
-        asked.components.iter().map(|asked| expand(&asked.component, kinds, world, &mut found)).collect();
+    let mut unmade = asked.unmade.clone();
+    let mut expanded: Vec<Expanded> = Vec::with_capacity(asked.components.len());
+    for asked in &asked.components {
+        let (made, said) = expand(&asked.component, kinds, world);
+        if said.has_errors() {
+            // Its mistake is told, and whoever refers to it made no other.
+            unmade.insert(asked.component.address.clone());
+        }
+        found.extend(said);
+        expanded.push(made);
+    }
     let mut putting = Putting {
         answers: Answers::new(&asked.components, &expanded),
         nodes_of: nodes_of(&asked.components, &expanded),
         kind_of: expanded.iter().flat_map(|made| &made.nodes).map(|node| (&node.address, &node.kind)).collect(),
         waits: asked.imports.iter().map(|import| (&import.of, import.wait)).collect(),
-        unmade: &asked.unmade,
+        unmade: &unmade,
         kinds,
         stack: &asked.stack,
         found,
@@ -79,13 +88,14 @@ pub fn compile(asked: &StackAsked, kinds: &KindSet, world: &WorldSays) -> (Desir
     let mut found = putting.found;
     let cycles = putting.answers.into_cycles();
     // What is made of itself is not made, and whoever refers to it made no other mistake.
-    found.extend(check::check(&graph, asked, kinds, cycles.is_empty()));
+    found.extend(check::check(&graph, asked, kinds, cycles.is_empty().then_some(&unmade)));
     found.extend(cycles);
     (graph, found)
 }
 
-fn expand(component: &Component, kinds: &KindSet, world: &WorldSays, found: &mut Diagnostics) -> Expanded {
-    let Some(rules) = kinds.get(&component.kind) else { return Expanded::default() };
+fn expand(component: &Component, kinds: &KindSet, world: &WorldSays) -> (Expanded, Diagnostics) {
+    let mut found = Diagnostics::new();
+    let Some(rules) = kinds.get(&component.kind) else { return (Expanded::default(), found) };
     let nothing = WorldFields::default();
     let (expanded, said) = (rules.expand)(component, world.get(&rules.capability).unwrap_or(&nothing));
     for mut diagnostic in said {
@@ -94,7 +104,7 @@ fn expand(component: &Component, kinds: &KindSet, world: &WorldSays, found: &mut
         }
         found.push(diagnostic);
     }
-    expanded
+    (expanded, found)
 }
 
 /// Each component with its nodes' addresses.

@@ -4,11 +4,12 @@
 //! A member's batch follows from its rank among all members, not from how far the roll is: so a roll that was cut goes on
 //! with the very steps that were sealed.
 
+use super::differences::Difference;
 use super::digest::Pins;
 use super::life::{Life, Standing};
 use super::planning::Planning;
 use super::types::{After, Is, LineCode, Reason, StepId};
-use crate::graph::{Node, Update};
+use crate::graph::{Lifecycle, Node, Update};
 use crate::model::Address;
 use crate::state::{IntentAct, Mode};
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,7 +106,8 @@ impl<'i> Planning<'i> {
 
     /// The members in the batches in which they are replaced.
     fn batches(&self, whole: &Address, members: Vec<Member<'i>>, update: &Update) -> Vec<Vec<Member<'i>>> {
-        let one_by_one = self.i.mode != Mode::Quick && !self.index.moves_as_one(whole, self.i, &self.wanted);
+        let moves_as_one = self.index.moves_as_one(whole, &|user| self.moves_in_place(user));
+        let one_by_one = self.i.mode != Mode::Quick && !moves_as_one;
         let size = match update {
             Update::Rolling { at_once } if one_by_one => (*at_once).max(1) as usize,
             _ => members.len().max(1),
@@ -118,6 +120,21 @@ impl<'i> Planning<'i> {
             batches.last_mut().expect("the first rank began a batch").push(member);
         }
         batches
+    }
+
+    /// Whether a user of a group follows it batch by batch: it changes where it stands, or nothing of it stands yet.
+    fn moves_in_place(&self, user: &Address) -> bool {
+        let Some(node) = self.wanted.get(user) else { return true };
+        let Some(rules) = self.rules(&node.kind) else { return true };
+        if rules.is_rolled() || rules.lifecycle != Lifecycle::Standing {
+            return false;
+        }
+        let lives = self.lives(&node.address);
+        let mut stand = lives.iter().filter(|life| !life.is_unmade() && !matches!(life.standing(), Standing::Absent));
+        stand.all(|life| {
+            let difference = super::differences::between(&life.owned.fields, &node.fields, rules);
+            life.owned.kind == node.kind && !matches!(difference, Difference::Fixed(_))
+        })
     }
 
     /// Which of a member's lives will be in charge: one that is as it should be, or a new one.

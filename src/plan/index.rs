@@ -2,7 +2,7 @@
 //! it is wanted. So planning takes time in proportion to nodes and rows, times a logarithm.
 
 use super::types::Inputs;
-use crate::graph::{KindSet, Lifecycle, Need, Node};
+use crate::graph::{KindSet, Need, Node};
 use crate::model::{Address, Kind};
 use crate::state::Owned;
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,21 +81,12 @@ impl<'i> Index<'i> {
         self.newcomers.get(kind).copied()
     }
 
-    /// Whether a rolled group has to move as one: more than one thing needs it, or one whose references cannot change
-    /// where it stands. Batch by batch, one user's move could wait for a batch that waits for another user's.
-    pub(super) fn moves_as_one(
-        &self,
-        whole: &Address,
-        i: &Inputs<'_>,
-        wanted: &BTreeMap<&'i Address, &'i Node>,
-    ) -> bool {
+    /// Whether a rolled group has to move as one: more than one thing needs it, or one that refers to it and cannot
+    /// change where it stands. Batch by batch, one user's move could wait for a batch that waits for another user's.
+    pub(super) fn moves_as_one(&self, whole: &Address, moves_in_place: &dyn Fn(&Address) -> bool) -> bool {
         let Some(users) = self.users.get(whole) else { return false };
-        let moves_in_place = |address: &&Address| {
-            let rules = wanted.get(*address).and_then(|node| i.kinds.get(&node.kind));
-            let refers = self.references(address).iter().any(|other| other.whole() == *whole);
-            !refers || rules.is_some_and(|rules| !rules.is_rolled() && rules.lifecycle == Lifecycle::Standing)
-        };
-        users.len() > 1 || !users.iter().all(moves_in_place)
+        let refers = |user: &Address| self.references(user).iter().any(|other| other.whole() == *whole);
+        users.len() > 1 || users.iter().any(|user| refers(user) && !moves_in_place(user))
     }
 }
 

@@ -306,20 +306,26 @@ impl<'i> Planning<'i> {
 
     pub(super) fn waiting(&mut self, at: &Address, code: LineCode, why: Why) {
         self.all_well = false;
-        self.report.waiting.push(Line { at: at.clone(), code, why, since: None });
+        self.report.waiting.push(Line::new(at.clone(), code, why));
+    }
+
+    /// Something waits for another thing, if it is one.
+    pub(super) fn waiting_on(&mut self, at: &Address, code: LineCode, why: Why, on: Option<Address>) {
+        self.all_well = false;
+        self.report.waiting.push(Line { on, ..Line::new(at.clone(), code, why) });
     }
 
     pub(super) fn held(&mut self, at: &Address, code: LineCode, why: Why) {
         self.all_well = false;
-        self.report.held.push(Line { at: at.clone(), code, why, since: None });
+        self.report.held.push(Line::new(at.clone(), code, why));
     }
 
     pub(super) fn kept(&mut self, at: &Address, code: LineCode, why: Why) {
-        self.report.kept.push(Line { at: at.clone(), code, why, since: None });
+        self.report.kept.push(Line::new(at.clone(), code, why));
     }
 
     pub(super) fn noted(&mut self, at: &Address, code: LineCode, why: Why) {
-        self.report.noted.push(Line { at: at.clone(), code, why, since: None });
+        self.report.noted.push(Line::new(at.clone(), code, why));
     }
 
     /// What a life in charge means for the whole: what it waits for, or that the release failed.
@@ -329,7 +335,7 @@ impl<'i> Planning<'i> {
             Standing::Ready => self.report.unchanged += 1,
             Standing::Ended(exit) if life.runs_once() && exit.code == 0 => self.report.unchanged += 1,
             Standing::Ended(exit) => {
-                let text = format!("{} ended with exit code {}", at.short(), exit.code);
+                let text = format!("{} ended with exit code {}", ended(at), exit.code);
                 self.failed(life, Why::new(WhyCode::CommandFailed, text).details(exit.last_lines.clone()));
             }
             Standing::Failed(why) => self.failed(life, why),
@@ -337,7 +343,9 @@ impl<'i> Planning<'i> {
                 let since = self.i.settling.get(life.identity()).copied();
                 self.all_well = false;
                 let why = Why::new(WhyCode::Other, what);
-                self.report.waiting.push(Line { at: at.clone(), code: LineCode::Settling, why, since });
+                let usually = self.rules(&life.owned.kind).map(|rules| rules.usually);
+                let line = Line::new(at.clone(), LineCode::Settling, why);
+                self.report.waiting.push(Line { since, usually, ..line });
             }
             Standing::Unknown(why) => self.waiting(at, LineCode::Unknown, why),
             Standing::Leaving => {
@@ -387,4 +395,12 @@ fn ending<'d>(life: &Life<'d>, act: Act, because: Reason) -> Draft<'d> {
 /// The digest of the step that deletes a life.
 pub(super) fn delete_digest(life: &Life<'_>) -> Digest {
     step_digest(Act::Delete, life.identity(), &Value::Null, None, &Pins::new(), &Base::Shape(life.owned.shape))
+}
+
+/// What people call what has ended: `test`, `migrate-users`, or the service, of which a process is only a number.
+fn ended(at: &Address) -> &str {
+    match at.part.as_deref() {
+        Some(part) if !part.bytes().all(|byte| byte.is_ascii_digit()) => part,
+        _ => &at.name,
+    }
 }

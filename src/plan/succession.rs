@@ -94,8 +94,12 @@ impl<'i> Planning<'i> {
             if self.rules(&user.kind).is_some_and(|rules| rules.is_rolled() || rules.lifecycle != Lifecycle::Standing) {
                 continue;
             }
-            let step = self.step_away(node, at, &user.address);
             let life = self.charge.get(&user.address).copied();
+            // One that is still to be made points to nothing: it would wait for all batches of a roll.
+            if life.is_none_or(|life| !self.i.record.owned.contains_key(&user.address.incarnation(life))) {
+                continue;
+            }
+            let step = self.step_away(node, at, &user.address);
             after.extend(step.cloned().map(After::Step));
             after.insert(After::Is(user.address.clone(), life, Is::Ready));
         }

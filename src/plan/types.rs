@@ -311,6 +311,12 @@ pub struct Line {
     /// For how long already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Milliseconds>,
+    /// How long that usually takes, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usually: Option<Milliseconds>,
+    /// What it waits for, where that is another thing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Address>,
 }
 
 /// What kind of line it is.
@@ -364,6 +370,14 @@ impl Default for Policy {
     /// Nothing needs approval; three deletes of standing things at most.
     fn default() -> Policy {
         Policy { approve: Vec::new(), protect: BTreeSet::new(), deletes_max: 3, in_flight_max: 16 }
+    }
+}
+
+impl Line {
+    /// A line of which no more is known than what it says.
+    #[must_use]
+    pub fn new(at: Address, code: LineCode, why: Why) -> Line {
+        Line { at, code, why, since: None, usually: None, on: None }
     }
 }
 

@@ -4,6 +4,7 @@ use super::digest::digest_of;
 use super::types::{Act, After, Inputs, Plan, Step, StepId, Verdict, Violation};
 use super::wanted::{self, Goal};
 use crate::graph::{Data, Lifecycle, Role};
+use crate::model::Address;
 use crate::state::{ConsentAct, Phase, Presence};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[must_use]
 pub fn verify(inputs: &Inputs<'_>, plan: &Plan) -> Vec<Violation> {
     let mut found = Vec::new();
+    let of = ByAddress::new(plan);
     for (id, step) in &plan.steps {
         let mut broken = |rule: &str, how: String| {
             found.push(Violation { rule: rule.to_owned(), step: Some(id.clone()), how });
@@ -20,7 +22,7 @@ pub fn verify(inputs: &Inputs<'_>, plan: &Plan) -> Vec<Violation> {
         consented(inputs, step, &mut broken);
         read_whole(inputs, step, &mut broken);
         fresh_life(inputs, step, &mut broken);
-        retired(inputs, plan, step, &mut broken);
+        retired(inputs, &of, step, &mut broken);
         if step.digest != digest_of(step) {
             broken("digest", "its digest is not the digest of what it does".to_owned());
         }
@@ -32,11 +34,28 @@ pub fn verify(inputs: &Inputs<'_>, plan: &Plan) -> Vec<Violation> {
             }
         }
     }
-    found.extend(one_life_at_a_time(inputs, plan));
+    found.extend(one_life_at_a_time(inputs, plan, &of));
     found.extend(acyclic(plan));
     found.extend(limits(inputs, plan));
     found.sort();
     found
+}
+
+/// The steps of each address: looked up for each step, so that a plan is verified in time in proportion to its steps.
+struct ByAddress<'p>(BTreeMap<&'p Address, Vec<(&'p StepId, &'p Step)>>);
+
+impl<'p> ByAddress<'p> {
+    fn new(plan: &'p Plan) -> ByAddress<'p> {
+        let mut of: BTreeMap<&Address, Vec<(&StepId, &Step)>> = BTreeMap::new();
+        for (id, step) in &plan.steps {
+            of.entry(&step.identity.address).or_default().push((id, step));
+        }
+        ByAddress(of)
+    }
+
+    fn steps(&self, address: &Address) -> impl Iterator<Item = &(&'p StepId, &'p Step)> {
+        self.0.get(address).into_iter().flatten()
+    }
 }
 
 type Broken<'b> = dyn FnMut(&str, String) + 'b;
@@ -121,12 +140,12 @@ fn fresh_life(inputs: &Inputs<'_>, step: &Step, broken: &mut Broken<'_>) {
 }
 
 /// A life is retired only for a successor.
-fn retired(inputs: &Inputs<'_>, plan: &Plan, step: &Step, broken: &mut Broken<'_>) {
+fn retired(inputs: &Inputs<'_>, of: &ByAddress<'_>, step: &Step, broken: &mut Broken<'_>) {
     if step.act != Act::Retire {
         return;
     }
     let address = &step.identity.address;
-    let made = plan.steps.values().any(|other| other.act == Act::Create && other.identity.address == *address);
+    let made = of.steps(address).any(|(_, other)| other.act == Act::Create);
     let stands = inputs
         .record
         .lives_of(address)
@@ -137,19 +156,15 @@ fn retired(inputs: &Inputs<'_>, plan: &Plan, step: &Step, broken: &mut Broken<'_
 }
 
 /// Two lives of one address are made or stand only where its kind is rolled, kept or replaced create-first.
-fn one_life_at_a_time(inputs: &Inputs<'_>, plan: &Plan) -> Vec<Violation> {
-    let mut creates: BTreeMap<&crate::model::Address, Vec<&StepId>> = BTreeMap::new();
-    for (id, step) in plan.steps.iter().filter(|(_, step)| matches!(step.act, Act::Create | Act::Adopt)) {
-        creates.entry(&step.identity.address).or_default().push(id);
+fn one_life_at_a_time(inputs: &Inputs<'_>, plan: &Plan, of: &ByAddress<'_>) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (address, steps) in &of.0 {
+        let made = steps.iter().filter(|(_, step)| matches!(step.act, Act::Create | Act::Adopt));
+        if let Some((id, _)) = made.skip(1).last() {
+            let how = format!("{address} is made twice in one plan");
+            found.push(Violation { rule: "one-life".to_owned(), step: Some((*id).clone()), how });
+        }
     }
-    let twice = creates.into_iter().filter(|(_, steps)| steps.len() > 1);
-    let mut found: Vec<Violation> = twice
-        .map(|(address, steps)| Violation {
-            rule: "one-life".to_owned(),
-            step: steps.last().map(|id| (*id).clone()),
-            how: format!("{address} is made twice in one plan"),
-        })
-        .collect();
     for (id, step) in plan.steps.iter().filter(|(_, step)| step.act == Act::Create) {
         let Some(rules) = inputs.kinds.get(&step.kind) else { continue };
         if rules.is_rolled()
@@ -160,7 +175,7 @@ fn one_life_at_a_time(inputs: &Inputs<'_>, plan: &Plan) -> Vec<Violation> {
         }
         for row in inputs.record.lives_of(&step.identity.address) {
             let is_same = row.identity == step.identity;
-            let ends = plan.steps.values().any(|other| {
+            let ends = of.steps(&row.identity.address).any(|(_, other)| {
                 other.identity == row.identity && matches!(other.act, Act::Delete | Act::Forget | Act::Retire)
             });
             if !is_same && !ends {

@@ -25,23 +25,33 @@ pub(super) fn explain(planning: &mut Planning<'_>, plan: &Plan) {
     let open = |step: &'_ Step| step.after.iter().find(|after| !scene.holds(step, after)).cloned();
     let opens: Vec<(&Step, Option<After>)> = plan.steps.values().map(|step| (step, open(step))).collect();
     let drains = opens.iter().any(|(_, open)| matches!(open, Some(After::Is(_, _, Is::Drained))));
-    let mut lines: Vec<(&Step, LineCode, Why)> = Vec::new();
+    let mut lines: Vec<(&Step, Option<&Address>, LineCode, Why)> = Vec::new();
     for (step, open) in opens.iter().filter(|(step, _)| step.act != Act::Forget) {
-        lines.extend(reason(planning, plan, &scene, step, open.as_ref()).map(|(code, why)| (*step, code, why)));
+        let on = open.as_ref().and_then(|open| waited_for(plan, open));
+        lines.extend(reason(planning, plan, &scene, step, open.as_ref()).map(|(code, why)| (*step, on, code, why)));
     }
     // Of several steps of one address, what keeps one from being done says more than which waits for which.
-    lines.sort_by_key(|(_, code, _)| *code == LineCode::NeedsAnother);
-    for (step, code, why) in lines {
+    lines.sort_by_key(|(_, _, code, _)| *code == LineCode::NeedsAnother);
+    for (step, on, code, why) in lines {
         if !told.insert(step.identity.address.clone()) {
             continue;
         }
         match code {
             // Waiting does not help: somebody has to do something about it.
             LineCode::Refused => planning.held(&step.identity.address, code, why),
-            _ => planning.waiting(&step.identity.address, code, why),
+            _ => planning.waiting_on(&step.identity.address, code, why, on.cloned()),
         }
     }
     wake(planning, plan, drains);
+}
+
+/// What a step waits for, where that is one thing.
+fn waited_for<'p>(plan: &'p Plan, open: &'p After) -> Option<&'p Address> {
+    match open {
+        After::Is(address, ..) => Some(address),
+        After::Step(id) => plan.steps.get(id).map(|step| &step.identity.address),
+        After::Brought => None,
+    }
 }
 
 fn reason(

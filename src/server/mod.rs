@@ -28,6 +28,7 @@ mod settings;
 mod show;
 mod stream;
 mod strict_json;
+mod ways_in;
 
 pub use doors::{Backup, BackupDoor, Doors, SecretDoor, SecretShown};
 pub use serve::{ServeError, Server, document_text, serve};

@@ -138,7 +138,8 @@ pub fn document_text() -> String {
 async fn unneeded(ends: Ends, mut sessions: watch::Receiver<usize>) {
     let Ends::AfterLastSession(grace) = ends else { return std::future::pending().await };
     loop {
-        if *sessions.borrow_and_update() == 0 && !comes_back(grace, &mut sessions).await {
+        // One that opens at the very end is looked for once more: it would be turned away.
+        if *sessions.borrow_and_update() == 0 && !comes_back(grace, &mut sessions).await && *sessions.borrow() == 0 {
             return;
         }
         if sessions.changed().await.is_err() {

@@ -15,7 +15,9 @@ pub use backup::{BackupFailure, RestoreDone, restore};
 pub use house::House;
 pub use rooms::WorldRooms;
 pub use serve::{ServeFailure, Serving, serve, signals};
-pub use settings::{API_PORT, FileSystems, NoPlace, Settings, clean_environment, default_state, nearest_config};
+pub use settings::{
+    API_PORT, FileSystems, NoPlace, Settings, clean_environment, default_state, home_config, is_config, nearest_config,
+};
 pub use state::{State, StateFailure};
 
 use crate::graph::{KindSet, existing};

@@ -94,18 +94,25 @@ pub fn default_state(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<Path
     Some(state.join("deployd"))
 }
 
-/// The folder of worlds and repositories for a service's folder: the nearest one upwards that holds `worlds/`, else
-/// `$XDG_CONFIG_HOME/deployd` or `~/.config/deployd`, if that holds it. Nothing where there is none.
+/// Whether a folder is one of worlds and repositories.
 #[must_use]
-pub fn nearest_config(from: &Path, variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let holds_worlds = |folder: &Path| folder.join("worlds").is_dir();
+pub fn is_config(folder: &Path) -> bool {
+    folder.join("worlds").is_dir()
+}
+
+/// The nearest folder of worlds and repositories upwards from a folder, itself included.
+#[must_use]
+pub fn nearest_config(from: &Path) -> Option<PathBuf> {
     let from = std::path::absolute(from).unwrap_or_else(|_| from.to_owned());
-    if let Some(found) = from.ancestors().find(|folder| holds_worlds(folder)) {
-        return Some(found.to_owned());
-    }
+    from.ancestors().find(|folder| is_config(folder)).map(Path::to_owned)
+}
+
+/// The user's own folder of worlds and repositories: `$XDG_CONFIG_HOME/deployd` or `~/.config/deployd`, if it is one.
+#[must_use]
+pub fn home_config(variable: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
-    Some(home.join("deployd")).filter(|folder| holds_worlds(folder))
+    Some(home.join("deployd")).filter(|folder| is_config(folder))
 }
 
 /// What of our own environment reaches the processes that are started: what finds programs, and the language. Never
@@ -155,11 +162,27 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let deep = home.path().join("team/app/service");
         std::fs::create_dir_all(&deep).unwrap();
-        assert_eq!(nearest_config(&deep, &of(&[])), None);
+        assert_eq!(nearest_config(&deep), None);
         std::fs::create_dir_all(home.path().join("team/worlds")).unwrap();
-        assert_eq!(nearest_config(&deep, &of(&[])), Some(home.path().join("team")));
+        assert_eq!(nearest_config(&deep), Some(home.path().join("team")));
         // A file of that name is no folder of worlds.
         std::fs::write(deep.join("worlds"), "").unwrap();
-        assert_eq!(nearest_config(&deep, &of(&[])), Some(home.path().join("team")));
+        assert_eq!(nearest_config(&deep), Some(home.path().join("team")));
+    }
+
+    #[test]
+    fn a_users_own_folder_counts_if_it_holds_worlds() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().to_owned();
+        let own = path.join(".config/deployd");
+        let of = |names: &'static [&str]| {
+            let path = path.clone();
+            home_config(&move |name: &str| names.contains(&name).then(|| path.clone().into_os_string()))
+        };
+        assert_eq!(of(&["HOME"]), None);
+        std::fs::create_dir_all(own.join("worlds")).unwrap();
+        assert_eq!(of(&["HOME"]), Some(own.clone()));
+        assert_eq!(of(&["XDG_CONFIG_HOME", "HOME"]), None);
+        assert_eq!(of(&[]), None);
     }
 }

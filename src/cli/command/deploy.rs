@@ -1,9 +1,10 @@
 //! Commands that deploy once and wait for the end: `apply`, `rollback`, `retry`, `down`.
 
-use super::questions::{mode, near};
+use super::questions::mode;
 use crate::cli::arguments::{Apply, Common, Down, Rollback, Stack as OfStack};
 use crate::cli::asking::{Asking, Meant};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::folders::Near;
 use crate::cli::follow::{Follow, Outcome, Shows, Stopped};
 use crate::cli::out::Out;
 use crate::cli::screen::names::Files;
@@ -100,7 +101,7 @@ fn told(asking: &Asking, world: &Name, outcomes: &[Outcome]) -> Result<Exit, Fai
 
 /// `deployd apply`: deploy once and wait.
 pub(in crate::cli) async fn apply(common: &Common, asked: &Apply, out: &Out) -> Result<Exit, Failure> {
-    let asking = Asking::new(common, out, &near(&asked.what)).await?;
+    let asking = Asking::of_files(common, out, &Near::word(&asked.what)).await?;
     let (world, what) = applied(&asking, &asked.what).await?;
     let (files, folder) = match &what {
         What::Folder(folder) => (asking.files(folder)?, Some(folder.clone())),
@@ -190,7 +191,7 @@ async fn plan_of_now(asking: &Asking, world: &Name, stack: &Name) -> Result<Opti
 
 /// `deployd rollback`: back to an earlier release.
 pub(in crate::cli) async fn rollback(common: &Common, asked: &Rollback, out: &Out) -> Result<Exit, Failure> {
-    let asking = Asking::new(common, out, &near(&asked.of.stack)).await?;
+    let asking = Asking::new(common, out, &Near::word(&asked.of.stack)).await?;
     let (world, stack) = asking.stack_meant(&asked.of.stack).await?;
     let body = asks::Rollback { to: asked.to.clone() };
     let path = paths::fill(paths::ROLLBACK, &[&world, &stack]);
@@ -202,7 +203,7 @@ pub(in crate::cli) async fn rollback(common: &Common, asked: &Rollback, out: &Ou
 
 /// `deployd retry`: try again what is quarantined.
 pub(in crate::cli) async fn retry(common: &Common, of: &OfStack, out: &Out) -> Result<Exit, Failure> {
-    let asking = Asking::new(common, out, &near(&of.stack)).await?;
+    let asking = Asking::new(common, out, &Near::word(&of.stack)).await?;
     let (world, stack) = asking.stack_meant(&of.stack).await?;
     let path = paths::fill(paths::RETRY, &[&world, &stack]);
     let files = Files::default();
@@ -215,7 +216,7 @@ pub(in crate::cli) async fn retry(common: &Common, of: &OfStack, out: &Out) -> R
 
 /// `deployd down`: take stacks away, and prove that they are gone.
 pub(in crate::cli) async fn down(common: &Common, asked: &Down, out: &Out) -> Result<Exit, Failure> {
-    let asking = Asking::new(common, out, &near(&asked.of.stack)).await?;
+    let asking = Asking::new(common, out, &Near::word(&asked.of.stack)).await?;
     let (world, stacks) = asking.stacks_meant(&asked.of.stack).await?;
     let mut worst = Exit::Done;
     for stack in stacks {
@@ -242,9 +243,10 @@ async fn down_one(asking: &Asking, world: &Name, stack: &Name, asked: &Down) -> 
         Err(failure) => return Err(refusal(asking, stack, failure)),
     };
     let Some(outcome) = outcomes.first() else {
+        // It was taken away before, or this name was never there: that was asked already.
         match out.is_json() {
             true => out.object("down", Some(world), &serde_json::json!({ "stack": stack, "left": [] }))?,
-            false => out.talk(&format!("there is nothing of {stack} in {world}\n")),
+            false => out.data(&down_screen::gone_before(world, stack, out.look()))?,
         }
         return Ok(Exit::Done);
     };

@@ -4,6 +4,7 @@ use crate::cli::arguments::{Backup, Common};
 use crate::cli::ask_person;
 use crate::cli::asking::Asking;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::folders::Near;
 use crate::cli::out::Out;
 use crate::server::api::asks::MakeBackup;
 use crate::server::api::paths;
@@ -23,7 +24,7 @@ pub(in crate::cli) async fn backup(common: &Common, asked: &Backup, out: &Out) -
         true => Some(SecretValue::new(ask_person::secret("passphrase")?.to_string())),
         false => None,
     };
-    let asking = Asking::new(common, out, Path::new(".")).await?;
+    let asking = Asking::new(common, out, &Near::Nothing).await?;
     let mut response = asking.client().stream(Method::POST, paths::BACKUP, Some(&MakeBackup { passphrase })).await?;
     let mut part = Part::new(&asked.file)?;
     loop {

@@ -1,11 +1,11 @@
 //! Leave: approving plans, giving consent to what would be lost, adopting what is not ours.
 
 use super::deploy::{Waiting, exit, to_the_end};
-use super::questions::near;
 use crate::cli::arguments::{Adopt, Approve, Common};
 use crate::cli::ask_person;
 use crate::cli::asking::Asking;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::folders::Near;
 use crate::cli::follow::Shows;
 use crate::cli::out::Out;
 use crate::cli::screen::names::Files;
@@ -23,7 +23,7 @@ use reqwest::Method;
 /// `deployd approve`: give leave for what a plan asks it for. The plan is looked at first: it is named, or shown and asked
 /// about.
 pub(in crate::cli) async fn approve(common: &Common, asked: &Approve, out: &Out) -> Result<Exit, Failure> {
-    let asking = Asking::new(common, out, &near(&asked.of.stack)).await?;
+    let asking = Asking::new(common, out, &Near::word(&asked.of.stack)).await?;
     let (world, stack) = asking.stack_meant(&asked.of.stack).await?;
     let known = asking.stack(&world, &stack).await?;
     let waits = known.live.iter().find(|one| one.state == DeploymentState::AwaitingApproval);
@@ -119,7 +119,7 @@ async fn give(
 
 /// `deployd adopt`: take over what is there and is not ours.
 pub(in crate::cli) async fn adopt(common: &Common, asked: &Adopt, out: &Out) -> Result<Exit, Failure> {
-    let asking = Asking::new(common, out, &near("")).await?;
+    let asking = Asking::new(common, out, &Near::Nothing).await?;
     let world = asking.world_of(&asked.stack).await?;
     let body = asks::Adopt { name: asked.name.clone(), handle: asked.handle.clone() };
     let path = paths::fill(paths::ADOPTIONS, &[&world, &asked.stack]);

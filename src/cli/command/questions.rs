@@ -1,12 +1,14 @@
 //! Questions about files, worlds and what was done before: they change nothing.
 
-use crate::cli::arguments::{Common, Diff, Explain, History, Of, Plan};
+use crate::cli::arguments::{Check, Common, Diff, Explain, History, Of, Plan};
 use crate::cli::asking::{Asking, Meant, folder_of};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::folders;
+use crate::cli::folders::{self, Near};
 use crate::cli::out::Out;
 use crate::cli::screen::names::Files;
-use crate::cli::screen::{found, history as history_screen, plan as plan_screen, questions as screens};
+use crate::cli::screen::{
+    diff as diff_screen, found, history as history_screen, plan as plan_screen, questions as screens,
+};
 use crate::model::Name;
 use crate::server::api::answers::{Explanations, Plans, Repositories, Slugs, Worlds};
 use crate::server::api::asks::{self, AskWhyNot, Files as OfFiles, MakePlan, PlanOf};
@@ -25,11 +27,14 @@ pub(in crate::cli) fn of_folder(folder: &Path) -> OfFiles {
 }
 
 /// `deployd check`: every mistake of a folder's files, and of the worlds and repositories.
-pub(in crate::cli) async fn check(common: &Common, of: &Of, out: &Out) -> Result<Exit, Failure> {
+pub(in crate::cli) async fn check(common: &Common, of: &Check, out: &Out) -> Result<Exit, Failure> {
     let folder = folders::existing(&of.folder)?;
-    let asking = Asking::new(common, out, &folder).await?;
+    let asking = Asking::of_files(common, out, &Near::Files(folder.clone())).await?;
     let files = asking.files(&folder)?;
-    let worlds: BTreeSet<Name> = common.world.iter().cloned().collect();
+    let worlds = match of.all_worlds {
+        true => BTreeSet::new(),
+        false => asking.worlds_of(&folder).await?,
+    };
     let ask = asks::Check { of: of_folder(&folder), worlds };
     let mut checked = match asking.client().post::<Checked>(paths::CHECK, &ask).await {
         Ok(checked) => checked,
@@ -92,7 +97,7 @@ fn summary(checked: &Checked) -> String {
 
 /// `deployd plan`: what would be done, field by field.
 pub(in crate::cli) async fn plan(common: &Common, asked: &Plan, out: &Out) -> Result<Exit, Failure> {
-    let asking = Asking::new(common, out, &near(&asked.of.stack)).await?;
+    let asking = Asking::of_files(common, out, &Near::word(&asked.of.stack)).await?;
     let (world, of, files) = plan_of(&asking, &asked.of.stack).await?;
     let is_folder = matches!(of, PlanOf::Folder { .. });
     let make = MakePlan { of, mode: mode(asked.mode) };
@@ -162,15 +167,9 @@ pub(in crate::cli) fn mode(mode: crate::cli::arguments::Mode) -> crate::state::M
     }
 }
 
-/// Where worlds are looked for by a command that was given a word: near the folder that it may be.
-pub(in crate::cli) fn near(word: &str) -> PathBuf {
-    let path = PathBuf::from(word);
-    if path.is_dir() { path } else { PathBuf::from(".") }
-}
-
 /// `deployd explain`: who set a value.
 pub(in crate::cli) async fn explain(common: &Common, asked: &Explain, out: &Out) -> Result<Exit, Failure> {
-    let asking = Asking::new(common, out, &near(&asked.stack)).await?;
+    let asking = Asking::new(common, out, &Near::word(&asked.stack)).await?;
     let (world, explained, files) = explained(&asking, asked).await?;
     if out.is_json() {
         out.object("explain", Some(&world), &explained)?;
@@ -212,7 +211,7 @@ async fn explained(asking: &Asking, asked: &Explain) -> Result<(Name, Explanatio
 
 /// `deployd slugs`: what a world can be asked for.
 pub(in crate::cli) async fn slugs(common: &Common, out: &Out) -> Result<Exit, Failure> {
-    let asking = Asking::new(common, out, Path::new(".")).await?;
+    let asking = Asking::new(common, out, &Near::Nothing).await?;
     let world = asking.world();
     let answer: Slugs = asking.client().get(&paths::fill(paths::SLUGS, &[&world])).await?;
     match out.is_json() {
@@ -225,7 +224,7 @@ pub(in crate::cli) async fn slugs(common: &Common, out: &Out) -> Result<Exit, Fa
 /// `deployd why-not`: why services cannot go to a world.
 pub(in crate::cli) async fn why_not(common: &Common, of: &Of, out: &Out) -> Result<Exit, Failure> {
     let folder = folders::existing(&of.folder)?;
-    let asking = Asking::new(common, out, &folder).await?;
+    let asking = Asking::of_files(common, out, &Near::Files(folder.clone())).await?;
     let (world, files) = (asking.world(), asking.files(&folder)?);
     let ask = AskWhyNot { of: of_folder(&folder), services: BTreeSet::new() };
     let answer = asking.client().post::<WhyNot>(&paths::fill(paths::WHY_NOT, &[&world]), &ask).await;
@@ -243,7 +242,7 @@ const PAGE: usize = 100;
 
 /// `deployd history`: the deployments of a stack, newest first.
 pub(in crate::cli) async fn history(common: &Common, asked: &History, out: &Out) -> Result<Exit, Failure> {
-    let asking = Asking::new(common, out, &near(&asked.of.stack)).await?;
+    let asking = Asking::new(common, out, &Near::word(&asked.of.stack)).await?;
     let (world, stack) = asking.stack_meant(&asked.of.stack).await?;
     let path = paths::fill(paths::DEPLOYMENTS, &[&world, &stack]);
     let mut all: Vec<Deployment> = Vec::new();
@@ -268,7 +267,7 @@ pub(in crate::cli) async fn history(common: &Common, asked: &History, out: &Out)
 
 /// `deployd diff`: what differs between two releases.
 pub(in crate::cli) async fn diff(common: &Common, asked: &Diff, out: &Out) -> Result<Exit, Failure> {
-    let asking = Asking::new(common, out, &near(&asked.of.stack)).await?;
+    let asking = Asking::new(common, out, &Near::word(&asked.of.stack)).await?;
     let (world, stack) = asking.stack_meant(&asked.of.stack).await?;
     let named = [("from", &asked.from), ("to", &asked.to)];
     let query: Vec<(&str, String)> =
@@ -276,7 +275,7 @@ pub(in crate::cli) async fn diff(common: &Common, asked: &Diff, out: &Out) -> Re
     let answer: Differs = asking.client().get_with(&paths::fill(paths::DIFF, &[&world, &stack]), &query).await?;
     match out.is_json() {
         true => out.object("diff", Some(&world), &answer)?,
-        false => out.data(&history_screen::diff(&answer, out.look()))?,
+        false => out.data(&diff_screen::diff(&answer, out.look()))?,
     }
     Ok(Exit::Done)
 }

@@ -4,6 +4,7 @@ use crate::cli::arguments::{Common, Secret};
 use crate::cli::ask_person;
 use crate::cli::asking::Asking;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::folders::Near;
 use crate::cli::out::Out;
 use crate::cli::screen::lists;
 use crate::model::Name;
@@ -11,7 +12,6 @@ use crate::server::api::paths;
 use crate::server::api::secret::{SecretValue, Secrets, SetSecret};
 use jiff::tz::TimeZone;
 use reqwest::Method;
-use std::path::Path;
 
 /// `deployd secret`.
 pub(in crate::cli) async fn secret(common: &Common, asked: &Secret, out: &Out) -> Result<Exit, Failure> {
@@ -43,7 +43,7 @@ async fn set(common: &Common, words: &[String], out: &Out) -> Result<Exit, Failu
     // The value first: who does not have it at hand has started nothing.
     let name = words.last().map_or("", String::as_str);
     let value = ask_person::secret(&format!("value of {name}"))?;
-    let asking = Asking::new(common, out, Path::new(".")).await?;
+    let asking = Asking::new(common, out, &Near::Nothing).await?;
     let (world, name) = of(common, words, &asking)?;
     let body = SetSecret { value: SecretValue::new(value.to_string()) };
     let path = paths::fill(paths::SECRET, &[&world, &name]);
@@ -56,7 +56,7 @@ async fn set(common: &Common, words: &[String], out: &Out) -> Result<Exit, Failu
 }
 
 async fn list(common: &Common, world: Option<&Name>, out: &Out) -> Result<Exit, Failure> {
-    let asking = Asking::new(common, out, Path::new(".")).await?;
+    let asking = Asking::new(common, out, &Near::Nothing).await?;
     let world = world.cloned().unwrap_or_else(|| asking.world());
     let secrets: Secrets = asking.client().get(&paths::fill(paths::SECRETS, &[&world])).await?;
     match out.is_json() {
@@ -67,7 +67,7 @@ async fn list(common: &Common, world: Option<&Name>, out: &Out) -> Result<Exit, 
 }
 
 async fn remove(common: &Common, words: &[String], out: &Out) -> Result<Exit, Failure> {
-    let asking = Asking::new(common, out, Path::new(".")).await?;
+    let asking = Asking::new(common, out, &Near::Nothing).await?;
     let (world, name) = of(common, words, &asking)?;
     let nothing: Option<&()> = None;
     asking.client().tell(Method::DELETE, &paths::fill(paths::SECRET, &[&world, &name]), nothing).await?;

@@ -1,14 +1,15 @@
 //! `deployd serve`: the server itself, in the foreground or for as long as commands need it.
 
 use crate::cli::arguments::{Common, Serve};
+use crate::cli::connect::LOCKED;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::folders;
+use crate::cli::folders::{self, Near};
 use crate::cli::out::Out;
+use crate::cli::server_files;
 use crate::server::Ends;
 use crate::wiring::{self, FileSystems, ServeFailure, Serving, Settings};
 use std::error::Error;
 use std::io::IsTerminal;
-use std::path::Path;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
@@ -33,7 +34,8 @@ pub(in crate::cli) fn serve(common: &Common, asked: &Serve, out: &Out) -> Result
     let served = runtime.block_on(async {
         let until = wiring::signals()
             .map_err(|error| Failure::new(Exit::WentWrong, format!("signals cannot be heard: {error}")))?;
-        wiring::serve(&settings, until, |serving| announce(serving, out)).await.map_err(|failure| failed(&failure))
+        let announced = |serving: &Serving| announce(serving, &settings, out);
+        wiring::serve(&settings, until, announced).await.map_err(|failure| failed(&failure, asked.until_idle))
     });
     // What a part still does when all have ended is nothing that was acknowledged.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -48,7 +50,7 @@ pub(super) fn settings(common: &Common, asked: &Serve) -> Result<Settings, Failu
         program.map_err(|error| Failure::new(Exit::WentWrong, format!("this program cannot be found: {error}")))?;
     let settings = Settings::of_environment(program, "deployd serve", common.state.clone(), &folders::variable);
     let mut settings = settings.map_err(|error| usage(error.to_string()))?;
-    settings.config = folders::config(common, Path::new("."))?;
+    settings.config = folders::config(common, &Near::Nothing)?;
     if let Some(address) = asked.listen {
         (settings.api.listen, settings.api.or_next) = (address, false);
     }
@@ -68,7 +70,13 @@ fn log() {
     let _ = subscriber.with_ansi(std::io::stderr().is_terminal()).try_init();
 }
 
-fn announce(serving: &Serving, out: &Out) {
+fn announce(serving: &Serving, settings: &Settings, out: &Out) {
+    if let Err(error) = server_files::keep_config(&settings.state, settings.config.as_deref()) {
+        out.talk(&format!("warning: which worlds it has cannot be kept: {error}\n"));
+    }
+    if let Some(config) = &settings.config {
+        out.talk(&format!("worlds and repositories of {}\n", config.display()));
+    }
     for warning in &serving.warnings {
         out.talk(&format!("warning: {warning}\n"));
     }
@@ -83,12 +91,13 @@ fn announce(serving: &Serving, out: &Out) {
     };
 }
 
-fn failed(failure: &ServeFailure) -> Failure {
+/// Why it did not start. Whoever started it for themselves looks for the one that has the state.
+fn failed(failure: &ServeFailure, until_idle: bool) -> Failure {
     let mut what = failure.to_string();
     let mut cause: Option<&dyn Error> = failure.source();
     while let Some(error) = cause {
         what = format!("{what}: {error}");
         cause = error.source();
     }
-    Failure::new(Exit::WentWrong, what)
+    Failure::new(if until_idle && failure.is_locked() { LOCKED } else { Exit::WentWrong }, what)
 }

@@ -5,11 +5,12 @@ use super::questions::mode;
 use crate::cli::arguments::{Common, Up};
 use crate::cli::asking::Asking;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::folders::{self, Near};
 use crate::cli::follow::{Follow, Outcome, Shows, Stopped};
+use crate::cli::interrupt;
 use crate::cli::out::Out;
 use crate::cli::screen::names::Files;
 use crate::cli::screen::{in_flight, story};
-use crate::cli::{folders, interrupt};
 use crate::model::Name;
 use crate::server::api::answers::AcceptedList;
 use crate::server::api::asks::Run;
@@ -44,7 +45,7 @@ pub(in crate::cli) async fn up(common: &Common, asked: &Up, out: &Out) -> Result
     let upping = Upping { asked, out, folder, world };
     let mut first = true;
     loop {
-        let asking = Asking::new(common, out, &upping.folder).await?;
+        let asking = Asking::of_files(common, out, &Near::Files(upping.folder.clone())).await?;
         match upping.with(&asking, first).await? {
             Part::Over(exit) => return Ok(exit),
             Part::ServerGone => {

@@ -1,10 +1,10 @@
 //! How stacks are, and what their processes write: once, or as it goes on.
 
-use super::questions::near;
 use crate::cli::arguments::{Common, Logs, Status};
 use crate::cli::asking::Asking;
 use crate::cli::client::Told;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::folders::Near;
 use crate::cli::out::Out;
 use crate::cli::screen::{lists, status as status_screen};
 use crate::model::{Name, Wall};
@@ -15,23 +15,25 @@ use crate::state::StackState;
 use jiff::tz::TimeZone;
 use reqwest::Method;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Events that come together are shown together.
 const TOGETHER: Duration = Duration::from_millis(150);
+/// How long the first look of a server is waited for. What takes longer is shown as not seen.
+const LOOKED_WITHIN: Duration = Duration::from_secs(3);
 /// Even when nothing happens, ages are shown anew.
 const ANEW: Duration = Duration::from_secs(5);
 
 /// `deployd status`.
 pub(in crate::cli) async fn status(common: &Common, asked: &Status, out: &Out) -> Result<Exit, Failure> {
-    let asking = Asking::new(common, out, &near(asked.stack.as_deref().unwrap_or("."))).await?;
+    let asking = Asking::new(common, out, &asked.stack.as_deref().map_or(Near::Nothing, Near::word)).await?;
     let wanted = match &asked.stack {
         Some(word) => Some(asking.stacks_meant(word).await?),
         None => None,
     };
     let view = View { asking: &asking, wanted };
     if !asked.watch {
-        let shown = view.now().await?;
+        let shown = view.looked().await?;
         view.show(&shown)?;
         return Ok(Exit::Done);
     }
@@ -45,6 +47,20 @@ struct View<'v> {
 }
 
 impl View<'_> {
+    /// The stacks of now, once they were looked at: a server that has just started has not, for a moment.
+    async fn looked(&self) -> Result<BTreeMap<Name, Vec<Stack>>, Failure> {
+        let begun = Instant::now();
+        loop {
+            let worlds = self.now().await?;
+            let is_looked_at =
+                |stack: &Stack| stack.looked.is_some() || stack.set_aside.is_some() || stack.resources.is_empty();
+            if worlds.values().flatten().all(is_looked_at) || begun.elapsed() > LOOKED_WITHIN {
+                return Ok(worlds);
+            }
+            tokio::time::sleep(TOGETHER).await;
+        }
+    }
+
     /// The stacks of now, by world.
     async fn now(&self) -> Result<BTreeMap<Name, Vec<Stack>>, Failure> {
         let asking = self.asking;
@@ -92,7 +108,7 @@ impl View<'_> {
         let mut events = self.asking.client().events(self.asking.common.world.as_ref()).await?;
         let mut before: Option<String> = None;
         loop {
-            let worlds = self.now().await?;
+            let worlds = if before.is_none() { self.looked().await? } else { self.now().await? };
             let text = self.text(&worlds);
             if before.as_ref() != Some(&text) {
                 if out.is_terminal() {
@@ -118,7 +134,7 @@ impl View<'_> {
 
 /// `deployd logs`.
 pub(in crate::cli) async fn logs(common: &Common, asked: &Logs, out: &Out) -> Result<Exit, Failure> {
-    let asking = Asking::new(common, out, &near(&asked.of.stack)).await?;
+    let asking = Asking::new(common, out, &Near::word(&asked.of.stack)).await?;
     let (world, stack) = asking.stack_meant(&asked.of.stack).await?;
     let mut query = vec![("tail", asked.lines.to_string()), ("follow", asked.follow.to_string())];
     query.extend(asked.name.iter().map(|name| ("name", name.to_string())));

@@ -46,6 +46,14 @@ fn kind_and_size(held: &Held) -> String {
     format!("{}{size}", held.kind)
 }
 
+/// There was nothing to be done: it was taken away before.
+#[must_use]
+pub fn gone_before(world: &Name, stack: &Name, look: Look) -> String {
+    let mut page = Page::new(look);
+    page.folded(0, &Text::plain(format!("nothing of {stack} is left in {world}: it was taken away before")));
+    page.text()
+}
+
 /// The proof: said only after an independent, fresh look.
 #[must_use]
 pub fn verified(world: &Name, stack: &Name, kept: &[String], look: Look) -> String {

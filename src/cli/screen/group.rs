@@ -4,7 +4,7 @@
 use super::names::count;
 use crate::model::{Kind, Name};
 use crate::plan::Act;
-use crate::server::api::plan::{About, Plan, Step};
+use crate::server::api::plan::{About, FieldChange, Plan, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What happens to one thing that the manifest names.
@@ -89,7 +89,9 @@ fn main_kind(about: Option<&About>, steps: &[&Step]) -> Option<Kind> {
     found.map(|step| step.kind.clone()).or(known).or_else(|| steps.first().map(|step| step.kind.clone()))
 }
 
-fn is_number(part: &str) -> bool {
+/// Whether a part is a replica.
+#[must_use]
+pub fn is_number(part: &str) -> bool {
     !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())
 }
 
@@ -99,17 +101,99 @@ fn mark(steps: &[&Step], kind: Option<&Kind>) -> Mark {
     let mains = if of_kind.is_empty() { steps } else { &of_kind };
     let does = |wanted: &[Act]| mains.iter().any(|step| wanted.contains(&step.act));
     let made = does(&[Act::Create]);
-    let first_life = mains.iter().all(|step| step.act != Act::Create || step.identity.incarnation == 1);
     match () {
-        () if does(&[Act::Replace]) || (made && does(&[Act::Delete])) => Mark::Replace,
-        () if does(&[Act::Update, Act::Adopt, Act::Retire]) || (made && !first_life) => Mark::Change,
+        // Old lives are let go, and what stands stays as it is.
+        () if steps.iter().all(|step| step.because.code == LET_GO) => Mark::Keep,
+        () if does(&[Act::Replace]) || is_made_anew(mains) => Mark::Replace,
+        () if does(&[Act::Update, Act::Adopt, Act::Retire]) || (made && stands(mains, steps)) => Mark::Change,
         () if made => Mark::Create,
         () if mains.iter().all(|step| matches!(step.act, Act::Delete | Act::Forget)) => Mark::Delete,
         () => Mark::Change,
     }
 }
 
+/// Whether one address is emptied and filled again.
+fn is_made_anew(mains: &[&Step]) -> bool {
+    let at = |act: Act| mains.iter().filter(move |step| step.act == act).map(|step| &step.identity.address);
+    at(Act::Create).any(|made| at(Act::Delete).any(|gone| gone == made))
+}
+
+/// Whether something of it is there when it is made: how often it was there before says nothing, since lives are counted
+/// on after everything is gone.
+fn stands(mains: &[&Step], steps: &[&Step]) -> bool {
+    let is_changed = |step: &&Step| matches!(step.act, Act::Update | Act::Retire);
+    steps.iter().any(is_changed) || mains.iter().any(|step| step.act == Act::Delete || was_lost(step))
+}
+
+fn was_lost(step: &Step) -> bool {
+    step.act == Act::Create && LOST.contains(&step.because.code.as_str())
+}
+
+/// Reasons of what was there, and has to be made again.
+const LOST: [&str; 2] = ["vanished", "failed"];
+/// The reason of what newer lives took the place of.
+const LET_GO: &str = "beyond_retention";
+
+/// Reasons that follow from what else is shown: the fields that change, and the order in which that is done.
+const SAID: [&str; 4] = ["not_there", "fields_changed", "successor_in_charge", LET_GO];
+
+/// Whether a step belongs to the upkeep of its name: an old copy of files, the record of an old test. Nobody waits for
+/// its end, or asked about it.
+#[must_use]
+pub fn is_upkeep(step: &Step, group: &Group<'_>) -> bool {
+    let ends = matches!(step.act, Act::Delete | Act::Retire | Act::Forget);
+    ends && !matches!(group.mark, Mark::Delete | Mark::Replace) && Some(&step.kind) != group.kind.as_ref()
+}
+
+/// Fields that say where files are, which follows from what they are.
+const OF_FILES: [&str; 2] = ["content", "folder"];
+
+/// What changes of one name: fields each once, by the words of the manifest. What several of its parts have alike is told
+/// once; that its files are others is one change.
+#[must_use]
+pub fn fields<'c>(parts: impl Iterator<Item = (Option<&'c str>, &'c FieldChange)>) -> Vec<(String, &'c FieldChange)> {
+    let mut told: Vec<(String, &FieldChange)> = Vec::new();
+    // Where files are follows from what they are.
+    for (part, change) in parts.filter(|(_, change)| change.path != "folder") {
+        let is_told = |(_, known): &(String, &FieldChange)| {
+            (&known.path, &known.from, &known.to) == (&change.path, &change.from, &change.to)
+        };
+        if told.iter().any(is_told) {
+            continue;
+        }
+        let called = match part {
+            _ if change.path == "content" => "files".to_owned(),
+            // What a test or a migration runs is not what the service runs.
+            Some(part) if !is_number(part) && part != "copy" => match change.path.as_str() {
+                "run" => part.to_owned(),
+                path => format!("{part}.{path}"),
+            },
+            _ => change.path.clone(),
+        };
+        told.push((called, change));
+    }
+    told
+}
+
+/// Whether a field only follows from the files of a service.
+#[must_use]
+pub fn is_of_files(path: &str) -> bool {
+    OF_FILES.contains(&path)
+}
+
 impl Group<'_> {
+    /// What changes of it, each field once.
+    #[must_use]
+    pub fn fields(&self) -> Vec<(String, &FieldChange)> {
+        // What does its work says it first; of what follows from it, only what is another thing.
+        let (mains, others): (Vec<&Step>, Vec<&Step>) =
+            self.steps.iter().copied().partition(|step| Some(&step.kind) == self.kind.as_ref());
+        let all = mains.into_iter().chain(others);
+        fields(
+            all.flat_map(|step| step.changes.iter().map(move |change| (step.identity.address.part.as_deref(), change))),
+        )
+    }
+
     /// The steps of what does the work.
     pub fn mains(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().copied().filter(|step| Some(&step.kind) == self.kind.as_ref())
@@ -131,6 +215,36 @@ impl Group<'_> {
         self.mains().filter(|step| step.act == Act::Retire).count()
     }
 
+    /// How many of its processes there will be more or fewer: `1 process more`.
+    #[must_use]
+    pub fn scaling(&self) -> Option<String> {
+        let numbered = |act: Act| {
+            let of_act = self.mains().filter(move |step| step.act == act);
+            let numbered = of_act.filter(|step| step.identity.address.part.as_deref().is_some_and(is_number));
+            numbered.map(|step| &step.identity.address).collect::<BTreeSet<_>>()
+        };
+        let (made, retired, gone) = (numbered(Act::Create), numbered(Act::Retire), numbered(Act::Delete));
+        let lost =
+            |at: &&&crate::model::Address| self.mains().any(|step| step.identity.address == ***at && was_lost(step));
+        let more = made.iter().filter(|at| !retired.contains(**at) && !gone.contains(**at) && !lost(at)).count();
+        let fewer = gone.iter().filter(|at| !made.contains(**at)).count();
+        let said =
+            |number: usize, how: &str| (number > 0).then(|| format!("{} {how}", count(number, "process", "processes")));
+        said(more, "more").or_else(|| said(fewer, "fewer"))
+    }
+
+    /// Why it changes, as far as its fields do not say it.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<String> {
+        let mut reasons: Vec<String> = self.scaling().into_iter().collect();
+        for step in self.steps.iter().filter(|step| !SAID.contains(&step.because.code.as_str())) {
+            if !reasons.contains(&step.because.text) {
+                reasons.push(step.because.text.clone());
+            }
+        }
+        reasons
+    }
+
     /// What is to be known of it at one glance.
     #[must_use]
     pub fn note(&self) -> String {
@@ -139,7 +253,8 @@ impl Group<'_> {
             notes.push(format!("stands in for {slug}"));
         }
         notes.extend(self.replicas().map(|number| count(number, "replica", "replicas")));
-        notes.extend(self.mains().find_map(way_in));
+        let url = self.about.and_then(|about| about.url.clone());
+        notes.extend(url.or_else(|| self.mains().find_map(way_in)));
         if matches!(self.mark, Mark::Delete) {
             notes.extend(self.steps.first().map(|step| step.because.text.clone()));
         }

@@ -3,6 +3,7 @@
 //! They know no terminal and do no IO: they get a [`Look`](crate::diagnostic::Look), give text, and are tested with
 //! data. Foreign text is escaped where it enters a [`page::Page`].
 
+pub mod diff;
 pub mod down;
 pub mod found;
 pub mod group;
@@ -10,6 +11,7 @@ pub mod history;
 pub mod in_flight;
 pub mod lists;
 pub mod names;
+pub mod other_worlds;
 pub mod page;
 pub mod plan;
 pub mod progress;
@@ -17,5 +19,6 @@ pub mod questions;
 pub mod status;
 pub mod story;
 pub mod table;
+pub mod waiting;
 
 pub use found::failure;

@@ -1,7 +1,7 @@
 //! What things are called on screens: files from where the person stands, spans of time, times of day, digests.
 
 use crate::diagnostic::Place;
-use crate::model::{Digest, Milliseconds};
+use crate::model::{Address, Digest, Milliseconds};
 use crate::server::api;
 
 /// Where files are, from where the person stands. The server calls them by where they are in their source, or in the
@@ -53,6 +53,45 @@ pub fn line_of(place: &api::words::Place) -> String {
 #[must_use]
 pub fn short(digest: &Digest) -> String {
     digest.short()
+}
+
+/// What people call a thing: what the manifest calls it. Preparing, testing and migrating have names of their own.
+#[must_use]
+pub fn called(at: &Address) -> String {
+    match at.part.as_deref() {
+        Some("copy") => "prepare".to_owned(),
+        Some(part) if part == "test" || part.starts_with("migrate") => part.to_owned(),
+        _ => at.name.to_string(),
+    }
+}
+
+/// Commands as people write them: `python3 -m venv .venv && pip install -r requirements.txt`. Nothing if it is neither one
+/// command, as its words, nor several.
+#[must_use]
+pub fn commands(value: &serde_json::Value) -> Option<String> {
+    let items = value.as_array().filter(|items| !items.is_empty())?;
+    if items.iter().all(serde_json::Value::is_array) {
+        let all: Option<Vec<String>> = items.iter().map(command).collect();
+        return Some(all?.join(" && "));
+    }
+    command(value)
+}
+
+/// One command of its words; what `sh -c` runs is told without that.
+fn command(words: &serde_json::Value) -> Option<String> {
+    let words: Option<Vec<&str>> = words.as_array()?.iter().map(serde_json::Value::as_str).collect();
+    Some(match words?.as_slice() {
+        ["sh", "-c", script] => (*script).to_owned(),
+        words => words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "),
+    })
+}
+
+/// A word that a shell would split is quoted, so that it is seen to be one.
+fn quoted(word: &str) -> String {
+    match word.is_empty() || word.contains(char::is_whitespace) {
+        true => format!("'{word}'"),
+        false => word.to_owned(),
+    }
 }
 
 /// A span of time: `0.8 s`, `40 s`, `12 min`, `5 h`, `3 days`.
@@ -126,6 +165,19 @@ mod tests {
         let inside = Files { source: ".".to_owned(), config: "../..".to_owned() };
         assert_eq!(inside.name("deployd.yaml"), "deployd.yaml");
         assert_eq!(inside.name("worlds/edge.yaml"), "../../worlds/edge.yaml");
+    }
+
+    #[test]
+    fn commands_read_as_people_write_them() {
+        let said = |json: serde_json::Value| commands(&json);
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(said(serde_json::json!(["python3", "app.py"])), text("python3 app.py"));
+        assert_eq!(said(serde_json::json!([["sleep", "4"], ["sh", "-c", "a | b"]])), text("sleep 4 && a | b"));
+        assert_eq!(said(serde_json::json!(["sleep 4", ""])), text("'sleep 4' ''"));
+        assert_eq!(
+            [said(serde_json::json!([])), said(serde_json::json!([1])), said(serde_json::json!("x"))],
+            [None, None, None]
+        );
     }
 
     #[test]

@@ -60,6 +60,12 @@ impl Text {
         self.text.width()
     }
 
+    /// The columns that its longest word fills.
+    #[must_use]
+    pub fn word_width(&self) -> usize {
+        self.text.split(' ').map(UnicodeWidthStr::width).max().unwrap_or(0)
+    }
+
     /// Whether there is nothing to see.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -2,12 +2,13 @@
 //! would need leave.
 
 use super::group::{Group, Mark, groups};
-use super::names::{age, count, line_of, short};
+use super::names::{age, called, commands, count, line_of, short};
 use super::page::{Page, Text, Tone};
 use super::table::Table;
+use super::waiting::waits;
 use crate::diagnostic::Look;
 use crate::model::Milliseconds;
-use crate::server::api::plan::{FieldChange, Line, Plan, Step, Verdict};
+use crate::server::api::plan::{Line, Plan, Step, Verdict};
 use crate::state::ConsentAct;
 use serde_json::Value as Json;
 
@@ -103,31 +104,28 @@ fn changes(page: &mut Page, group: &Group) {
     if matches!(group.mark, Mark::Create | Mark::Keep) {
         return;
     }
-    let mut reasons: Vec<&str> = Vec::new();
-    let mut changed: Vec<&FieldChange> = Vec::new();
-    for step in group.steps.iter().filter(|step| step.act != crate::plan::Act::Retire) {
-        if !reasons.contains(&step.because.text.as_str()) {
-            reasons.push(&step.because.text);
-        }
-        let new = step.changes.iter().filter(|change| !changed.iter().any(|known| is_same(known, change)));
-        changed.extend(new.collect::<Vec<_>>());
-    }
     if group.mark != Mark::Delete {
-        reasons.iter().for_each(|reason| page.folded(6, &Text::new(Tone::Quiet, reason)));
+        group.reasons().iter().for_each(|reason| page.folded(6, &Text::new(Tone::Quiet, reason)));
     }
     let mut table = Table::new();
-    for change in changed {
+    for (path, change) in group.fields() {
         let place = change.place.as_ref().map(line_of).unwrap_or_default();
-        let values = format!("{} → {}", value(change.from.as_ref()), value(change.to.as_ref()));
-        table.row(vec![Text::plain(&change.path), Text::plain(values), Text::new(Tone::Quiet, place)]);
+        let [from, to] = [&change.from, &change.to].map(|side| value_of(&change.path, side.as_ref()));
+        table.row(vec![Text::plain(path), Text::plain(format!("{from} → {to}")), Text::new(Tone::Quiet, place)]);
     }
     table.put(page, 6);
 }
 
-/// Two replicas that are changed alike are told once.
-fn is_same(a: &FieldChange, b: &FieldChange) -> bool {
-    (&a.path, &a.from, &a.to) == (&b.path, &b.from, &b.to)
+/// The value of a field: commands as people write them.
+#[must_use]
+pub fn value_of(path: &str, shown: Option<&Json>) -> String {
+    let is_command = path == "run" || path.ends_with(".run");
+    shown.filter(|_| is_command).and_then(commands).unwrap_or_else(|| value(shown))
 }
+
+/// A digest as text, and what is shown of it.
+const DIGEST_LETTERS: usize = 64;
+const SHORT: usize = 7;
 
 /// A value as a person reads it.
 #[must_use]
@@ -135,6 +133,12 @@ pub fn value(value: Option<&Json>) -> String {
     match value {
         None => "(not set)".to_owned(),
         Some(Json::String(text)) if text.is_empty() => "\"\"".to_owned(),
+        // A digest: its first letters tell it from another.
+        Some(Json::String(text))
+            if text.len() == DIGEST_LETTERS && text.bytes().all(|letter| letter.is_ascii_hexdigit()) =>
+        {
+            text[..SHORT].to_owned()
+        }
         Some(Json::String(text)) => text.clone(),
         Some(Json::Array(items)) => {
             let items: Vec<String> = items.iter().map(|item| self::value(Some(item))).collect();
@@ -165,14 +169,15 @@ fn report(page: &mut Page, plan: &Plan, detail: Detail<'_>) {
     let mut lines: Vec<(&str, Tone, &Line)> = Vec::new();
     lines.extend(report.held.iter().map(|line| ("held", Tone::Warn, line)));
     if detail != Detail::Names {
-        lines.extend(report.waiting.iter().map(|line| ("waiting", Tone::Plain, line)));
         lines.extend(report.kept.iter().map(|line| ("kept", Tone::Plain, line)));
     }
     lines.extend(report.noted.iter().map(|line| ("note", Tone::Plain, line)));
-    if lines.is_empty() {
+    let waits = if detail == Detail::Names { Vec::new() } else { waits(report) };
+    if lines.is_empty() && waits.is_empty() {
         return;
     }
     page.gap();
+    waits.iter().for_each(|wait| wait.put(page, 2));
     lines.iter().for_each(|(word, tone, line)| report_line(page, 2, word, *tone, line));
 }
 
@@ -184,10 +189,10 @@ pub fn line(word: &str, line: &Line, look: Look) -> String {
     page.text()
 }
 
-/// `waiting  web: the load balancer needs its security group (creating, 40 s)`, and the way out below it.
+/// `held     users: storage cannot shrink from 50 to 20`, and the way out below it.
 pub(super) fn report_line(page: &mut Page, indent: usize, word: &str, tone: Tone, line: &Line) {
     let since = line.since.map(|since| format!(" ({})", age(Milliseconds(since)))).unwrap_or_default();
-    let text = format!("{}: {}{since}", line.at.short(), line.why.text);
+    let text = format!("{}: {}{since}", called(&line.at), line.why.text);
     page.beside(indent, &[Text::new(tone, format!("{word:<7}")), Text::plain("  ")], &Text::plain(text));
     line.why.way_out.iter().for_each(|way| page.way_out(indent + 9, way));
 }

@@ -1,8 +1,8 @@
 //! `Progress`: how far each thing of a deployment is, by what the manifest names. A fold over the plan and the events:
 //! it knows no clock and no terminal.
 
-use super::group::{Group, Mark, groups};
-use super::names::{count, span};
+use super::group::{Group, Mark, groups, is_upkeep};
+use super::names::{self, count, span};
 use super::page::{Page, Text, Tone};
 use crate::diagnostic::Look;
 use crate::model::{Address, Identity, Milliseconds, Wall};
@@ -18,6 +18,8 @@ pub struct Progress {
     /// What people call what is brought, and what served before it.
     labels: Labels,
     rows: Vec<Row>,
+    /// What no row waits for: old copies that are let go.
+    upkeep: BTreeSet<Identity>,
 }
 
 /// What people call what a deployment brings, and what it takes the place of.
@@ -56,6 +58,9 @@ enum Task {
     Over,
 }
 
+/// The end of what held data.
+const DELETED: &str = "deleted";
+
 /// What the end of a row says.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Ends {
@@ -80,7 +85,7 @@ impl Progress {
     /// The progress of a plan of which nothing is done yet.
     #[must_use]
     pub fn of(plan: &Plan, labels: Labels) -> Progress {
-        let mut progress = Progress { labels, rows: Vec::new() };
+        let mut progress = Progress { labels, ..Progress::default() };
         progress.add(plan);
         progress
     }
@@ -89,6 +94,10 @@ impl Progress {
     pub fn add(&mut self, plan: &Plan) {
         for group in groups(plan).iter().filter(|group| group.mark != Mark::Keep) {
             for step in &group.steps {
+                if is_upkeep(step, group) {
+                    self.upkeep.insert(step.identity.clone());
+                    continue;
+                }
                 let (name, title) = line_of(step, group);
                 let index = self.rows.iter().position(|row| row.name == name).unwrap_or_else(|| {
                     self.rows.push(Row::new(name, title, group));
@@ -194,8 +203,12 @@ impl Progress {
         let mut page = Page::new(look);
         match &row.failed {
             None => {
-                let texts = [Text::new(Tone::Good, "✓ "), Text::plain(name), Text::plain(self.end_of(row))];
-                page.with_end(2, &texts, &took);
+                let line = |end: String| [Text::new(Tone::Good, "✓ "), Text::plain(&name), Text::plain(end)];
+                page.with_end(2, &line(self.end_of(row)), &took);
+                if row.note.is_some() && row.ends == Ends::With(DELETED.to_owned()) {
+                    // What was saved of it before is one thing, that it is gone another.
+                    page.line(2, &line(DELETED.to_owned()));
+                }
             }
             Some(why) => {
                 let front = [Text::new(Tone::Bad, "✗ "), Text::plain(name)];
@@ -235,6 +248,9 @@ impl Progress {
     }
 
     fn index_of(&self, identity: &Identity) -> Option<usize> {
+        if self.upkeep.contains(identity) {
+            return None;
+        }
         let of_identity = self.rows.iter().position(|row| row.tasks.contains_key(identity));
         // A plan that was made anew may have steps that were not shown: they belong to what they are called.
         of_identity.or_else(|| self.rows.iter().position(|row| row.name == *identity.address.name))
@@ -298,6 +314,8 @@ fn line_of(step: &Step, group: &Group) -> (String, String) {
     let part = step.identity.address.part.as_deref().unwrap_or_default();
     let command = |key: &[&str]| last_command(step, key);
     match part {
+        // What goes with its service is told with it.
+        _ if matches!(step.act, Act::Delete | Act::Retire | Act::Forget) => (group.name.to_string(), title(group)),
         "copy" if command(&["prepare", "run"]).is_some() => {
             ("prepare".to_owned(), command(&["prepare", "run"]).unwrap_or_default())
         }
@@ -313,7 +331,8 @@ fn title(group: &Group) -> String {
         (Mark::Create, Some(replicas)) => count(replicas, "replica", "replicas"),
         (Mark::Create, None) => kind,
         (Mark::Change, _) if group.replaced() > 0 => {
-            format!("replaces {} one at a time", count(group.replaced(), "process", "processes"))
+            let one_at_a_time = if group.replaced() > 1 { " one at a time" } else { "" };
+            format!("replaces {}{one_at_a_time}", count(group.replaced(), "process", "processes"))
         }
         (Mark::Change | Mark::Keep, _) => format!("changes {kind}"),
         (Mark::Replace, _) => format!("replaces {kind}"),
@@ -324,14 +343,7 @@ fn title(group: &Group) -> String {
 /// The last command of a list of commands: the one that takes long.
 fn last_command(step: &Step, key: &[&str]) -> Option<String> {
     let commands = key.iter().try_fold(step.fields.as_ref()?, |value, key| value.get(key))?.as_array()?;
-    let words = |words: &serde_json::Value| -> Option<String> {
-        let words: Vec<&str> = words.as_array()?.iter().filter_map(|word| word.as_str()).collect();
-        Some(match words.as_slice() {
-            ["sh", "-c", script] => (*script).to_owned(),
-            words => words.join(" "),
-        })
-    };
-    commands.last().and_then(words)
+    commands.last().and_then(names::commands)
 }
 
 /// What the end of a line says where no room says it.
@@ -347,7 +359,7 @@ fn ends(name: &str, group: &Group) -> Ends {
         (Mark::Change, _) if group.mains().any(|step| step.act == Act::Create) => Ends::Serves,
         (Mark::Change | Mark::Keep, _) => Ends::With(open_to(group).unwrap_or_else(|| "changed".to_owned())),
         (Mark::Replace, _) => Ends::With("replaced".to_owned()),
-        (Mark::Delete, _) if group.mains().any(|step| step.holds_data) => Ends::With("deleted".to_owned()),
+        (Mark::Delete, _) if group.mains().any(|step| step.holds_data) => Ends::With(DELETED.to_owned()),
         (Mark::Delete, _) => Ends::With("stopped".to_owned()),
     }
 }

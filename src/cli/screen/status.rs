@@ -3,7 +3,8 @@
 use super::names::{age, count, short, span};
 use super::page::{Page, Text, Tone};
 use super::plan::report_line;
-use super::table::Table;
+use super::table::{Layout, Table};
+use super::waiting::waits;
 use crate::diagnostic::Look;
 use crate::model::{Milliseconds, Name, Wall};
 use crate::server::api::deployment::{Condition, Deployment};
@@ -34,14 +35,15 @@ pub fn stacks(world: &Name, stacks: &[Stack], now: Wall, look: Look) -> String {
     let below: Vec<Vec<(Name, String, String, Tone)>> = stacks.iter().map(parts).collect();
     table.align(0, below.iter().flatten().map(|(name, ..)| name.len() + 2).max().unwrap_or(0));
     table.align(1, below.iter().flatten().map(|(_, state, ..)| state.len()).max().unwrap_or(0));
-    let widths = table.widths(look.width.saturating_sub(2));
+    let Layout { widths, between } = table.layout(look.width.saturating_sub(2));
+    let between = " ".repeat(between);
     table.put_with(&mut page, 2, |page, index| {
         let Some(index) = index.checked_sub(1) else { return };
         for (name, state, rest, tone) in &below[index] {
             let front = [
-                Text::plain(format!("  {name:<width$}  ", width = widths[0] - 2)),
+                Text::plain(format!("  {name:<width$}{between}", width = widths[0] - 2)),
                 Text::new(*tone, format!("{state:<width$}", width = widths[1])),
-                Text::plain("  "),
+                Text::plain(&between),
             ];
             page.beside(2, &front, &Text::plain(rest));
         }
@@ -167,7 +169,7 @@ fn said(page: &mut Page, stack: &Stack, now: Wall) {
     for (condition, why) in stack.conditions.iter().filter(|(condition, _)| *condition != "waiting") {
         reason(page, &condition.replace('_', " "), Tone::Warn, why);
     }
-    stack.report.waiting.iter().for_each(|line| report_line(page, 4, "waiting", Tone::Plain, line));
+    waits(&stack.report).iter().for_each(|wait| wait.put(page, 4));
     stack.report.held.iter().for_each(|line| report_line(page, 4, "held", Tone::Warn, line));
     stack.report.kept.iter().for_each(|line| report_line(page, 4, "kept", Tone::Plain, line));
 }

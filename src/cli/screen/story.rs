@@ -1,12 +1,11 @@
 //! What `up` and its like say around plan and progress: where one is, what changed, what came of it.
 
-use super::group::{Group, Mark, groups};
+use super::group::{Group, Mark, groups, is_of_files};
 use super::names::{count, listed, short, time_of_day};
 use super::page::{Page, Text, Tone};
 use super::progress::Labels;
 use crate::diagnostic::Look;
 use crate::model::Name;
-use crate::plan::Act;
 use crate::server::api::deployment::{Condition, Deployment};
 use crate::server::api::plan::Plan;
 use crate::server::api::stack::{Resource, Stack};
@@ -96,7 +95,7 @@ pub fn changed(at: Moment, because: &str, zone: &TimeZone, look: Look) -> String
 pub fn changes(plan: &Plan, labels: &Labels, because: &str, look: Look) -> String {
     let mut page = Page::new(look);
     let groups = groups(plan);
-    let shown: Vec<&Group> = groups.iter().filter(|group| group.mark != Mark::Keep && !is_upkeep(group)).collect();
+    let shown: Vec<&Group> = groups.iter().filter(|group| group.mark != Mark::Keep).collect();
     let width = shown.iter().map(|group| group.name.len()).max().unwrap_or(0);
     for group in shown {
         let tone = match group.mark {
@@ -109,15 +108,6 @@ pub fn changes(plan: &Plan, labels: &Labels, because: &str, look: Look) -> Strin
         page.beside(2, &front, &Text::plain(what(group, labels, because)));
     }
     page.text()
-}
-
-/// Copies that are let go, and the like: nobody asked about them.
-fn is_upkeep(group: &Group) -> bool {
-    group.steps.iter().all(|step| step.act == Act::Forget || (step.act == Act::Delete && is_kept_kind(step)))
-}
-
-fn is_kept_kind(step: &crate::server::api::plan::Step) -> bool {
-    step.identity.address.part.as_deref() == Some("copy")
 }
 
 fn what(group: &Group, labels: &Labels, because: &str) -> String {
@@ -138,30 +128,31 @@ fn what(group: &Group, labels: &Labels, because: &str) -> String {
     }
 }
 
+/// Why something changes: more or fewer processes, fields, else the plan's own words.
 fn reasons(group: &Group) -> String {
-    let fields: BTreeSet<&str> =
-        group.steps.iter().flat_map(|step| &step.changes).map(|change| change.path.as_str()).collect();
-    if !fields.is_empty() {
-        return fields.into_iter().collect::<Vec<_>>().join(", ");
+    let fields: Vec<String> = group.fields().into_iter().map(|(path, _)| path).collect();
+    let reasons = if fields.is_empty() { group.reasons() } else { group.scaling().into_iter().chain(fields).collect() };
+    if !reasons.is_empty() {
+        return reasons.join(", ");
     }
     group.mains().next().map(|step| step.because.text.clone()).unwrap_or_default()
 }
-
-/// Fields that follow from the files of a service.
-const OF_FILES: [&str; 2] = ["content", "folder"];
 
 /// What made a service give its processes successors: its files, or fields.
 fn causes(group: &Group, because: &str) -> String {
     let mut fields: BTreeSet<&str> =
         group.mains().flat_map(|step| &step.changes).map(|change| change.path.as_str()).collect();
-    fields.retain(|field| !OF_FILES.contains(field));
-    if !fields.is_empty() {
-        return fields.into_iter().collect::<Vec<_>>().join(", ");
-    }
-    match because.strip_suffix(" changed") {
-        Some(files) => format!("files changed: {files}"),
-        None => because.to_owned(),
-    }
+    let has_files = fields.iter().any(|field| is_of_files(field));
+    fields.retain(|field| !is_of_files(field));
+    let files = because.strip_suffix(" changed");
+    let files = match (files, has_files || fields.is_empty()) {
+        (Some(files), true) => Some(format!("files changed: {files}")),
+        (Some(_), false) => None,
+        // Somebody asked for it: that says more than what it comes to.
+        (None, _) => return because.to_owned(),
+    };
+    let fields = (!fields.is_empty()).then(|| fields.into_iter().collect::<Vec<_>>().join(", "));
+    files.into_iter().chain(fields).collect::<Vec<_>>().join("; ")
 }
 
 /// The end of the first deployment of `up`: where everything answers, and what goes on.

@@ -46,35 +46,60 @@ impl Table {
 
     /// Puts it on a page, with something of one's own below each row, by the row's number from 0.
     pub fn put_with(&self, page: &mut Page, indent: usize, mut below: impl FnMut(&mut Page, usize)) {
-        let widths = self.widths(page.look().width.saturating_sub(indent));
+        let layout = self.layout(page.look().width.saturating_sub(indent));
         for (index, row) in self.rows.iter().enumerate() {
-            put_row(page, indent, row, &widths);
+            put_row(page, indent, row, &layout);
             below(page, index);
         }
     }
 
-    /// The width of each column: what its longest cell needs, and where that is too much together, the widest give way.
+    /// How wide each column is: what its longest cell needs. Where that is too much together, the widest are folded between
+    /// words; then columns stand closer; and only then are words longer than their columns.
     #[must_use]
-    pub fn widths(&self, room: usize) -> Vec<usize> {
+    pub fn layout(&self, room: usize) -> Layout {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let cell = |row: &Vec<Text>, column: usize| row.get(column).map_or(0, Text::width);
-        let least = |column: usize| self.at_least.get(&column).copied().unwrap_or(0);
-        let needed = |column: usize| self.rows.iter().map(|row| cell(row, column)).fold(least(column), usize::max);
-        let mut widths: Vec<usize> = (0..columns).map(needed).collect();
-        let between = BETWEEN * columns.saturating_sub(1);
-        while widths.iter().sum::<usize>() + between > room {
-            // The last of the widest: names stand at the left, and are what rows are found by.
-            let Some(widest) = widths.iter_mut().skip(1).rev().max_by_key(|width| **width) else { break };
-            if *widest <= COLUMN_MIN {
-                break;
+        let of_cells = |column: usize, width: &dyn Fn(&Text) -> usize| {
+            let least = self.at_least.get(&column).copied().unwrap_or(0);
+            self.rows.iter().filter_map(|row| row.get(column)).map(width).fold(least, usize::max)
+        };
+        let whole = |column: usize| of_cells(column, &Text::width);
+        let words = |column: usize| of_cells(column, &Text::word_width).max(COLUMN_MIN);
+        let mut layout = Layout { widths: (0..columns).map(whole).collect(), between: BETWEEN };
+        let words: Vec<usize> = (0..columns).map(words).collect();
+        if !layout.narrow(room, &words) {
+            layout.between = 1;
+            if !layout.narrow(room, &words) {
+                layout.narrow(room, &vec![COLUMN_MIN; columns]);
             }
-            *widest -= 1;
         }
-        widths
+        layout
     }
 }
 
-fn put_row(page: &mut Page, indent: usize, row: &[Text], widths: &[usize]) {
+/// How the columns of a table stand.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Layout {
+    /// The width of each.
+    pub widths: Vec<usize>,
+    /// Blanks between two.
+    pub between: usize,
+}
+
+impl Layout {
+    /// Narrows the widest column that is wider than it has to be, again and again. Whether it fits then.
+    fn narrow(&mut self, room: usize, least: &[usize]) -> bool {
+        let between = self.between * self.widths.len().saturating_sub(1);
+        while self.widths.iter().sum::<usize>() + between > room {
+            // The last of the widest: names stand at the left, and are what rows are found by.
+            let may_give = self.widths.iter_mut().zip(least).skip(1).filter(|(width, least)| **width > **least);
+            let Some((widest, _)) = may_give.max_by_key(|(width, _)| **width) else { return false };
+            *widest -= 1;
+        }
+        true
+    }
+}
+
+fn put_row(page: &mut Page, indent: usize, row: &[Text], Layout { widths, between }: &Layout) {
     let cells: Vec<Vec<Text>> = row.iter().zip(widths).map(|(cell, width)| cell.fold(*width)).collect();
     let lines = cells.iter().map(Vec::len).max().unwrap_or(0);
     for line in 0..lines {
@@ -83,7 +108,7 @@ fn put_row(page: &mut Page, indent: usize, row: &[Text], widths: &[usize]) {
         for (cell, width) in cells.iter().zip(widths) {
             let piece = cell.get(line).cloned().unwrap_or_default();
             page.put(&piece);
-            page.pad((width + BETWEEN).saturating_sub(piece.width()).max(BETWEEN));
+            page.pad((width + between).saturating_sub(piece.width()).max(*between));
         }
         page.end_line(start);
     }
@@ -109,8 +134,17 @@ mod tests {
     }
 
     #[test]
+    fn words_stay_whole_as_long_as_columns_can_stand_closer() {
+        let rows: &[&[&str]] = &[&["web", "stands in for", "x.yaml:9"], &["a", "http://a.localhost", "x.yaml:9"]];
+        let text = shown(33, rows);
+        assert_eq!(text, "  web stands in for      x.yaml:9\n  a   http://a.localhost x.yaml:9\n");
+        let text = shown(30, rows);
+        assert_eq!(text, "  web stands in       x.yaml:9\n      for\n  a   http://a.localhost x.yaml:9\n");
+    }
+
+    #[test]
     fn the_widest_column_gives_way() {
         let text = shown(30, &[&["users", "one two three four five", "x.yaml:9"]]);
-        assert_eq!(text, "  users  one two    x.yaml:9\n         three\n         four five\n");
+        assert_eq!(text, "  users  one two      x.yaml:9\n         three four\n         five\n");
     }
 }

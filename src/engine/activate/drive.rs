@@ -24,6 +24,8 @@ impl Activation {
         }
         self.memory.report = report;
         self.add_unfilled();
+        // Who hears of an end asks at once how it is now: doors know as much as what ends it.
+        self.glance(None);
         self.offer(&planning).await?;
         match plan.verdict.clone() {
             Verdict::Done => self.done(number, &planning).await,
@@ -117,11 +119,8 @@ impl Activation {
             .memory
             .unfilled
             .iter()
-            .map(|(identity, why)| crate::plan::Line {
-                at: identity.address.clone(),
-                code: LineCode::SecretMissing,
-                why: why.clone(),
-                since: None,
+            .map(|(identity, why)| {
+                crate::plan::Line::new(identity.address.clone(), LineCode::SecretMissing, why.clone())
             })
             .collect();
         if !lines.is_empty() {

@@ -210,7 +210,7 @@ impl Activation {
         for identity in strangers {
             let text = format!("{identity} carries our receipt, and no row knows it");
             let why = Why::new(WhyCode::Other, text).way_out("restore the newest backup, or take it away by hand");
-            let line = crate::plan::Line { at: identity.address, code: crate::plan::LineCode::Other, why, since: None };
+            let line = crate::plan::Line::new(identity.address, crate::plan::LineCode::Other, why);
             self.memory.report.noted.push(line);
         }
         self.commit(change).await

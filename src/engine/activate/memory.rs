@@ -44,7 +44,7 @@ pub struct Memory {
     pub report: Report,
     /// Steps that were begun, and whose end is not told yet.
     pub begun: BTreeMap<Identity, &'static str>,
-    /// What a delete had to say (where its backup is), until it is told that it is over.
+    /// What is to be said of these at their end, as the answers to their orders had it.
     pub notes: BTreeMap<Identity, String>,
     /// What keeps a step from going out although the plan has it: a secret that cannot be opened.
     pub unfilled: BTreeMap<Identity, Why>,

@@ -238,7 +238,7 @@ impl Activation {
 
     fn line(&self, why: Why) -> crate::plan::Line {
         let at = self.id.address(self.id.stack.clone());
-        crate::plan::Line { at, code: crate::plan::LineCode::Other, why, since: None }
+        crate::plan::Line::new(at, crate::plan::LineCode::Other, why)
     }
 
     /// Writes down for doors what was seen.

@@ -199,7 +199,8 @@ impl Activation {
             match row.and_then(|row| end_of(row, present)) {
                 None => drop(self.memory.begun.insert(identity, act)),
                 Some(Ok(())) => {
-                    events.push(EventBody::StepDone { identity, act: act.to_owned(), note: None });
+                    let note = self.memory.notes.remove(&identity);
+                    events.push(EventBody::StepDone { identity, act: act.to_owned(), note });
                 }
                 Some(Err(why)) => {
                     events.push(EventBody::StepFailed { identity, act: act.to_owned(), why, again: false });

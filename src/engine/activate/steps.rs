@@ -323,7 +323,6 @@ impl Activation {
                     let owned = done(&flying.asked, &outcome, outputs, now.wall);
                     if matches!(flying.order.act, crate::contract::OrderAct::Delete { .. }) {
                         deleted.insert(identity.clone());
-                        self.memory.notes.extend(outcome.note.clone().map(|note| (identity.clone(), note)));
                     } else {
                         self.saw_outcome(&owned, &outcome);
                     }
@@ -386,7 +385,14 @@ impl Activation {
             (_, Condition::Ready) => true,
             _ => false,
         };
-        let act = if is_over { self.memory.begun.remove(identity)? } else { return None };
+        if !is_over {
+            // What is still on its way, or has to be seen gone first, says it at its end.
+            let note = outcome.note.clone().map(|note| (identity.clone(), note));
+            self.memory.notes.extend(note);
+            return None;
+        }
+        self.memory.notes.remove(identity);
+        let act = self.memory.begun.remove(identity)?;
         Some(EventBody::StepDone { identity: identity.clone(), act: act.to_owned(), note: outcome.note.clone() })
     }
 

@@ -4,7 +4,7 @@ use super::super::record::StackRows;
 use super::super::rows::DeploymentRow;
 use super::{DoorError, Engine};
 use crate::contract::Scope;
-use crate::model::StackId;
+use crate::model::{Name, StackId};
 use crate::state::{From, SourceId, Stack, Why, WhyCode, Wish};
 
 /// The source of a resource that was made by the REST API.
@@ -70,29 +70,38 @@ impl Engine {
         if matches!(stack.wish, Wish::Gone) || same {
             return Ok(());
         }
-        let place = last.map(|last| format!(" ({})", last.0)).unwrap_or_default();
-        let text = format!(
-            "{} in {} is owned by {}{place}: {} may not have it too",
-            id.stack,
-            id.world,
-            owner(stack.from),
-            source.0
-        );
+        let (name, world) = (&id.stack, &id.world);
+        let text = format!("{name} in {world} {}; {}", owned_so(stack.from, last), second(name, source));
         let way_out = format!(
-            "deployd down {} --keep-data lets it go, and keeps its data; or take another name for one of the two",
-            id.stack
+            "give one of the two another name; or let that one go and keep its data: deployd down {name} --keep-data"
         );
         Err(DoorError::Refused(Why::new(WhyCode::Refused, text).way_out(way_out)))
     }
 }
 
-/// What owns a row, in words.
-fn owner(from: From) -> &'static str {
-    match from {
-        From::File => "a file",
-        From::Rest => "the REST API",
-        From::Project => "a project",
+/// How a stack came to be, in words.
+fn owned_so(from: From, source: Option<&SourceId>) -> String {
+    let place = source.filter(|source| source.0 != REST).map(place_of);
+    match (from, place) {
+        (From::Rest, _) => "is a resource that a person made, without a service".to_owned(),
+        (From::Project, Some(place)) => format!("is deployed by a project, from {place}"),
+        (From::Project, None) => "is deployed by a project".to_owned(),
+        (From::File, Some(place)) => format!("is deployed from {place}"),
+        (From::File, None) => "is deployed from files".to_owned(),
     }
+}
+
+/// Who asks for a name that is taken.
+fn second(name: &Name, source: &SourceId) -> String {
+    if source.0 == REST {
+        return "a resource cannot have its name".to_owned();
+    }
+    format!("{} has a service {name} too", place_of(source))
+}
+
+/// A source as people know it: a folder by its path.
+fn place_of(source: &SourceId) -> &str {
+    source.0.strip_prefix("folder:").unwrap_or(&source.0)
 }
 
 /// There is no such stack.

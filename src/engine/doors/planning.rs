@@ -204,12 +204,12 @@ fn add_lines(draft: &Draft, report: &mut Report) {
     if let Some(bad) = &draft.quarantined {
         let text = format!("this release is quarantined: {}", bad.text);
         let why = Why::new(WhyCode::Refused, text).way_out(format!("deployd retry {}", stack.stack));
-        report.held.push(Line { at: whole, code: LineCode::Refused, why, since: None });
+        report.held.push(Line::new(whole, LineCode::Refused, why));
     }
     for of in &draft.not_offered {
         let text = format!("{} is not offered in {} yet", of.short(), of.world);
         let why = Why::new(WhyCode::Missing, text).way_out(format!("deploy {} too", of.stack));
-        report.waiting.push(Line { at: of.clone(), code: LineCode::NeedsStack, why, since: None });
+        report.waiting.push(Line::new(of.clone(), LineCode::NeedsStack, why));
     }
 }
 

@@ -11,12 +11,19 @@ use super::node::DesiredGraph;
 use super::rules::KindSet;
 use crate::diagnostic::{Diagnostics, Place};
 use crate::model::{Address, FieldPath};
+use std::collections::BTreeSet;
 
-/// Everything that does not fit together. `references` says whether it makes sense to look at these.
-pub(super) fn check(graph: &DesiredGraph, asked: &StackAsked, kinds: &KindSet, references: bool) -> Diagnostics {
+/// Everything that does not fit together. References are looked at where that makes sense: nothing is said of one to what
+/// is `unmade`, since the mistake in that is told already.
+pub(super) fn check(
+    graph: &DesiredGraph,
+    asked: &StackAsked,
+    kinds: &KindSet,
+    unmade: Option<&BTreeSet<Address>>,
+) -> Diagnostics {
     let mut found = cycle::check(graph, asked);
-    if references {
-        found.extend(output::check(graph, asked, kinds));
+    if let Some(unmade) = unmade {
+        found.extend(output::check(graph, asked, kinds, unmade));
     }
     found.extend(way_in::check(asked));
     found

@@ -3,19 +3,37 @@
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::graph::expand::{StackAsked, place_of};
 use crate::graph::{DesiredGraph, FieldType, KindSet, Node};
-use crate::model::{FieldPath, Piece, Value};
+use crate::model::{Address, FieldPath, Piece, Value};
+use std::collections::BTreeSet;
 
-pub(super) fn check(graph: &DesiredGraph, asked: &StackAsked, kinds: &KindSet) -> Diagnostics {
+pub(super) fn check(
+    graph: &DesiredGraph,
+    asked: &StackAsked,
+    kinds: &KindSet,
+    unmade: &BTreeSet<Address>,
+) -> Diagnostics {
     let mut found = Diagnostics::new();
+    let is_unmade = |of: &Address| is_unmade(of, asked, unmade);
     for node in graph.nodes.values() {
         node.fields.visit(&mut |path, value| {
             if let Value::Expr(pieces) = value {
-                pieces.iter().for_each(|piece| found.extend(check_piece(graph, asked, kinds, node, path, piece)));
+                pieces
+                    .iter()
+                    .for_each(|piece| found.extend(check_piece(graph, asked, kinds, &is_unmade, (node, path), piece)));
                 found.extend(check_type(graph, asked, kinds, node, path, pieces));
             }
         });
     }
     found
+}
+
+/// Whether an address would be there if another mistake were not. The processes of a service are made of it, and have
+/// names of their own.
+fn is_unmade(of: &Address, asked: &StackAsked, unmade: &BTreeSet<Address>) -> bool {
+    let whole = of.whole();
+    let service = asked.stack.address(asked.stack.stack.clone());
+    let is_process = || asked.components.iter().all(|asked| asked.component.address != whole);
+    unmade.contains(of) || unmade.contains(&whole) || (unmade.contains(&service) && is_process())
 }
 
 fn at(mut mistake: Diagnostic, asked: &StackAsked, node: &Node, path: &FieldPath) -> Diagnostics {
@@ -33,8 +51,8 @@ fn check_piece(
     graph: &DesiredGraph,
     asked: &StackAsked,
     kinds: &KindSet,
-    node: &Node,
-    path: &FieldPath,
+    is_unmade: &dyn Fn(&Address) -> bool,
+    (node, path): (&Node, &FieldPath),
     piece: &Piece,
 ) -> Diagnostics {
     let Piece::Output { of, name, .. } = piece else { return Diagnostics::new() };
@@ -45,7 +63,7 @@ fn check_piece(
         let detail = format!("{of} is of another stack, and is not required");
         return at(Diagnostic::error("not-required", "not required", detail), asked, node, path);
     }
-    if asked.unmade.contains(of) || asked.unmade.contains(&of.whole()) {
+    if is_unmade(of) {
         return Diagnostics::new();
     }
     let Some(other) = graph.nodes.get(of) else {

@@ -14,7 +14,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use subtle::ConstantTimeEq;
+use tokio::sync::watch;
 use zeroize::Zeroizing;
+
+/// What the principal of an issued token begins with.
+const TOKEN: &str = "token:";
 
 /// The file in the state folder.
 const FILE: &str = "tokens";
@@ -33,6 +37,7 @@ const FORMAT: u32 = 1;
 pub struct Issued {
     file: PathBuf,
     kept: Mutex<Vec<Token>>,
+    revoked: watch::Sender<u64>,
 }
 
 /// One of them, without what it is.
@@ -84,7 +89,7 @@ impl Issued {
                 Err(error) => return Err(odd(error.to_string())),
             },
         };
-        Ok(Issued { file, kept: Mutex::new(kept) })
+        Ok(Issued { file, kept: Mutex::new(kept), revoked: watch::Sender::new(0) })
     }
 
     /// Issues one. Durable when this returns.
@@ -137,7 +142,23 @@ impl Issued {
         }
         self.write(&next)?;
         *kept = next;
+        self.revoked.send_modify(|count| *count += 1);
         Ok(true)
+    }
+
+    /// Hears when a token was revoked: what is open for whoever had it ends then.
+    #[must_use]
+    pub fn revocations(&self) -> watch::Receiver<u64> {
+        self.revoked.subscribe()
+    }
+
+    /// Whether somebody who was let in would still be. Who came in otherwise than by an issued token is.
+    #[must_use]
+    pub fn still(&self, caller: &Caller, now: Wall) -> bool {
+        let Some(name) = caller.principal.0.strip_prefix(TOKEN) else { return true };
+        self.kept()
+            .iter()
+            .any(|token| token.name.as_str() == name && now < token.expires && token.scopes == caller.scopes)
     }
 
     /// Who has that token, if anybody. Takes the same time whatever it is: all are compared.
@@ -148,7 +169,7 @@ impl Issued {
         for token in self.kept().iter() {
             let same = bool::from(token.digest.as_bytes().ct_eq(digest.as_bytes()));
             if same && now < token.expires {
-                let principal = Principal(format!("token:{}", token.name));
+                let principal = Principal(format!("{TOKEN}{}", token.name));
                 found = Some(Caller { principal, scopes: token.scopes.clone() });
             }
         }

@@ -156,6 +156,9 @@ pub struct About {
     /// Where it is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
+    /// Where it can be reached from outside, for a way in, as far as that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }
 
 /// What a person wants to know beside the steps.
@@ -195,6 +198,14 @@ pub struct Line {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(maximum = 9_007_199_254_740_991u64)]
     pub since: Option<u64>,
+    /// How many milliseconds it usually takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 9_007_199_254_740_991u64)]
+    pub usually: Option<u64>,
+    /// What it waits for, where that is another thing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Address>)]
+    pub on: Option<Address>,
 }
 
 /// A step that would be in the plan if a person gave leave.

@@ -2,6 +2,7 @@
 
 use super::Shared;
 use crate::model::Name;
+use crate::server::access::Caller;
 use crate::server::api::paths;
 use crate::server::api::schema;
 use crate::server::extract::Asked;
@@ -39,7 +40,12 @@ pub struct Which {
     security(("token" = ["read"])), responses(
     (status = 200, description = "The events. The data of `happened` is an `Event`.", content_type = "text/event-stream", body = crate::server::api::event::Event),
 ))]
-pub async fn events(State(serving): Shared, headers: HeaderMap, Asked(which): Asked<Which>) -> Answer<Response> {
+pub async fn events(
+    State(serving): Shared,
+    caller: Caller,
+    headers: HeaderMap,
+    Asked(which): Asked<Which>,
+) -> Answer<Response> {
     // A browser that comes again says where it was; the address that it comes to is still the first one.
     let last = headers.get("last-event-id").map(|last| last.to_str().unwrap_or("?").to_owned());
     let from = match last.filter(|last| !last.is_empty()).or(which.after) {
@@ -49,5 +55,5 @@ pub async fn events(State(serving): Shared, headers: HeaderMap, Asked(which): As
             From::After(cursor.map_err(|_| Refusal::bad_parameter(format!("{after:?} is no id of an event")))?)
         }
     };
-    stream::events(&serving, from, Wanted { world: which.world, stack: which.stack }).await
+    stream::events(&serving, caller, from, Wanted { world: which.world, stack: which.stack }).await
 }

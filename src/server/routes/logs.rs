@@ -5,6 +5,7 @@ use super::paths::OfStack;
 use crate::contract::LogFrom;
 use crate::engine::LogsAsk;
 use crate::model::Name;
+use crate::server::access::Caller;
 use crate::server::api::event::LogLine;
 use crate::server::api::paths;
 use crate::server::api::schema;
@@ -50,6 +51,7 @@ pub async fn logs(
     State(serving): Shared,
     Named(of): Named<OfStack>,
     Asked(which): Asked<Which>,
+    caller: Caller,
     headers: HeaderMap,
 ) -> Answer<Response> {
     let stack = of.id();
@@ -65,5 +67,5 @@ pub async fn logs(
     let lines = serving.engine().logs(LogsAsk { stack, name: which.name, release, from }).await?;
     let accepted = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let shape = if accepted.contains("text/event-stream") { Shape::Events } else { Shape::Lines };
-    stream::logs(&serving, lines, shape)
+    stream::logs(&serving, caller, lines, shape)
 }

@@ -12,6 +12,7 @@ use crate::server::extract::{Named, Sent};
 use crate::server::files::{folder_source, gather, with_lines};
 use crate::server::refusal::{Answer, Refusal};
 use crate::server::show;
+use crate::server::ways_in::http_port;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -47,7 +48,8 @@ pub async fn make(State(serving): Shared, Named(of): Named<OfWorld>, Sent(sent):
             Some(files) => files.compile(engine, &of.world, &one.stack.stack).await.ok().and_then(|of| of.resolved),
             None => serving.resolved(&one.stack).await,
         };
-        plans.push(show::plan(one, resolved.as_deref(), &engine.parts().kinds));
+        let port = http_port(&serving, one).await;
+        plans.push(show::plan(one, resolved.as_deref(), &engine.parts().kinds, port));
     }
     Ok((StatusCode::CREATED, Json(Plans { plans })).into_response())
 }
@@ -85,5 +87,6 @@ pub async fn get(State(serving): Shared, Named(of): Named<OfPlan>) -> Answer<Jso
     let stack = of.stack();
     let planned = serving.engine().plan_kept(&stack, of.plan).await?;
     let resolved = serving.resolved(&stack).await;
-    Ok(Json(show::plan(&planned, resolved.as_deref(), &serving.engine().parts().kinds)))
+    let port = http_port(&serving, &planned).await;
+    Ok(Json(show::plan(&planned, resolved.as_deref(), &serving.engine().parts().kinds, port)))
 }

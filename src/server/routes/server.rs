@@ -62,8 +62,8 @@ pub async fn sign_in_link(State(serving): Shared, caller: Caller) -> Answer<Resp
 #[utoipa::path(get, path = paths::SESSION, operation_id = "session", tag = "server", security(("token" = ["deploy"])), responses(
     (status = 200, description = "Stays open. It ends when the server does.", content_type = "text/event-stream", body = String),
 ))]
-pub async fn session(State(serving): Shared) -> Answer<Response> {
-    stream::session(&serving)
+pub async fn session(State(serving): Shared, caller: Caller) -> Answer<Response> {
+    stream::session(&serving, caller)
 }
 
 /// Everything that the store holds, as one file

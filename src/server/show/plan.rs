@@ -2,16 +2,17 @@
 
 use super::value::{changes, json};
 use crate::engine::Planned;
-use crate::graph::{Data, KindSet};
-use crate::model::{FieldPath, Value};
+use crate::graph::{Component, Data, KindSet};
+use crate::model::{Address, FieldPath, Value};
 use crate::plan::{self, Act, After, Is, Reason};
 use crate::resolve::Resolved;
 use crate::server::api::plan::{About, Because, Line, NeedsConsent, Plan, Report, Step, Verdict};
+use crate::server::ways_in;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A plan, with what is known of the names that it speaks of.
+/// A plan, with what is known of the names that it speaks of. `port` is the one at which ways in by name answer.
 #[must_use]
-pub fn plan(planned: &Planned, resolved: Option<&Resolved>, kinds: &KindSet) -> Plan {
+pub fn plan(planned: &Planned, resolved: Option<&Resolved>, kinds: &KindSet, port: Option<u16>) -> Plan {
     Plan {
         digest: planned.plan.digest,
         world: planned.stack.world.clone(),
@@ -21,22 +22,20 @@ pub fn plan(planned: &Planned, resolved: Option<&Resolved>, kinds: &KindSet) -> 
         made: planned.made.into(),
         verdict: verdict(&planned.plan.verdict),
         steps: in_order(&planned.plan).map(|(id, step)| one(id, step, planned, resolved, kinds)).collect(),
-        about: resolved.map(about).unwrap_or_default(),
+        about: resolved.map(|resolved| about_with_urls(resolved, port)).unwrap_or_default(),
         report: report(&planned.report),
     }
 }
 
 fn one(id: &plan::StepId, step: &plan::Step, planned: &Planned, resolved: Option<&Resolved>, kinds: &KindSet) -> Step {
     let is_made = matches!(step.act, Act::Create);
-    let before = planned.before.get(&step.identity);
-    let mut fields = match (step.act, before) {
-        (Act::Update | Act::Replace, Some(before)) => changes(before, &step.target),
-        _ => Vec::new(),
+    let before = match step.act {
+        Act::Update | Act::Replace => planned.before.get(&step.identity),
+        Act::Create => predecessor(step, planned),
+        _ => None,
     };
-    let component = resolved.and_then(|resolved| {
-        let mut components = resolved.asked.components.iter().map(|asked| &asked.component);
-        components.find(|component| component.address == step.identity.address)
-    });
+    let mut fields = before.map(|before| changes(before, &step.target)).unwrap_or_default();
+    let component = resolved.and_then(|resolved| component_of(step, resolved));
     for change in &mut fields {
         let path = FieldPath::parse(&change.path).ok();
         let place = path.and_then(|path| component?.places.get(&path));
@@ -55,6 +54,27 @@ fn one(id: &plan::StepId, step: &plan::Step, planned: &Planned, resolved: Option
         consent: step.consent.as_ref().map(|consent| consent.0.clone()),
         digest: step.digest,
     }
+}
+
+/// What the life has in whose place a new one is made, if the plan takes one away.
+fn predecessor<'p>(step: &plan::Step, planned: &'p Planned) -> Option<&'p Value> {
+    let ends = |other: &&plan::Step| {
+        matches!(other.act, Act::Retire | Act::Delete)
+            && other.identity.address == step.identity.address
+            && other.identity.incarnation < step.identity.incarnation
+    };
+    let before = planned.plan.steps.values().filter(ends).max_by_key(|other| other.identity.incarnation)?;
+    planned.before.get(&before.identity)
+}
+
+/// What a step's thing is made of: the component of its name; the processes of a service have names of their own.
+fn component_of<'r>(step: &plan::Step, resolved: &'r Resolved) -> Option<&'r Component> {
+    let (whole, stack) = (step.identity.address.whole(), &step.identity.address.stack);
+    let find = |address: &Address| {
+        let mut components = resolved.asked.components.iter().map(|asked| &asked.component);
+        components.find(|component| component.address == *address)
+    };
+    find(&step.identity.address).or_else(|| find(&whole)).or_else(|| find(&Address { name: stack.clone(), ..whole }))
 }
 
 /// The steps so that each comes after those that it waits for; by name where that leaves a choice. What waits in a
@@ -102,10 +122,21 @@ pub fn about(resolved: &Resolved) -> BTreeMap<String, About> {
             slug: required.map(|asked| asked.slug.value.clone()),
             stands_in_for: about.and_then(|about| about.stands_in_for.clone()),
             place: place.map(Into::into),
+            url: None,
         };
         (component.address.short(), known)
     };
     resolved.asked.components.iter().map(one).collect()
+}
+
+fn about_with_urls(resolved: &Resolved, port: Option<u16>) -> BTreeMap<String, About> {
+    let mut about = about(resolved);
+    for component in resolved.asked.components.iter().map(|asked| &asked.component) {
+        if let Some(about) = about.get_mut(&component.address.short()) {
+            about.url = ways_in::url(&component.kind, &component.fields, port);
+        }
+    }
+    about
 }
 
 fn verdict(verdict: &plan::Verdict) -> Verdict {
@@ -145,6 +176,8 @@ fn line(line: &plan::Line) -> Line {
         code: word(&line.code),
         why: line.why.clone().into(),
         since: line.since.map(|since| since.0),
+        usually: line.usually.map(|usually| usually.0),
+        on: line.on.clone(),
     }
 }
 

@@ -5,11 +5,13 @@ use super::{Next, Paced, body};
 use crate::contract::{Cursor, Event, EventsError};
 use crate::engine::{Engine, Followed};
 use crate::model::{Name, StackId};
+use crate::server::access::Caller;
 use crate::server::api::event::{self as api, StreamReset};
 use crate::server::refusal::Answer;
 use crate::server::serving::Serving;
 use crate::state::EventBody;
 use axum::response::Response;
+use std::sync::Arc;
 
 /// From where a stream tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,13 +44,13 @@ struct Telling {
 ///
 /// # Errors
 /// 503 when too many streams are open, or the store does not answer.
-pub async fn events(serving: &Serving, from: From, wanted: Wanted) -> Answer<Response> {
+pub async fn events(serving: &Arc<Serving>, caller: Caller, from: From, wanted: Wanted) -> Answer<Response> {
     let engine = serving.engine();
     let at = match from {
         From::After(cursor) => cursor,
         From::Now => end(engine).await?,
     };
-    let paced = Paced::new(engine.follow(at), serving)?;
+    let paced = Paced::new(engine.follow(at), serving, caller)?;
     let telling = Telling { paced, wanted, at, told: false };
     let open = text::open(Some(&at));
     let chunks = futures::stream::unfold((Some(open), Some(telling)), |(first, telling)| async move {

@@ -3,10 +3,12 @@
 use super::text::{self, EVENT_STREAM};
 use super::{Next, Paced, body};
 use crate::contract::{LogLine, LogStream};
+use crate::server::access::Caller;
 use crate::server::api::event as api;
 use crate::server::refusal::Answer;
 use crate::server::serving::Serving;
 use axum::response::Response;
+use std::sync::Arc;
 
 /// In which shape lines are told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,8 +26,8 @@ const JSON_LINES: &str = "application/x-ndjson";
 ///
 /// # Errors
 /// 503 when too many streams are open.
-pub fn logs(serving: &Serving, lines: LogStream, shape: Shape) -> Answer<Response> {
-    let paced = Paced::new(lines, serving)?;
+pub fn logs(serving: &Arc<Serving>, caller: Caller, lines: LogStream, shape: Shape) -> Answer<Response> {
+    let paced = Paced::new(lines, serving, caller)?;
     let chunks = futures::stream::unfold(Some(paced), move |paced| async move {
         let mut paced = paced?;
         match paced.next().await {

@@ -8,6 +8,7 @@ mod text;
 pub use events::{From, Wanted, events};
 pub use logs::{Shape, logs};
 
+use super::access::Caller;
 use super::refusal::Answer;
 use super::serving::Serving;
 use axum::body::{Body, Bytes};
@@ -16,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Interval, MissedTickBehavior};
@@ -38,21 +40,42 @@ struct Paced<T> {
     items: BoxStream<'static, T>,
     ticks: Interval,
     ending: CancellationToken,
+    listener: Listener,
     _permit: OwnedSemaphorePermit,
 }
 
+/// Who listens, for as long as they may.
+struct Listener {
+    caller: Caller,
+    serving: Arc<Serving>,
+    revocations: watch::Receiver<u64>,
+}
+
+impl Listener {
+    fn new(caller: Caller, serving: &Arc<Serving>) -> Listener {
+        Listener { caller, serving: Arc::clone(serving), revocations: serving.access.issued.revocations() }
+    }
+
+    fn may(&self) -> bool {
+        self.serving.access.issued.still(&self.caller, self.serving.now())
+    }
+}
+
 impl<T> Paced<T> {
-    fn new(items: BoxStream<'static, T>, serving: &Serving) -> Answer<Paced<T>> {
+    fn new(items: BoxStream<'static, T>, serving: &Arc<Serving>, caller: Caller) -> Answer<Paced<T>> {
         let permit = serving.stream()?;
-        Ok(Paced { items, ticks: ticks(serving.limits.keep_alive), ending: serving.ending.clone(), _permit: permit })
+        let (ticks, listener) = (ticks(serving.limits.keep_alive), Listener::new(caller, serving));
+        Ok(Paced { items, ticks, ending: serving.ending.clone(), listener, _permit: permit })
     }
 
     async fn next(&mut self) -> Next<T> {
         tokio::select! {
             biased;
             () = self.ending.cancelled() => Next::Ending,
+            // A token that was revoked ends what was opened with it; one that expired, at the next sign of life.
+            _ = self.listener.revocations.changed() => if self.listener.may() { Next::Tick } else { Next::Ending },
             item = self.items.next() => item.map_or(Next::End, Next::Item),
-            _ = self.ticks.tick() => Next::Tick,
+            _ = self.ticks.tick() => if self.listener.may() { Next::Tick } else { Next::Ending },
         }
     }
 }
@@ -72,9 +95,17 @@ fn body(media_type: &'static str, chunks: impl Stream<Item = String> + Send + 's
 /// Stays open until the server ends, or whoever asked for it has gone.
 ///
 /// # Errors
-/// 503 when too many streams are open.
-pub fn session(serving: &Serving) -> Answer<Response> {
-    let paced: Paced<()> = Paced::new(futures::stream::pending().boxed(), serving)?;
+/// 503 when too many streams are open, or the server is ending: who needs one asks the next.
+pub fn session(serving: &Arc<Serving>, caller: Caller) -> Answer<Response> {
+    if serving.ending.is_cancelled() {
+        let why = crate::state::Why::new(crate::state::WhyCode::Other, "the server is ending");
+        return Err(super::refusal::Refusal::unavailable(
+            "stopped",
+            "the server is ending",
+            why.way_out("ask the next one"),
+        ));
+    }
+    let paced: Paced<()> = Paced::new(futures::stream::pending().boxed(), serving, caller)?;
     let counted = Counted::new(&serving.sessions);
     let chunks = futures::stream::unfold((paced, counted, true), |(mut paced, counted, begins)| async move {
         if begins {

@@ -4,7 +4,9 @@
 //! text may be obeyed by a terminal.
 
 use crate::cases;
-use deployd::cli::screen::{down, found, history, lists, names::Files, plan, progress, questions, status, story};
+use deployd::cli::screen::{
+    diff, down, found, history, lists, names::Files, other_worlds, plan, progress, questions, status, story, waiting,
+};
 use deployd::diagnostic::Look;
 use deployd::model::Wall;
 use deployd::server::api;
@@ -12,7 +14,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What all cases may say.
 #[derive(Deserialize)]
@@ -119,10 +121,21 @@ fn screen(case: &Case, look: Look, folder: &Path) -> String {
             let kept: Option<Vec<String>> = case.get("kept", folder);
             down::verified(&case.get("world", folder), &case.get("stack", folder), &kept.unwrap_or_default(), look)
         }
+        "gone-before" => down::gone_before(&case.get("world", folder), &case.get("stack", folder), look),
+        "other-worlds" => {
+            let [named, has, state] = ["named", "has", "state"].map(|key| case.get::<Option<PathBuf>>(key, folder));
+            other_worlds::other_worlds(&named.unwrap(), has.as_deref(), &state.unwrap(), look)
+        }
+        "waits" => {
+            let report: api::plan::Report = case.get("report", folder);
+            let waits = waiting::waits(&report);
+            let waits = if waits.is_empty() { waiting::idle(&report).into_iter().collect() } else { waits };
+            waits.iter().map(|wait| wait.line(look)).collect()
+        }
         "history" => {
             history::history(&case.get::<Vec<api::deployment::Deployment>>("deployments", folder), &zone, look)
         }
-        "diff" => history::diff(&case.get("diff", folder), look),
+        "diff" => diff::diff(&case.get("diff", folder), look),
         "secrets" => {
             let secrets: Vec<api::secret::Secret> = case.get("secrets", folder);
             lists::secrets(&case.get("world", folder), &secrets, &zone, look)

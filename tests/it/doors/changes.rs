@@ -179,7 +179,7 @@ fn a_resource_lives_without_a_service() {
     bed.folder("two").write("deployd.yaml", "service: db\nrun: serve\n");
     let mut running = bed.start(None);
     bed.settle(&mut running, "the start");
-    assert!(refused(running.run(run_ask("two"))).contains("the REST API"));
+    assert!(refused(running.run(run_ask("two"))).contains("a resource that a person made"));
     let mut down = super::down_ask("db");
     down.delete = [name("db")].into();
     running.down(down).unwrap();

@@ -296,7 +296,7 @@ fn t25_nobody_deletes_data_alone_where_deletes_are_approved() {
 
 /// A stack whose row cannot be read takes no wishes: what it means for what is there is not known.
 #[test]
-fn a_stack_that_is_set_aside_takes_no_wishes() {
+fn t29_a_stack_that_is_set_aside_takes_no_wishes() {
     let (bed, mut running, hello) = running(HELLO, "hello");
     write_row(&bed, &hello, "owned", "hello.1#7", b"garbage");
     let told = refused(running.asks(async |engine| engine.stop(&hello, &by("alice")).await));

@@ -97,8 +97,9 @@ fn status_shows_what_is_there_without_asking_anybody() {
     assert!(running.asks(async |engine| engine.status(Some(&name("simm"))).await).is_err());
 }
 
+/// THREATS T29: a row that cannot be read stops its stack alone, also at a start.
 #[test]
-fn a_stack_that_is_set_aside_shows_so_and_the_others_go_on() {
+fn t29_a_stack_that_is_set_aside_shows_so_and_the_others_go_on() {
     let (bed, mut running, hello) = running(HELLO, "hello");
     bed.folder("one").write("b/deployd.yaml", "service: other\nrun: serve\nport: 80\n");
     bed.settle(&mut running, "the other");
@@ -109,6 +110,20 @@ fn a_stack_that_is_set_aside_shows_so_and_the_others_go_on() {
     assert!(shown[0].stack.is_none() && shown[0].set_aside.as_ref().unwrap().text.contains("hello.1#7"));
     let other = running.asks(async |engine| engine.stop(&stack("other"), &by("alice")).await).unwrap();
     bed.settle(&mut running, "the stop of the other");
+    assert_eq!(running.state_of(&other.deployment), DeploymentState::Done);
+
+    let before = bed.there();
+    running.life.stop();
+    let mut running = bed.start(None);
+    running.life.run_for(Milliseconds::seconds(1300));
+    assert_eq!(bed.there(), before, "nothing is done with what cannot be read");
+    let shown = running.asks(async |engine| engine.status(None).await).unwrap();
+    assert!(shown[0].set_aside.is_some() && shown[1].set_aside.is_none());
+    let again = running.run(run_ask("one"));
+    assert!(again.is_err(), "no wish is taken that could not be judged: {again:?}");
+    let ask = deployd::engine::RunAsk { services: [name("other")].into(), ..run_ask("one") };
+    let other = running.run(ask).unwrap().remove(0);
+    bed.settle(&mut running, "the other, again");
     assert_eq!(running.state_of(&other.deployment), DeploymentState::Done);
 }
 

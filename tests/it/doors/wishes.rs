@@ -59,9 +59,9 @@ fn a_second_owner_is_refused_by_name_until_the_first_lets_go() {
     bed.settle(&mut running, "the start");
 
     let said = refused(running.run(run_ask("two")));
-    assert!(said.contains("folder:/one") && said.contains("folder:/two") && said.contains("--keep-data"), "{said}");
+    assert!(said.contains("deployed from /one") && said.contains("/two has") && said.contains("--keep-data"), "{said}");
     let said = refused(running.run(deployd::engine::RunAsk { from: From::Project, ..run_ask("one") }));
-    assert!(said.contains("owned by a file"), "{said}");
+    assert!(said.contains("deployed from"), "{said}");
 
     // Stopped is not let go: its data is its owner's.
     running.asks(async |engine| engine.stop(&hello, &by("alice")).await).unwrap();

@@ -1,6 +1,6 @@
 //! Tokens of others and what each may do (THREATS.md T24); approvals by another person (T25).
 
-use super::house::{Answer, House};
+use super::house::{Answer, House, WITHIN};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value as Json, json};
 
@@ -66,10 +66,28 @@ async fn t24_a_token_gives_what_it_was_issued_for_until_it_is_revoked() {
     let kept = std::fs::read_to_string(house.state().join("tokens")).unwrap();
     assert!(!kept.contains(&reads["deployd_".len()..]) && kept.contains("cli:ann"), "{kept}");
 
+    let mut listening = house.bare(Method::GET, "/v1/events").bearer_auth(&reads).send().await.unwrap();
+    let mut others = house.ask(Method::GET, "/v1/events").send().await.unwrap();
+    let heard = async |stream: &mut reqwest::Response| {
+        let chunk = tokio::time::timeout(WITHIN, stream.chunk()).await.expect("something comes").unwrap();
+        chunk.map(|chunk| String::from_utf8(chunk.to_vec()).unwrap())
+    };
+    for stream in [&mut listening, &mut others] {
+        assert!(heard(stream).await.unwrap().contains("event: open"));
+    }
     let revoke = |name: &str| house.ask(Method::DELETE, &format!("/v1/tokens/{name}"));
     assert_eq!(Answer::of(revoke("reads")).await.status, 204);
     assert_eq!(get(&reads, "/v1/stacks").await.problem(), (401, "bad-token"));
     assert_eq!(Answer::of(revoke("reads")).await.problem(), (404, "not-found"));
+    // What was opened with it ends, and nobody else's does.
+    let mut last = String::new();
+    while let Some(chunk) = heard(&mut listening).await {
+        last = chunk;
+    }
+    assert!(last.ends_with("event: ending\ndata: {}\n\n"), "{last}");
+    for _ in 0..3 {
+        assert!(!heard(&mut others).await.unwrap().contains("ending"), "it goes on");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

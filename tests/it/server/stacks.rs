@@ -59,6 +59,8 @@ async fn the_plan_that_was_looked_at_is_applied_and_no_other() {
     let nothing = plan(json!({ "is": "stack", "stack": "hello" })).await;
     assert_eq!(nothing.body["plans"][0]["verdict"], json!({ "is": "done" }), "{nothing:#?}");
 
+    // Somebody wants to look before it happens: the folder is not followed meanwhile.
+    assert_eq!(house.post(&format!("{STACK}/pause"), &json!({})).await.status, 204);
     house.source("hello", &[("app.py", "two")]);
     let shown = plan(json!({ "is": "stack", "stack": "hello" })).await;
     let digest = shown.body["plans"][0]["digest"].as_str().unwrap().to_owned();
@@ -74,7 +76,9 @@ async fn the_plan_that_was_looked_at_is_applied_and_no_other() {
     // The plan of now is kept, to be looked at before it is asked for.
     let now = changed["now"].as_str().unwrap();
     assert_eq!(house.get(&format!("{STACK}/plans/{now}")).await.status, 200);
-    house.done(&house.post(&deployments, &json!({ "plan": now })).await).await;
+    let accepted = house.post(&deployments, &json!({ "plan": now })).await;
+    assert_eq!(house.post(&format!("{STACK}/resume"), &json!({})).await.status, 204);
+    house.done(&accepted).await;
     let gone = house.post("/v1/worlds/sim/plans", &json!({ "of": { "is": "stack", "stack": "nobody" } })).await;
     assert_eq!(gone.problem(), (404, "not-found"));
 }
@@ -84,8 +88,12 @@ async fn history_differences_and_the_way_back() {
     let house = House::open().await;
     let folder = house.source("hello", &[("deployd.yaml", HELLO), ("app.py", "one")]);
     house.up(&folder).await;
+    // The timer that finds what was missed must not find it first.
+    assert_eq!(house.post(&format!("{STACK}/pause"), &json!({})).await.status, 204);
     house.source("hello", &[("app.py", "two")]);
-    house.done(&house.post(&format!("{STACK}/deployments"), &json!({})).await).await;
+    let accepted = house.post(&format!("{STACK}/deployments"), &json!({})).await;
+    assert_eq!(house.post(&format!("{STACK}/resume"), &json!({})).await.status, 204);
+    house.done(&accepted).await;
 
     let page = house.get(&format!("{STACK}/deployments?limit=1")).await;
     assert_eq!((&page.body["deployments"][0]["number"], &page.body["before"]), (&json!(2), &json!(2)), "{page:#?}");

@@ -124,7 +124,7 @@ fn t13_links_stay_inside_or_are_refused() {
 }
 
 #[test]
-fn loops_of_links_and_folders_end() {
+fn t32_loops_of_links_and_folders_end() {
     let tree = Tree::new(&[("app.py", ""), ("a/b/x", "")]);
     // A folder that holds itself: links are listed, not followed.
     tree.link("a/b/again", "../../a");
@@ -143,7 +143,7 @@ fn a_link_out_that_is_left_out_does_not_matter() {
 }
 
 #[test]
-fn pipes_sockets_and_devices_are_refused_by_name_at_once() {
+fn t32_pipes_sockets_and_devices_are_refused_by_name_at_once() {
     let tree = Tree::new(&[("app.py", "")]);
     let fifo = rustix::fs::FileType::Fifo;
     rustix::fs::mknodat(rustix::fs::CWD, tree.at("queue"), fifo, rustix::fs::Mode::RUSR, 0).unwrap();
@@ -158,7 +158,7 @@ fn pipes_sockets_and_devices_are_refused_by_name_at_once() {
 }
 
 #[test]
-fn a_pipe_as_ignore_file_is_never_waited_for() {
+fn t32_a_pipe_as_ignore_file_is_never_waited_for() {
     let tree = Tree::new(&[("app.py", "")]);
     let fifo = rustix::fs::FileType::Fifo;
     rustix::fs::mknodat(rustix::fs::CWD, tree.at(".gitignore"), fifo, rustix::fs::Mode::RUSR, 0).unwrap();
@@ -184,7 +184,7 @@ fn names_that_are_no_text_are_refused_by_name() {
 }
 
 #[test]
-fn what_others_may_write_to_is_refused() {
+fn t32_what_others_may_write_to_is_refused() {
     for at in ["", "sub", "sub/x"] {
         let tree = Tree::new(&[("app.py", ""), ("sub/x", "")]);
         tree.mode(at, 0o777);

@@ -153,7 +153,7 @@ fn tree_in_state_0() -> Tree {
 }
 
 #[test]
-fn files_written_in_place_are_never_mixed() {
+fn t32_files_written_in_place_are_never_mixed() {
     read_under(&tree_in_state_0(), write_in_place, judge_states());
 }
 

@@ -88,7 +88,7 @@ fn other_genesis() -> Genesis {
 }
 
 #[test]
-fn a_second_process_is_told_who_has_the_state() {
+fn t33_a_second_process_is_told_who_has_the_state() {
     let (_parent, folder) = place();
     let store = create(&folder);
     let error = refused(&folder, Start::Existing).to_string();

@@ -49,7 +49,7 @@ impl Room {
             setup::make(&programs, &data, &Asked::read(&filled)?, programs::runs_as()?.as_ref()).await?;
             self.start_postgres(&folder, &thing, &programs, &filled, order).await?;
         }
-        Ok(settling(name, "starting", outputs(&thing)))
+        Ok(Outcome { note: Some(ready_note(&thing)), ..settling(name, "starting", outputs(&thing)) })
     }
 
     /// Settings and password hold from the next start: it is stopped cleanly and started again.
@@ -72,7 +72,7 @@ impl Room {
         (thing.fields, thing.asked) = (thing::without_expressions(fields), asked);
         thing.keep(&folder).map_err(|error| unwritable(&folder, &error))?;
         self.start_postgres(&folder, &thing, &programs, &filled, order).await?;
-        Ok(settling(name, "starting", outputs(&thing)))
+        Ok(Outcome { note: Some(ready_note(&thing)), ..settling(name, "starting", outputs(&thing)) })
     }
 
     /// Stops it cleanly, saves its data where that is asked for, and takes it away.
@@ -194,6 +194,12 @@ fn fill(fields: &Value, filled: &Filled) -> Result<Value, Failure> {
     filled.fill(fields, &|_| None).map_err(|unfilled| Failure::Refused {
         why: Why::new(WhyCode::Other, format!("nobody knows what {:?} is", unfilled.0)),
     })
+}
+
+/// `PostgreSQL 15.18 is ready`: what is said when it takes connections.
+fn ready_note(thing: &Thing) -> String {
+    let version = thing.note("version").map(|version| format!(" {version}")).unwrap_or_default();
+    format!("PostgreSQL{version} is ready")
 }
 
 /// What a server answers. User, database and password are the graph's own values.

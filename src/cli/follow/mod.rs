@@ -3,30 +3,30 @@
 //! Events say that something happened; what it came to is asked for. So an event that is missed costs a line and never
 //! the end.
 
+mod told;
+mod waiting;
+
 use super::client::{Client, Events, Told};
-use super::exit::{Exit, Failure};
+use super::exit::Failure;
 use super::moving::Moving;
-use super::out::{Out, as_json};
+use super::out::Out;
 use super::screen::names::Files;
-use super::screen::plan::{Detail, line as line_screen, plan as plan_screen};
+use super::screen::plan::{Detail, plan as plan_screen};
 use super::screen::progress::{Labels, Moved, Progress};
-use super::screen::{found, history, story};
-use crate::model::{Address, Name, Wall};
-use crate::server::api::asks::{Check, Files as OfFiles};
+use super::screen::{history, story};
+use crate::model::{Name, Wall};
 use crate::server::api::deployment::{Accepted, Deployment};
 use crate::server::api::event::Event;
 use crate::server::api::paths;
-use crate::server::api::plan::{Line, Plan, Verdict};
-use crate::server::api::question::Checked;
+use crate::server::api::plan::Plan;
 use crate::server::api::stack::Stack;
-use crate::state::{DeploymentState, EventBody, StackCondition};
+use crate::state::{DeploymentState, EventBody};
 use jiff::tz::TimeZone;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
+use waiting::Patience;
 
-/// When nothing has happened for so long, it is said what is waited for.
-const QUIET: Duration = Duration::from_secs(2);
 /// How often what moves is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(700);
 
@@ -53,8 +53,8 @@ pub(super) struct Follow<'c> {
     events: Events,
     moving: Moving<(Name, usize)>,
     stacks: BTreeMap<Name, One>,
-    /// What is waited for and was said already.
-    waiting_told: BTreeSet<(Address, String)>,
+    /// When it is said what is waited for, and what was said already.
+    patience: Patience,
     /// A deployment needs a person's approval.
     leave: Option<Failure>,
     /// How plans are shown before they are carried out.
@@ -114,7 +114,7 @@ impl<'c> Follow<'c> {
             events: client.events(Some(world)).await?,
             moving: Moving::new(out),
             stacks: BTreeMap::new(),
-            waiting_told: BTreeSet::new(),
+            patience: Patience::default(),
             leave: None,
             shows: Shows::Table,
         })
@@ -212,7 +212,7 @@ impl<'c> Follow<'c> {
     async fn next(&mut self) -> Result<Option<Vec<Outcome>>, Failure> {
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.tick().await;
-        let mut quiet = tokio::time::interval(QUIET);
+        let mut quiet = tokio::time::interval(waiting::LOOK_EVERY);
         quiet.tick().await;
         loop {
             tokio::select! {
@@ -263,6 +263,7 @@ impl<'c> Follow<'c> {
         }
         one.last = number;
         one.going = Some(Going { number, because: deployment.because.clone(), progress: None });
+        self.patience.begins_anew();
         if self.shows == Shows::Changes {
             let text = story::changed(deployment.accepted, &deployment.because, &self.zone, self.out.talk_look());
             self.moving.say(&text);
@@ -297,6 +298,9 @@ impl<'c> Follow<'c> {
                 };
                 going.progress = Some(Progress::of(&plan, labels));
                 self.moving.say(&text);
+                if shows == Shows::Table {
+                    self.patience.told(&plan.report.held);
+                }
                 if self.out.is_json() {
                     self.out.object("plan", Some(&self.world), &plan)?;
                 }
@@ -359,120 +363,6 @@ impl<'c> Follow<'c> {
         Ok(Some(Outcome { deployment, stack: now }))
     }
 
-    /// What is said of a deployment's end beside its steps.
-    async fn told_end(&mut self, deployment: &Deployment, stack: &Stack) -> Result<(), Failure> {
-        let look = self.out.talk_look();
-        if deployment.state == DeploymentState::Done {
-            return Ok(());
-        }
-        let mistaken = stack.conditions.contains_key("mistaken");
-        let has_failed = self.progress(&stack.name).is_some_and(|progress| progress.has_failed());
-        match &deployment.why {
-            Some(_) if mistaken => self.told_mistakes(&stack.name).await?,
-            Some(why) if !has_failed => self.moving.say(&story::reason(&stack.name, why, look)),
-            _ => {}
-        }
-        self.moving.say(&story::fell(deployment, stack, look));
-        Ok(())
-    }
-
-    /// The stack's conditions have changed.
-    async fn conditions(&mut self, stack: &Name, conditions: &[StackCondition]) -> Result<(), Failure> {
-        // A deployment under way says at its end what it came to.
-        if self.stacks[stack].going.is_some() || self.shows != Shows::Changes {
-            return Ok(());
-        }
-        let Some(now) = self.stack(stack).await? else { return Ok(()) };
-        let look = self.out.talk_look();
-        if conditions.contains(&StackCondition::Mistaken) {
-            self.moving.say(&story::changed(
-                crate::server::api::words::Moment(wall()),
-                "files changed",
-                &self.zone,
-                look,
-            ));
-            self.told_mistakes(stack).await?;
-            self.moving.say(&format!("{}\n", story::keeps(&now)));
-        } else if let Some(why) = now.conditions.get("source_missing") {
-            self.moving.say(&format!("\n{}{}\n", story::reason(stack, why, look), story::keeps(&now)));
-        }
-        Ok(())
-    }
-
-    /// All mistakes of the folder's files, with their lines.
-    async fn told_mistakes(&mut self, stack: &Name) -> Result<(), Failure> {
-        let Some(folder) = &self.folder else { return Ok(()) };
-        let of = OfFiles::Folder(folder.display().to_string());
-        let check = Check { of, worlds: BTreeSet::from([self.world.clone()]) };
-        let checked: Checked = self.client.post(paths::CHECK, &check).await?;
-        if self.out.is_json() {
-            let data = as_json(&BTreeMap::from([("stack", stack)]));
-            return self.out.object_with("mistakes", Some(&self.world), &data, &checked.diagnostics);
-        }
-        self.moving.say(&found::diagnostics(&checked.diagnostics, &self.files, self.out.talk_look()));
-        Ok(())
-    }
-
-    /// What each line that moves waits for now.
-    async fn look_at_moving(&mut self) {
-        let going: Vec<(Name, u64)> = self
-            .stacks
-            .iter()
-            .filter_map(|(name, one)| {
-                let going = one.going.as_ref()?;
-                let moves = going.progress.as_ref().is_some_and(|progress| !progress.going().is_empty());
-                moves.then_some((name.clone(), going.number))
-            })
-            .collect();
-        let look = self.out.talk_look();
-        for (stack, number) in going {
-            // Only for show: what cannot be had now is shown at the next look.
-            let Ok(deployment) = self.deployment(&stack, number).await else { continue };
-            let Some(progress) = self.progress(&stack) else { continue };
-            progress.looked(&deployment);
-            let lines: Vec<(usize, String)> =
-                progress.going().into_iter().map(|row| (row, progress.moving(row, look))).collect();
-            lines.iter().for_each(|(row, line)| self.moving.update(&(stack.clone(), *row), line));
-        }
-    }
-
-    /// Why nothing happens, where a line does not say it already.
-    async fn look_at_waiting(&mut self) {
-        let going: Vec<Name> =
-            self.stacks.iter().filter(|(_, one)| one.going.is_some()).map(|(name, _)| name.clone()).collect();
-        for name in going {
-            let Ok(Some(stack)) = self.stack(&name).await else { continue };
-            let report = &stack.report;
-            let moves = |line: &Line| self.progress_of(&name).is_some_and(|progress| progress.is_going(&line.at));
-            let lines = report.waiting.iter().map(|line| ("waiting", line));
-            let lines = lines.chain(report.held.iter().map(|line| ("held", line)));
-            let new: Vec<(&str, &Line)> = lines.filter(|(_, line)| !moves(line)).collect();
-            for (word, line) in new {
-                if self.waiting_told.insert((line.at.clone(), line.code.clone())) {
-                    self.moving.say(&line_screen(word, line, self.out.talk_look()));
-                }
-            }
-        }
-    }
-
-    fn progress_of(&self, stack: &Name) -> Option<&Progress> {
-        self.stacks.get(stack)?.going.as_ref()?.progress.as_ref()
-    }
-
-    /// Why a person must approve a deployment first, and how.
-    async fn leave_needed(&self, stack: &Name, number: u64) -> Result<Option<Failure>, Failure> {
-        let deployment = self.deployment(stack, number).await?;
-        let Some(digest) = deployment.plan else { return Ok(None) };
-        let path = paths::fill(paths::PLAN, &[&self.world, stack, &digest.to_string()]);
-        let plan: Plan = self.client.get(&path).await?;
-        let why = match &plan.verdict {
-            Verdict::AwaitApproval { why, .. } => format!(": {}", why.text),
-            _ => String::new(),
-        };
-        let failure = Failure::new(Exit::Refused, format!("{stack} needs approval{why}"));
-        Ok(Some(failure.way_out(format!("look at it and approve it: deployd approve {stack}"))))
-    }
-
     /// Some events are gone: everything under way is looked at.
     async fn look_at_all(&mut self) -> Result<Vec<Outcome>, Failure> {
         let going: Vec<(Name, u64)> =
@@ -495,9 +385,4 @@ impl<'c> Follow<'c> {
     async fn deployment(&self, stack: &Name, number: u64) -> Result<Deployment, Failure> {
         self.client.get(&paths::fill(paths::DEPLOYMENT, &[&self.world, stack, &number.to_string()])).await
     }
-}
-
-/// What time it is, for lines that no event has a time for.
-fn wall() -> Wall {
-    Wall(u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0))
 }

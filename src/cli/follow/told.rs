@@ -1,0 +1,86 @@
+//! What is said beside a deployment's steps: how it ended, which mistakes keep it from beginning, whose leave it needs.
+
+use super::{Follow, Shows};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::out::as_json;
+use crate::cli::screen::{found, story};
+use crate::model::{Name, Wall};
+use crate::server::api::asks::{Check, Files as OfFiles};
+use crate::server::api::deployment::Deployment;
+use crate::server::api::paths;
+use crate::server::api::plan::{Plan, Verdict};
+use crate::server::api::question::Checked;
+use crate::server::api::stack::Stack;
+use crate::server::api::words::Moment;
+use crate::state::{DeploymentState, StackCondition};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Follow<'_> {
+    /// What is said of a deployment's end beside its steps.
+    pub(super) async fn told_end(&mut self, deployment: &Deployment, stack: &Stack) -> Result<(), Failure> {
+        let look = self.out.talk_look();
+        if deployment.state == DeploymentState::Done {
+            return Ok(());
+        }
+        let mistaken = stack.conditions.contains_key("mistaken");
+        let has_failed = self.progress(&stack.name).is_some_and(|progress| progress.has_failed());
+        match &deployment.why {
+            Some(_) if mistaken => self.told_mistakes(&stack.name).await?,
+            Some(why) if !has_failed => self.moving.say(&story::reason(&stack.name, why, look)),
+            _ => {}
+        }
+        self.moving.say(&story::fell(deployment, stack, look));
+        Ok(())
+    }
+
+    /// The stack's conditions have changed.
+    pub(super) async fn conditions(&mut self, stack: &Name, conditions: &[StackCondition]) -> Result<(), Failure> {
+        // A deployment under way says at its end what it came to.
+        if self.stacks[stack].going.is_some() || self.shows != Shows::Changes {
+            return Ok(());
+        }
+        let Some(now) = self.stack(stack).await? else { return Ok(()) };
+        let look = self.out.talk_look();
+        if conditions.contains(&StackCondition::Mistaken) {
+            self.moving.say(&story::changed(Moment(wall()), "files changed", &self.zone, look));
+            self.told_mistakes(stack).await?;
+            self.moving.say(&format!("{}\n", story::keeps(&now)));
+        } else if let Some(why) = now.conditions.get("source_missing") {
+            self.moving.say(&format!("\n{}{}\n", story::reason(stack, why, look), story::keeps(&now)));
+        }
+        Ok(())
+    }
+
+    /// All mistakes of the folder's files, with their lines.
+    async fn told_mistakes(&mut self, stack: &Name) -> Result<(), Failure> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let of = OfFiles::Folder(folder.display().to_string());
+        let check = Check { of, worlds: BTreeSet::from([self.world.clone()]) };
+        let checked: Checked = self.client.post(paths::CHECK, &check).await?;
+        if self.out.is_json() {
+            let data = as_json(&BTreeMap::from([("stack", stack)]));
+            return self.out.object_with("mistakes", Some(&self.world), &data, &checked.diagnostics);
+        }
+        self.moving.say(&found::diagnostics(&checked.diagnostics, &self.files, self.out.talk_look()));
+        Ok(())
+    }
+
+    /// Why a person must approve a deployment first, and how.
+    pub(super) async fn leave_needed(&self, stack: &Name, number: u64) -> Result<Option<Failure>, Failure> {
+        let deployment = self.deployment(stack, number).await?;
+        let Some(digest) = deployment.plan else { return Ok(None) };
+        let path = paths::fill(paths::PLAN, &[&self.world, stack, &digest.to_string()]);
+        let plan: Plan = self.client.get(&path).await?;
+        let why = match &plan.verdict {
+            Verdict::AwaitApproval { why, .. } => format!(": {}", why.text),
+            _ => String::new(),
+        };
+        let failure = Failure::new(Exit::Refused, format!("{stack} needs approval{why}"));
+        Ok(Some(failure.way_out(format!("look at it and approve it: deployd approve {stack}"))))
+    }
+}
+
+/// What time it is, for lines that no event has a time for.
+fn wall() -> Wall {
+    Wall(u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0))
+}
