@@ -36,3 +36,4 @@ pub use doors::{
 };
 pub use handle::Engine;
 pub use parts::{Limits, Parts, Rooms};
+pub use record::named;

@@ -5,6 +5,7 @@ use super::rooms::{Ground, WorldRooms};
 use super::secrets::{SecretRoom, mappings};
 use super::settings::Settings;
 use super::state::{State, StateFailure};
+use super::upkeep::Upkeep;
 use super::{ServeFailure, kinds};
 use crate::clock::SystemClock;
 use crate::contract::{Clock, Contents, Seal, Secrets, Store};
@@ -26,6 +27,8 @@ pub struct House {
     pub intake: Intake,
     /// What the server opens.
     pub doors: Doors,
+    /// What is done every hour.
+    pub(super) upkeep: Upkeep,
     /// What a person should know of the state folder.
     pub warnings: Vec<String>,
 }
@@ -62,7 +65,7 @@ impl House {
         let catalogue = catalogues.read().await.expect("the first catalogue is always another one");
         let engine = Engine::new(Parts {
             store: Arc::clone(&store) as Arc<dyn Store>,
-            contents,
+            contents: Arc::clone(&contents),
             secrets: Arc::clone(&secrets) as Arc<dyn Secrets>,
             seal,
             clock: Arc::clone(&clock),
@@ -76,10 +79,11 @@ impl House {
             engine: engine.clone(),
             instance: keys.instance().to_owned(),
             secrets: Arc::new(SecretRoom(secrets)),
-            backups: Arc::new(BackupRoom::new(store, keys, settings.state.clone())),
+            backups: Arc::new(BackupRoom::new(Arc::clone(&store), keys, settings.state.clone())),
         };
+        let upkeep = Upkeep { store, contents, state: settings.state.clone(), clock };
         let intake = Intake::new(engine.clone(), catalogues, WatchSettings::default());
-        Ok(House { engine, intake, doors, warnings })
+        Ok(House { engine, intake, doors, upkeep, warnings })
     }
 }
 

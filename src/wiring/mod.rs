@@ -9,6 +9,7 @@ mod secrets;
 mod serve;
 mod settings;
 mod state;
+mod upkeep;
 
 pub use crate::secrets::KeyPlace;
 pub use backup::{BackupFailure, RestoreDone, restore};

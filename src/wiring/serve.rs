@@ -45,6 +45,7 @@ enum Ended {
     Server,
     Engine(Result<(), StoreError>),
     Intake,
+    Upkeep,
 }
 
 /// Serves until `until` comes, or until nobody needs it where it is set up so. `announce` is called when it answers.
@@ -59,7 +60,7 @@ pub async fn serve(
     until: impl Future<Output = ()> + Send + 'static,
     announce: impl FnOnce(&Serving),
 ) -> Result<(), ServeFailure> {
-    let House { engine, intake, doors, warnings } = House::open(settings).await?;
+    let House { engine, intake, doors, upkeep, warnings } = House::open(settings).await?;
     let instance = doors.instance.clone();
     let api = server::Settings { state: settings.state.clone(), ..settings.api.clone() };
     let server = Server::bind(doors, api).await.map_err(ServeFailure::Server)?;
@@ -87,10 +88,15 @@ pub async fn serve(
         intake.run(ending.cancelled_owned()).await;
         Ended::Intake
     });
+    let ending = closed.clone();
+    parts.spawn(async move {
+        upkeep.run(ending).await;
+        Ended::Upkeep
+    });
     let mut result = Ok(());
     while let Some(ended) = parts.join_next().await {
         match ended {
-            Ok(Ended::Server | Ended::Intake | Ended::Engine(Ok(()))) => {}
+            Ok(Ended::Server | Ended::Intake | Ended::Upkeep | Ended::Engine(Ok(()))) => {}
             Ok(Ended::Engine(Err(error))) => result = Err(ServeFailure::Engine(error)),
             Err(panic) => result = Err(ServeFailure::Panicked(panic.to_string())),
         }

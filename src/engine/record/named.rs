@@ -1,33 +1,43 @@
-//! Which blobs rows name: all others may be swept.
+//! Which digests rows name: blobs and contents that none of them names may be swept.
 
-use super::super::rows::{Opened, open};
-use crate::contract::{Row, Store, StoreError};
 use crate::model::Digest;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Every digest that stands anywhere in some rows, and in the rows that lie in blobs. More than the blobs that are named
-/// is harmless; one less would lose what is still needed, so no table is left out, whatever it holds.
-///
-/// # Errors
-/// [`StoreError`]: nothing may be swept then.
-pub async fn blobs_named(store: &dyn Store, rows: &[Row]) -> Result<BTreeSet<Digest>, StoreError> {
+/// Every digest that stands anywhere in some rows, and in the blobs that they name, and so on. More than what is needed is
+/// harmless; one less would lose what is needed, so nothing is left out, whatever it holds.
+#[must_use]
+pub fn named<'b>(rows: impl IntoIterator<Item = &'b [u8]>, blobs: &BTreeMap<Digest, &'b [u8]>) -> BTreeSet<Digest> {
     let mut named = BTreeSet::new();
-    for bytes in rows.iter().filter_map(|row| row.bytes.as_ref().ok()) {
-        named.extend(digests_in(bytes));
-        if let Ok(Opened::InBlob(blob)) = open::<serde_json::Value>(bytes) {
-            match store.blob(blob).await {
-                Ok(bytes) => named.extend(digests_in(&bytes)),
-                // Its row cannot be read, and its stack is set aside for that: what it named cannot be known.
-                Err(StoreError::Missing(_) | StoreError::Corrupt(_)) => {}
-                Err(error) => return Err(error),
+    let mut open: Vec<&[u8]> = rows.into_iter().collect();
+    while let Some(bytes) = open.pop() {
+        for digest in digests_in(bytes) {
+            if named.insert(digest)
+                && let Some(blob) = blobs.get(&digest)
+            {
+                open.push(blob);
             }
         }
     }
-    Ok(named)
+    named
 }
 
 /// Digests are the only texts of 64 hexadecimal letters.
 fn digests_in(bytes: &[u8]) -> Vec<Digest> {
     let text = String::from_utf8_lossy(bytes);
     text.split('"').filter(|part| part.len() == 64).filter_map(|part| part.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_named_by_what_is_named_is_named() {
+        let (manifest, files, other) = (Digest::of("manifest"), Digest::of("files"), Digest::of("other"));
+        let blob = format!("{{\"reads\":\"{files}\"}}");
+        let unused = format!("{{\"reads\":\"{other}\"}}");
+        let blobs = BTreeMap::from([(manifest, blob.as_bytes()), (Digest::of("unused"), unused.as_bytes())]);
+        let row = format!("{{\"format\":1,\"row\":{{\"manifest\":\"{manifest}\"}}}}");
+        assert_eq!(named([row.as_bytes()], &blobs), BTreeSet::from([manifest, files]));
+    }
 }

@@ -73,9 +73,9 @@ async fn a_guestbook_lives_through_everything() {
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    assert!(page().await.contains("<h1>Visitors True</h1>"), "{}", up.said());
     // All replicas are of it before it is broken: it is the one to return to.
     while is_under_way(&home).await {}
+    assert!(page().await.contains("<h1>Visitors True</h1>"), "{}", up.said());
 
     // A broken version: it never takes over, and it is said why.
     home.edit(APP, "self.answer(200, b\"ok\\n\"", "self.answer(500, b\"not well\\n\"");

@@ -63,6 +63,11 @@ impl Api {
     }
 }
 
+fn serve(home: &Home) -> super::home::Going {
+    // With its state on its command line, it is told from other homes' servers.
+    home.start(&["serve", "--listen", "127.0.0.1:0", "--state", home.state().to_str().unwrap()])
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_kills_of_the_server_lose_nothing() {
     let home = Home::new();
@@ -79,7 +84,7 @@ async fn a_hundred_kills_of_the_server_lose_nothing() {
     // What the server has said yes to, newest last: each has a number, and the version that it was to bring.
     let mut accepted: Vec<(u64, u32)> = Vec::new();
     for kill in 1..=KILLS {
-        let mut server = home.start(&["serve", "--listen", "127.0.0.1:0"]);
+        let mut server = serve(&home);
         server.says("serving at").await;
         let api = Api::of(&home).await;
         if let Some((number, _)) = accepted.last() {
@@ -100,7 +105,7 @@ async fn a_hundred_kills_of_the_server_lose_nothing() {
     assert!(accepted.len() > 50, "most were accepted before the kill: {}", accepted.len());
 
     // What was accepted last comes to its end with the next server, though nobody asks again.
-    let mut server = home.start(&["serve", "--listen", "127.0.0.1:0"]);
+    let mut server = serve(&home);
     server.says("serving at").await;
     let (_, version) = *accepted.last().unwrap();
     let page = async || client(&url).get(&url).send().await.unwrap().text().await.unwrap();
