@@ -24,6 +24,7 @@ mod run;
 mod settle;
 mod shared;
 mod sources;
+mod sweep;
 
 pub use catalogue::{
     Catalogue, CatalogueRead, CatalogueReader, CompileAsk, Compiled, ConfigFile, ConfigFiles, FileCatalogue,

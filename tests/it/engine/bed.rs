@@ -95,11 +95,16 @@ pub struct Running {
     pub life: Life,
     pub store: Arc<TestStore>,
     pub provider: Arc<Mortal>,
-    pub secrets: Arc<WorldSecrets>,
 }
 
 pub fn world_name() -> Name {
     Name::fixed("sim")
+}
+
+/// Whether everything is told: every moment of every story and many seeds (`DEPLOYD_THOROUGH=1`), some minutes of work.
+/// Without it, the test command takes a part of the moments, spread over the whole story, and some of the seeds.
+pub fn is_thorough() -> bool {
+    std::env::var_os("DEPLOYD_THOROUGH").is_some()
 }
 
 /// The world that a path begins with: `cloud/shop`; `sim` without one.
@@ -231,7 +236,7 @@ impl Bed {
         let engine = Engine::new(Parts {
             store: shared_store,
             contents: Arc::clone(&self.contents) as _,
-            secrets: Arc::clone(&secrets) as _,
+            secrets: secrets as _,
             seal: Arc::clone(&*KEYS) as _,
             clock: shared_clock,
             rooms: Arc::new(OneWorld { provider: Arc::clone(&provider) as _, folders: self.folders.clone() }),
@@ -242,7 +247,7 @@ impl Bed {
         });
         let dead = Arc::clone(&store);
         let life = Life::new(engine, self.clock.clone(), move || dead.is_cut());
-        Running { life, store, provider, secrets }
+        Running { life, store, provider }
     }
 
     /// Every row, as the store has it now.
@@ -285,6 +290,11 @@ impl Bed {
     /// How often something was made, changed or deleted in the world.
     pub fn effects(&self) -> usize {
         self.with_world(|world| world.log.iter().filter(|call| call.effect.is_some()).count())
+    }
+
+    /// How many contents are kept.
+    pub fn contents(&self) -> usize {
+        self.contents.count()
     }
 
     /// Every event so far.
