@@ -44,7 +44,7 @@ fn mistakes_in_files_are_3_with_all_of_them() {
         assert_eq!(said.exit, 3, "{command}: {}{}", said.out, said.talk);
         let text = format!("{}{}", said.out, said.talk);
         assert!(text.contains("did you mean `postgres`?"), "{command}: {text}");
-        assert!(text.contains("shop/deployd.yaml:3:21"), "{command}: {text}");
+        assert!(text.contains("shop/deployd.yaml:3:20"), "{command}: {text}");
         assert!(text.contains("no requirement `usrs`"), "{command}: {text}");
     }
     let (exit, objects) = person.asks_json(&["check", "shop", "--world", "sim"]);

@@ -33,7 +33,7 @@ fn every_question_is_answered_with_one_object() {
     kind(&["status", "guestbook"], "status", "guestbook");
     kind(&["check", "guestbook", "--world", "sim"], "check", "\"has_errors\":false");
     kind(&["plan", "guestbook"], "plan", "\"steps\":[]");
-    kind(&["explain", "guestbook", "users.version"], "explain", "guestbook/users");
+    kind(&["explain", "guestbook", "users.database"], "explain", "guestbook/users");
     kind(&["slugs", "--world", "sim"], "slugs", "postgres");
     kind(&["why-not", "guestbook", "--world", "sim"], "why-not", "\"fits\":true");
     kind(&["history", "guestbook"], "history", "\"because\":\"apply\"");
