@@ -11,6 +11,7 @@
 mod act;
 mod activate;
 mod catalogue;
+mod discreet;
 mod doors;
 mod exports;
 mod gather;

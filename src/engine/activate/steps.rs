@@ -3,6 +3,7 @@
 //! Every order is preceded by its intent, durably, and runs only on a fresh look. What cannot be recorded is not asked.
 
 use super::super::act::{Answers, Asked, Backoff, Under, asked, done, failed, filled, is_tried_again, order};
+use super::super::discreet::of_answer;
 use super::super::record::{Change, Op};
 use super::super::rows::export_key;
 use super::inputs::Planning;
@@ -295,7 +296,7 @@ impl Activation {
                     }),
                 }
             };
-            (flying, answer)
+            (flying, of_answer(answer, &filled))
         }
         .boxed()
     }

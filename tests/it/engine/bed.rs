@@ -95,6 +95,7 @@ pub struct Running {
     pub life: Life,
     pub store: Arc<TestStore>,
     pub provider: Arc<Mortal>,
+    pub secrets: Arc<WorldSecrets>,
 }
 
 pub fn world_name() -> Name {
@@ -236,7 +237,7 @@ impl Bed {
         let engine = Engine::new(Parts {
             store: shared_store,
             contents: Arc::clone(&self.contents) as _,
-            secrets: secrets as _,
+            secrets: Arc::clone(&secrets) as _,
             seal: Arc::clone(&*KEYS) as _,
             clock: shared_clock,
             rooms: Arc::new(OneWorld { provider: Arc::clone(&provider) as _, folders: self.folders.clone() }),
@@ -247,7 +248,7 @@ impl Bed {
         });
         let dead = Arc::clone(&store);
         let life = Life::new(engine, self.clock.clone(), move || dead.is_cut());
-        Running { life, store, provider }
+        Running { life, store, provider, secrets }
     }
 
     /// Every row, as the store has it now.
