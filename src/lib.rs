@@ -16,7 +16,6 @@ pub mod clock;
 pub mod contract;
 pub mod diagnostic;
 pub mod document;
-#[expect(dead_code, unused_imports, reason = "rows, record and orders are here; the loop that uses them comes next")]
 pub mod engine;
 pub mod graph;
 pub mod intake;

@@ -36,7 +36,7 @@ pub(super) struct Common {
     /// Where the server keeps its state [default: $XDG_STATE_HOME/deployd]
     #[arg(long, global = true, value_name = "FOLDER", env = "DEPLOYD_STATE")]
     pub state: Option<PathBuf>,
-    /// Worlds and repositories [default: the nearest folder upwards that holds worlds/, else $XDG_CONFIG_HOME/deployd]
+    /// Worlds and repositories [default: the nearest folder upwards from the files, else the last server's]
     #[arg(long, global = true, value_name = "FOLDER", env = "DEPLOYD_CONFIG")]
     pub config: Option<PathBuf>,
     /// A server that runs elsewhere; its token is read from $DEPLOYD_TOKEN
@@ -48,47 +48,69 @@ pub(super) struct Common {
 #[derive(Subcommand, Debug)]
 pub(super) enum Command {
     /// Run a folder's services, watch it, and redeploy what changes; ctrl-c stops them and keeps their data
+    #[command(
+        after_help = "Examples:\n  deployd up examples/guestbook\n  deployd up --detach          return once it is up"
+    )]
     Up(Up),
     /// Run the server in the foreground
     Serve(Serve),
     /// Read a folder's files and tell every mistake in them
+    #[command(after_help = "Examples:\n  deployd check\n  deployd check --all-worlds")]
     Check(Check),
     /// Show what would change, field by field, and change nothing
+    #[command(
+        after_help = "Examples:\n  deployd plan guestbook\n  deployd plan --exit-code     10 when there is something to do"
+    )]
     Plan(Plan),
     /// Deploy once and wait for the end
+    #[command(
+        after_help = "Examples:\n  deployd apply examples/guestbook --world staging --within 10m\n  deployd apply f00d123        the plan that deployd plan has shown"
+    )]
     Apply(Apply),
     /// Show how the stacks of a world are
     Status(Status),
     /// Show what a value is, who set it, and who may set it
+    #[command(
+        after_help = "Examples:\n  deployd explain guestbook users.instance_class\n  deployd explain guestbook env.DATABASE_URL --world staging"
+    )]
     Explain(Explain),
     /// List what a world can be asked for
     Slugs,
     /// Show why a service cannot go to a world, and the nearest change that would do
+    #[command(after_help = "Example:\n  deployd why-not examples/guestbook --world edge")]
     WhyNot(Of),
     /// Show what the processes wrote
+    #[command(after_help = "Examples:\n  deployd logs guestbook --follow\n  deployd logs guestbook users -n 20")]
     Logs(Logs),
     /// List the deployments of a stack
     History(History),
     /// Show what differs between two releases
+    #[command(after_help = "Examples:\n  deployd diff guestbook\n  deployd diff guestbook 3f9c2a1 81d0b77")]
     Diff(Diff),
     /// Return to an earlier release, without touching data
+    #[command(after_help = "Examples:\n  deployd rollback guestbook\n  deployd rollback guestbook --to 3f9c2a1")]
     Rollback(Rollback),
     /// Try again what is quarantined
     Retry(Stack),
     /// Approve what a plan asks leave for: what policy names, and what data would be lost
+    #[command(after_help = "Examples:\n  deployd approve guestbook\n  deployd approve guestbook f00d123")]
     Approve(Approve),
     /// Take over something that is there and is not deployd's
+    #[command(after_help = "Example:\n  deployd adopt guestbook users.instance db-0123")]
     Adopt(Adopt),
     /// Take a stack away, and prove that it is gone
+    #[command(after_help = "Examples:\n  deployd down guestbook --keep-data\n  deployd down guestbook --delete users")]
     Down(Down),
     /// Set, list and remove the secrets of a world
     #[command(subcommand)]
     Secret(Secret),
     /// Write everything that the server knows into one file
+    #[command(after_help = "Example:\n  deployd backup monday.deployd --with-keys")]
     Backup(Backup),
     /// Fill an empty state folder from a backup
     Restore(Restore),
     /// Print the completions of a shell
+    #[command(after_help = "Example:\n  deployd completions bash > ~/.local/share/bash-completion/completions/deployd")]
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
@@ -304,6 +326,9 @@ pub(super) struct Down {
 #[derive(Subcommand, Debug)]
 pub(super) enum Secret {
     /// Set a secret; its value is read from standard input, or asked for without echo
+    #[command(
+        after_help = "Examples:\n  deployd secret set staging API_KEY\n  deployd secret set staging TLS_KEY < key.pem"
+    )]
     Set {
         /// WORLD NAME, or NAME with --world
         #[arg(num_args = 1..=2, required = true, value_names = ["WORLD", "NAME"])]

@@ -8,6 +8,7 @@ mod clock;
 mod contents;
 mod link;
 mod provider;
+mod redact;
 mod secrets;
 mod source;
 mod store;
@@ -19,6 +20,7 @@ pub use provider::{
     Failure, Finding, Found, Freshness, Hint, Keep, ListScope, Listing, LogFrom, LogLine, LogStream, Order, OrderAct,
     Outcome, Outputs, Provider, Query, Seal,
 };
+pub use redact::{REDACTED, REDACTED_BYTES_MIN, Redactor};
 pub use secrets::{Filled, Plain, SealBroken, SecretFailure, Secrets, Unfilled};
 pub use source::{At, File, FilePath, NotAFilePath, Snapshot, Source, SourceFailure, Watched, Whole, check_links};
 pub use store::{

@@ -2,6 +2,7 @@
 //!
 //! What cannot be asked is unknown, never absent.
 
+use super::discreet;
 use super::shared::Shared;
 use crate::contract::{Found, Freshness, ListScope, Listing, Provider, Query};
 use crate::graph::{DesiredGraph, Node};
@@ -77,7 +78,13 @@ async fn ask(
     };
     // A provider that answers fewer has not answered the rest.
     let rest = std::iter::repeat_with(|| unknown(Why::new(WhyCode::NotReadable, "it was not answered")));
-    queries.into_iter().map(|query| query.identity).zip(answers.into_iter().chain(rest)).collect()
+    let answers = queries.into_iter().zip(answers.into_iter().chain(rest));
+    let secrets = &*shared.parts.secrets;
+    let discreet = answers.map(|(query, seen)| async move {
+        let seen = discreet::of_seen(secrets, &query, seen).await;
+        (query.identity, seen)
+    });
+    join_all(discreet).await
 }
 
 /// Everything of a world, or of one stack of it, that carries our receipt; complete only if every provider's is.

@@ -11,6 +11,7 @@
 mod act;
 mod activate;
 mod catalogue;
+mod discreet;
 mod doors;
 mod exports;
 mod gather;
@@ -24,6 +25,7 @@ mod run;
 mod settle;
 mod shared;
 mod sources;
+mod sweep;
 
 pub use catalogue::{
     Catalogue, CatalogueRead, CatalogueReader, CompileAsk, Compiled, ConfigFile, ConfigFiles, FileCatalogue,
@@ -36,4 +38,3 @@ pub use doors::{
 };
 pub use handle::Engine;
 pub use parts::{Limits, Parts, Rooms};
-pub use record::named;

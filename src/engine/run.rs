@@ -7,7 +7,8 @@ use super::activate::{Activation, Ended, Memory};
 use super::look::list;
 use super::shared::{Glance, Nudge, Shared};
 use super::sources::{self, SourceRead, concerned};
-use crate::contract::{Found, Hint, Scope, StoreError};
+use super::sweep::sweep;
+use crate::contract::{Found, Hint, Scope, Serial, StoreError};
 use crate::model::{Milliseconds, Name, StackId, Steady};
 use crate::state::{SourceId, Why, WhyCode};
 use futures::FutureExt as _;
@@ -40,6 +41,7 @@ enum Work {
     Panicked(StackId, String),
     Source(SourceId, Option<Arc<SourceRead>>, Arc<SourceRead>),
     World(Name, Vec<Found>),
+    Swept(Result<Serial, StoreError>),
 }
 
 /// When something is looked at again.
@@ -64,6 +66,8 @@ pub(super) struct Loop {
     hints: SelectAll<BoxStream<'static, Pointer>>,
     hinted_worlds: BTreeSet<Name>,
     hinted_sources: BTreeSet<SourceId>,
+    /// What was kept before that serial and is not named now is not about to be.
+    swept: Option<Serial>,
     broken: Option<String>,
 }
 
@@ -81,6 +85,7 @@ impl Loop {
             hints: select_all([futures::stream::pending().boxed()]),
             hinted_worlds: BTreeSet::new(),
             hinted_sources: BTreeSet::new(),
+            swept: None,
             broken: None,
         }
     }
@@ -258,6 +263,8 @@ impl Loop {
                 self.listing.remove(&world);
                 self.take_found(found);
             }
+            Work::Swept(Ok(serial)) => self.swept = Some(serial),
+            Work::Swept(Err(error)) => tracing::warn!(%error, "what nothing names could not be taken away"),
         }
     }
 
@@ -350,6 +357,8 @@ impl Loop {
         worlds.keys().for_each(|world| self.look_at_world(world));
         worlds.keys().for_each(|world| self.shared.ask_world(world));
         self.shared.sources_running().iter().for_each(|source| self.shared.ask_source(source));
+        let (shared, before) = (Arc::clone(&self.shared), self.swept);
+        self.work.push(async move { Work::Swept(sweep(&shared, before).await) }.boxed());
     }
 
     fn wake(&mut self, at: Steady, alarm: Alarm) {

@@ -9,7 +9,7 @@ use super::rows::SourceRow;
 use super::sources::SourceRead;
 use crate::contract::Found;
 use crate::graph::DesiredGraph;
-use crate::model::{Digest, Identity, Name, Now, SecretName, StackId, Wall};
+use crate::model::{Digest, Name, Now, SecretName, StackId, Wall};
 use crate::plan::Report;
 use crate::resolve::{Offering, Others};
 use crate::state::{Observation, SourceId, Why};
@@ -84,8 +84,6 @@ pub struct Glance {
     pub seen: Arc<Observation>,
     /// Why the stack is set aside.
     pub set_aside: Option<Why>,
-    /// Orders that are on their way.
-    pub in_flight: BTreeSet<Identity>,
 }
 
 impl Shared {

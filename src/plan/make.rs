@@ -14,16 +14,16 @@ pub fn plan(inputs: &Inputs<'_>) -> (Plan, Report) {
     let mut planning = Planning::new(inputs);
     planning.frozen = planning.goal == Goal::Run && planning.secrets_missing();
     let references = |address: &Address| planning.index.references(address).to_vec();
-    for unit in wanted::units(inputs, &planning.wanted, &references) {
+    let units = wanted::units(inputs, &planning.wanted, &references);
+    for unit in &units {
         match unit {
             Unit::One(node) => planning.one(node),
-            Unit::Group(whole, nodes) => planning.group(&whole, &nodes),
+            Unit::Group(whole, nodes) => planning.group(whole, nodes),
         }
     }
     planning.succeed();
     planning.remove();
-    let wanted: Vec<&Address> = planning.wanted.keys().copied().collect();
-    wanted.into_iter().for_each(|address| planning.retain_at(address));
+    planning.retain(&units);
     planning.imports();
     if wanted::is_paused(inputs) {
         let why = Why::new(WhyCode::Other, "paused: nothing is changed")
@@ -66,13 +66,6 @@ impl<'i> Planning<'i> {
         match rules.lifecycle {
             Lifecycle::Standing => self.single(node, rules),
             Lifecycle::Once | Lifecycle::Kept(_) => self.several(node),
-        }
-    }
-
-    /// What is kept in several lives lets go of those that are for nothing any more, after all that may use them.
-    fn retain_at(&mut self, address: &'i Address) {
-        if self.wanted.get(address).is_some_and(|node| self.is_several(node)) {
-            self.retain(address);
         }
     }
 

@@ -4,8 +4,9 @@
 use super::life::{Life, Standing};
 use super::planning::Planning;
 use super::types::{Act, After, Is, LineCode, Reason};
+use super::wanted::Unit;
 use crate::graph::{Lifecycle, Need, Node};
-use crate::model::Address;
+use crate::model::{Address, Identity};
 use crate::state::{ConsentAct, IntentAct, Owned, Phase, Why, WhyCode};
 use std::collections::BTreeSet;
 
@@ -44,13 +45,49 @@ impl<'i> Planning<'i> {
         self.ask_consent(&identity, ConsentAct::Recreate, digest);
     }
 
+    /// What is kept in several lives lets go of those that are for nothing any more, after all that may use them: who
+    /// refers to something is looked at before it.
+    pub(super) fn retain(&mut self, units: &[Unit<'i>]) {
+        let several: Vec<&'i Node> = units
+            .iter()
+            .rev()
+            .filter_map(|unit| match unit {
+                Unit::One(node) => Some(*node),
+                Unit::Group(..) => None,
+            })
+            .filter(|node| self.is_several(node))
+            .collect();
+        let doomed = self.doomed(&several);
+        several.into_iter().for_each(|node| self.retain_at(&node.address, &doomed));
+    }
+
+    /// The lives that are kept only in case, and need something that is taken away, or another such life: they do not
+    /// hold that back.
+    fn doomed(&self, several: &[&'i Node]) -> BTreeSet<&'i Identity> {
+        let mut doomed: BTreeSet<&'i Identity> = BTreeSet::new();
+        let in_case = |owned: &Owned| {
+            let charge = self.charge.get(&owned.identity.address);
+            charge.is_some_and(|charge| *charge != owned.identity.incarnation) && !matches!(owned.phase, Phase::Done(_))
+        };
+        let lives = several.iter().flat_map(|node| self.i.record.lives_of(&node.address));
+        let mut open: Vec<&'i Owned> = lives.filter(|owned| in_case(owned) && self.needs_what_goes(owned)).collect();
+        while let Some(owned) = open.pop() {
+            if doomed.insert(&owned.identity) {
+                let users = self.index.pinned_by(&owned.identity.address, owned.identity.incarnation);
+                open.extend(users.iter().copied().filter(|user| in_case(user)));
+            }
+        }
+        doomed
+    }
+
     /// Ends what is for nothing any more at an address that is wanted: beyond what is kept, or older than what ran last.
     /// What uses it goes first.
-    pub(super) fn retain(&mut self, address: &'i Address) {
+    fn retain_at(&mut self, address: &'i Address, doomed: &BTreeSet<&'i Identity>) {
         let Some(charge) = self.charge.get(address).copied() else { return };
         let lives = self.lives(address);
         for life in &lives {
-            if life.number() == charge || !self.is_spare(life, charge, &lives) {
+            let is_spare = doomed.contains(life.identity()) || self.is_spare(life, charge, &lives);
+            if life.number() == charge || !is_spare {
                 continue;
             }
             let consent = self.consent_to_end(life);
@@ -87,18 +124,16 @@ impl<'i> Planning<'i> {
                 let is_newer = |other: &&Life<'i>| {
                     other.number() > life.number() && (other.was_ready() || other.number() == charge)
                 };
-                !life.was_ready()
-                    || lives.iter().filter(is_newer).count() >= count as usize
-                    || self.needs_what_goes(life)
+                !life.was_ready() || lives.iter().filter(is_newer).count() >= count as usize
             }
             Lifecycle::Standing => true,
         }
     }
 
-    /// Whether something that a life needs is taken away: what is kept only in case does not hold that back.
-    fn needs_what_goes(&self, life: &Life<'i>) -> bool {
+    /// Whether something that a life needs is taken away.
+    fn needs_what_goes(&self, owned: &'i Owned) -> bool {
         let goes = |address: &'i Address| self.i.record.lives_of(address).any(|needed| self.is_ending(needed));
-        let needs = life.owned.needs.iter().filter(|need| matches!(need, Need::Ready(_)));
+        let needs = owned.needs.iter().filter(|need| matches!(need, Need::Ready(_)));
         needs.map(Need::address).any(|address| !self.wanted.contains_key(address) && goes(address))
     }
 }

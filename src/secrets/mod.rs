@@ -11,14 +11,13 @@ mod keys;
 mod mapping;
 mod outputs;
 mod random;
-mod redact;
 mod stored;
 mod world;
 
+pub use crate::contract::{REDACTED, REDACTED_BYTES_MIN, Redactor};
 pub use envelope::Binding;
 pub use head::Kept;
 pub use keys::{Before, KeyFailure, KeyPlace, Keys, PASSPHRASE_LENGTH_MIN, before};
 pub use mapping::{Environment, SECRET_BYTES_MAX, SecretMapping, SecretMappings, SecretPlace};
-pub use redact::{REDACTED, REDACTED_BYTES_MIN, Redactor};
 pub use stored::StoredSecret;
 pub use world::{MappedSecret, WorldSecrets};

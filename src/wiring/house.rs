@@ -65,7 +65,7 @@ impl House {
         let catalogue = catalogues.read().await.expect("the first catalogue is always another one");
         let engine = Engine::new(Parts {
             store: Arc::clone(&store) as Arc<dyn Store>,
-            contents: Arc::clone(&contents),
+            contents,
             secrets: Arc::clone(&secrets) as Arc<dyn Secrets>,
             seal,
             clock: Arc::clone(&clock),
@@ -81,7 +81,7 @@ impl House {
             secrets: Arc::new(SecretRoom(secrets)),
             backups: Arc::new(BackupRoom::new(Arc::clone(&store), keys, settings.state.clone())),
         };
-        let upkeep = Upkeep { store, contents, state: settings.state.clone(), clock };
+        let upkeep = Upkeep { store, state: settings.state.clone(), clock };
         let intake = Intake::new(engine.clone(), catalogues, WatchSettings::default());
         Ok(House { engine, intake, doors, upkeep, warnings })
     }

@@ -137,12 +137,13 @@ const LET_GO: &str = "beyond_retention";
 /// Reasons that follow from what else is shown: the fields that change, and the order in which that is done.
 const SAID: [&str; 4] = ["not_there", "fields_changed", "successor_in_charge", LET_GO];
 
-/// Whether a step belongs to the upkeep of its name: an old copy of files, the record of an old test. Nobody waits for
-/// its end, or asked about it.
+/// Whether a step belongs to the upkeep of its name: an old copy of files, the record of an old test, what is left of a
+/// service that has stopped. Nobody waits for its end, or asked about it.
 #[must_use]
 pub fn is_upkeep(step: &Step, group: &Group<'_>) -> bool {
     let ends = matches!(step.act, Act::Delete | Act::Retire | Act::Forget);
-    ends && !matches!(group.mark, Mark::Delete | Mark::Replace) && Some(&step.kind) != group.kind.as_ref()
+    // Where nothing is left but such things, they are what is taken away.
+    ends && Some(&step.kind) != group.kind.as_ref() && group.mains().next().is_some()
 }
 
 /// Fields that say where files are, which follows from what they are.

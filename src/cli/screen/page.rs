@@ -112,6 +112,10 @@ impl Page {
 
     /// A text that is folded to the screen, every line with the same indent.
     pub fn folded(&mut self, indent: usize, text: &Text) {
+        // What a program has indented stays so: a traceback is read by that.
+        let own = text.text.len() - text.text.trim_start_matches(' ').len();
+        let indent = indent + own.min(self.look.width / 2);
+        let text = &Text { text: text.text[own..].to_owned(), tone: text.tone };
         let room = self.look.width.saturating_sub(indent);
         text.fold(room).iter().for_each(|line| self.line(indent, std::slice::from_ref(line)));
     }
@@ -247,6 +251,13 @@ mod tests {
         let mut page = page(20);
         page.beside(2, &[Text::plain("held  ")], &Text::plain("one two three four"));
         assert_eq!(page.text(), "  held  one two\n        three four\n");
+    }
+
+    #[test]
+    fn what_is_indented_stays_so() {
+        let mut page = page(20);
+        page.folded(2, &Text::plain("  one two three four"));
+        assert_eq!(page.text(), "    one two three\n    four\n");
     }
 
     #[test]

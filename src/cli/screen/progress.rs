@@ -117,7 +117,7 @@ impl Progress {
         match event {
             EventBody::StepStarted { identity, .. } => self.started(identity, at),
             EventBody::StepWaiting { identity, what } => {
-                self.row_of(identity, |row| row.what = Some(format!("waiting for {what}")));
+                self.row_of(identity, |row| row.what = row.waits_for(what));
                 Vec::new()
             }
             EventBody::StepDone { identity, note, .. } => self.over(identity, note.clone(), at),
@@ -133,12 +133,11 @@ impl Progress {
     /// Takes in what a look at the deployment told of its steps: what each waits for now.
     pub fn looked(&mut self, deployment: &Deployment) {
         for step in &deployment.steps {
-            let what = match &step.condition {
-                Condition::Settling { what } => Some(format!("waiting for {what}")),
-                Condition::Unknown { why } => Some(format!("it cannot be read now: {}", why.text)),
-                _ => continue,
-            };
-            self.row_of(&step.identity, |row| row.what = what.clone());
+            self.row_of(&step.identity, |row| match &step.condition {
+                Condition::Settling { what } => row.what = row.waits_for(what),
+                Condition::Unknown { why } => row.what = Some(format!("it cannot be read now: {}", why.text)),
+                _ => {}
+            });
         }
     }
 
@@ -302,6 +301,18 @@ impl Progress {
 }
 
 impl Row {
+    /// What it is told to wait for, in words: `starting`, `waiting for GET /healthz, 3 of 30 s`. Nothing where that says no
+    /// more than its title.
+    fn waits_for(&self, what: &str) -> Option<String> {
+        match what {
+            "running" => None,
+            what if what == self.title => None,
+            // One word says what it does, and not what it waits for.
+            what if !what.contains(' ') => Some(what.to_owned()),
+            what => Some(format!("waiting for {what}")),
+        }
+    }
+
     fn new(name: String, title: String, group: &Group) -> Row {
         let ends = ends(&name, group);
         let (tasks, begins_with) = (BTreeMap::new(), BTreeSet::new());

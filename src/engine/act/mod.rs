@@ -5,5 +5,5 @@ mod order;
 mod outcome;
 
 pub use fill::{Answers, export_identity, filled};
-pub use order::{Asked, Under, asked, order, token};
-pub use outcome::{Backoff, NEVER, done, failed, full_jitter, is_tried_again};
+pub use order::{Asked, Under, asked, order};
+pub use outcome::{Backoff, done, failed, is_tried_again};

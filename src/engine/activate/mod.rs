@@ -18,7 +18,6 @@ mod trigger;
 mod verdict;
 mod weigh;
 
-pub use inputs::Planning;
 pub use memory::Memory;
 
 use super::queue::{Turn, turn};
@@ -250,7 +249,6 @@ impl Activation {
                 report: self.memory.report.clone(),
                 seen: Arc::new(self.memory.seen.clone()),
                 set_aside,
-                in_flight: std::collections::BTreeSet::new(),
             },
         );
     }

@@ -3,8 +3,9 @@
 //! Every order is preceded by its intent, durably, and runs only on a fresh look. What cannot be recorded is not asked.
 
 use super::super::act::{Answers, Asked, Backoff, Under, asked, done, failed, filled, is_tried_again, order};
+use super::super::discreet::of_answer;
 use super::super::record::{Change, Op};
-use super::super::rows::{export_key, of_stack};
+use super::super::rows::export_key;
 use super::inputs::Planning;
 use super::{Activation, Halt, Round};
 use crate::contract::{Failure, Filled, Order, Outcome, Provider};
@@ -17,7 +18,7 @@ use crate::state::{
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Intents in one batch: with their expectations, lives, consents and events they stay below what a batch may hold.
@@ -295,7 +296,7 @@ impl Activation {
                     }),
                 }
             };
-            (flying, answer)
+            (flying, of_answer(answer, &filled))
         }
         .boxed()
     }

@@ -118,7 +118,7 @@ impl Activation {
         let has_mistakes = compiled.has_mistakes();
         let Some(graph) = compiled.graph else {
             return Err(match has_mistakes {
-                false if !compiled.not_offered.is_empty() => NoRelease::Waits(compiled.not_offered, compiled.said),
+                false if !compiled.not_offered.is_empty() => NoRelease::Waits(compiled.said),
                 _ => NoRelease::Mistakes(compiled.said),
             });
         };
@@ -258,7 +258,7 @@ impl Activation {
 
     /// Tells what others do not offer yet.
     pub(super) async fn told_waits(&mut self, no: &NoRelease) -> Result<(), Halt> {
-        let NoRelease::Waits(_, said) = no else { return Ok(()) };
+        let NoRelease::Waits(said) = no else { return Ok(()) };
         self.condition(StackCondition::Waiting, Some(mistaken(said))).await
     }
 

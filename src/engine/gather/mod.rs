@@ -8,14 +8,12 @@ mod release;
 mod revision;
 
 pub use kept::{Kept, KeptManifest};
-pub use release::{Composed, Versions, graph_of, release, versions};
+pub use release::{Versions, graph_of, release, versions};
 pub use revision::{compile, compile_with, keep_blob, resource, revise};
 
 use super::sources::Trouble;
 use crate::contract::StoreError;
 use crate::diagnostic::Diagnostics;
-use crate::model::Address;
-use std::collections::BTreeSet;
 
 /// Why there is no release.
 #[derive(Debug)]
@@ -25,7 +23,7 @@ pub enum NoRelease {
     /// The files have mistakes.
     Mistakes(Diagnostics),
     /// Nothing is wrong with the files, but other stacks do not offer yet what they ask for.
-    Waits(BTreeSet<Address>, Diagnostics),
+    Waits(Diagnostics),
     /// The store did not do it.
     Store(StoreError),
 }

@@ -117,7 +117,7 @@ impl Change {
     }
 
     /// Its operations, in order.
-    #[must_use]
+    #[cfg(test)]
     pub fn ops(&self) -> &[Op] {
         &self.ops
     }

@@ -12,9 +12,8 @@ mod tests;
 
 pub use change::{Change, Op};
 pub use commit::{RecordError, commit};
-pub use events::draft;
 pub use load::{LoadError, load_rows, load_stack, read_row};
-pub use named::named;
+pub use named::{blobs_named, contents_named};
 
 use super::rows::{DeploymentRow, Head, PlanRow, ReleaseRow, ResourceSpec};
 use crate::contract::{Expected, Key, RowVersion};

@@ -1,43 +1,51 @@
-//! Which digests rows name: blobs and contents that none of them names may be swept.
+//! Which blobs rows name: all others may be swept.
 
+use super::super::rows::{Opened, Table, open};
+use super::LoadError;
+use crate::contract::{Row, Store, StoreError};
 use crate::model::Digest;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::state::Revision;
+use std::collections::BTreeSet;
 
-/// Every digest that stands anywhere in some rows, and in the blobs that they name, and so on. More than what is needed is
-/// harmless; one less would lose what is needed, so nothing is left out, whatever it holds.
-#[must_use]
-pub fn named<'b>(rows: impl IntoIterator<Item = &'b [u8]>, blobs: &BTreeMap<Digest, &'b [u8]>) -> BTreeSet<Digest> {
+/// Every digest that stands anywhere in some rows, and in the rows that lie in blobs. More than the blobs that are named
+/// is harmless; one less would lose what is still needed, so no table is left out, whatever it holds.
+///
+/// # Errors
+/// [`StoreError`], also for one row that cannot be read: what it named cannot be known, and nothing may be swept.
+pub async fn blobs_named(store: &dyn Store, rows: &[Row]) -> Result<BTreeSet<Digest>, StoreError> {
     let mut named = BTreeSet::new();
-    let mut open: Vec<&[u8]> = rows.into_iter().collect();
-    while let Some(bytes) = open.pop() {
-        for digest in digests_in(bytes) {
-            if named.insert(digest)
-                && let Some(blob) = blobs.get(&digest)
-            {
-                open.push(blob);
-            }
+    for row in rows {
+        let unreadable = |how: &dyn std::fmt::Display| StoreError::Corrupt(format!("{}: {how}", row.key));
+        let bytes = row.bytes.as_ref().map_err(|unreadable_row| unreadable(&unreadable_row.0))?;
+        named.extend(digests_in(bytes));
+        if let Opened::InBlob(blob) = open::<serde_json::Value>(bytes).map_err(|how| unreadable(&how))? {
+            named.extend(digests_in(&store.blob(blob).await?));
         }
     }
-    named
+    Ok(named)
+}
+
+/// Every content that revisions are made of: their files, and what their manifests read.
+///
+/// # Errors
+/// As [`blobs_named`].
+pub async fn contents_named(store: &dyn Store, rows: &[Row]) -> Result<BTreeSet<Digest>, StoreError> {
+    let mut named = BTreeSet::new();
+    let is_revision = |row: &&Row| row.key.table_and_id().is_some_and(|(table, _)| table == Table::Revision.name());
+    for row in rows.iter().filter(is_revision) {
+        let revision: Revision = match super::read_row(store, row).await {
+            Ok(revision) => revision,
+            Err(LoadError::Store(error)) => return Err(error),
+            Err(LoadError::Row(key, how)) => return Err(StoreError::Corrupt(format!("{key}: {how}"))),
+        };
+        named.extend(digests_in(&store.blob(revision.manifest).await?));
+        named.extend(revision.content);
+    }
+    Ok(named)
 }
 
 /// Digests are the only texts of 64 hexadecimal letters.
 fn digests_in(bytes: &[u8]) -> Vec<Digest> {
     let text = String::from_utf8_lossy(bytes);
     text.split('"').filter(|part| part.len() == 64).filter_map(|part| part.parse().ok()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_named_by_what_is_named_is_named() {
-        let (manifest, files, other) = (Digest::of("manifest"), Digest::of("files"), Digest::of("other"));
-        let blob = format!("{{\"reads\":\"{files}\"}}");
-        let unused = format!("{{\"reads\":\"{other}\"}}");
-        let blobs = BTreeMap::from([(manifest, blob.as_bytes()), (Digest::of("unused"), unused.as_bytes())]);
-        let row = format!("{{\"format\":1,\"row\":{{\"manifest\":\"{manifest}\"}}}}");
-        assert_eq!(named([row.as_bytes()], &blobs), BTreeSet::from([manifest, files]));
-    }
 }

@@ -94,16 +94,7 @@ async fn fields_and_rows_that_do_not_fit_come_back_whole() {
         assert_eq!(loaded.record.unwrap().owned[&large.identity], large);
         // A sweep spares what is named, also by a row that lies in a blob itself.
         let (all, serial) = store.load(&Scope::Everything).await.unwrap();
-        let rows: Vec<&[u8]> = all.iter().map(|row| row.bytes.as_ref().unwrap().as_slice()).collect();
-        let first = named(rows.iter().copied(), &Default::default());
-        let mut kept = std::collections::BTreeMap::new();
-        for digest in &first {
-            if let Ok(bytes) = store.blob(*digest).await {
-                kept.insert(*digest, bytes);
-            }
-        }
-        let blobs = kept.iter().map(|(digest, bytes)| (*digest, bytes.as_slice())).collect();
-        let named = named(rows, &blobs);
+        let named = blobs_named(&store, &all).await.unwrap();
         assert_eq!(named.len(), 3, "two blobs, and a digest that is no blob: {named:?}");
         let later = crate::contract::Serial(serial.0 + 1);
         assert_eq!(store.sweep(&named, later, Default::default()).await.unwrap(), 0);

@@ -13,6 +13,6 @@ mod types;
 #[cfg(test)]
 pub(in crate::engine) use golden::owned as golden_owned;
 
-pub use envelope::{Encoded, NotARow, OWN_FORMAT, Opened, OwnedRow, decode_whole, encode, encode_owned, open};
+pub use envelope::{Encoded, NotARow, Opened, OwnedRow, decode_whole, encode, encode_owned, open};
 pub use keys::{Table, export_key, history_key, of_stack, once_key, owned_key, source_key};
 pub use types::{Aim, DeploymentRow, Head, LifeRow, OnceRow, PlanRow, ReleaseRow, ResourceSpec, SourceRow};

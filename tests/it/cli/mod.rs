@@ -1,5 +1,8 @@
 //! The command line: its screens as data (`tests/cases/cli`), its words, and the real binary.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod exits;
+mod json;
+mod person;
 mod screens;
 mod words;

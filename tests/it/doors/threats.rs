@@ -3,11 +3,13 @@
 //! nothing is lost.
 
 use super::{HELLO, SHOP, by, forbidden, run_ask, running, up, with};
-use crate::engine::bed::{Bed, Running, catalogue, stack};
+use crate::engine::bed::{Bed, Running, catalogue, stack, world_name};
+use deployd::contract::{Plain, Scope};
 use deployd::engine::{ApproveAsk, Catalogue, PlanOf, RunAsk};
-use deployd::model::{Identity, Milliseconds};
+use deployd::model::{Identity, Milliseconds, SecretName};
 use deployd::plan::Act;
 use deployd::state::{DeploymentState, From, SourceId, StackCondition, StackState, Why, WhyCode};
+use futures::FutureExt as _;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -166,4 +168,41 @@ fn t41_a_prepare_that_fails_leaves_the_healthy_version_serving() {
     bed.folder("one").write("app.py", "three");
     bed.settle(&mut running, "the next version");
     assert_ne!(bed.stack_row(&hello).unwrap().good, good);
+}
+
+/// THREATS T26: a service that cannot start prints what it was given; it is recorded and told without that.
+#[test]
+fn t26_last_words_are_recorded_without_the_secrets_in_them() {
+    const CANARY: &str = "kanarienvogel-7f3a9c-im-bergwerk";
+    let (bed, mut running) = with(&format!("{HELLO}secrets: [API_KEY]\n"));
+    let (secrets, value) = (Arc::clone(&running.secrets), Plain::new(CANARY.to_owned()));
+    let key = SecretName("API_KEY".to_owned());
+    running.asks(async |_| secrets.set(&world_name(), &key, &value, &by("alice")).await).unwrap();
+    let why = Why::new(WhyCode::NotHealthy, format!("https://app:{CANARY}@api.example.com answered 401"));
+    let why = why.details(vec![format!("API_KEY={CANARY}"), "goodbye".to_owned()]);
+    bed.with_world(|world| world.unhealthy.insert("sim/hello/hello.1".to_owned(), why));
+    let accepted = running.run(run_ask("one")).unwrap().remove(0);
+    bed.settle(&mut running, "what cannot sign in");
+
+    let shown = running.asks(async |engine| engine.deployment(&accepted.deployment).await).unwrap();
+    assert_eq!(shown.deployment.state, DeploymentState::Failed, "{}", bed.told());
+    let told = format!("{:?}", shown.deployment.why);
+    assert!(told.contains("https://app:•••@api.example.com answered 401"), "{told}");
+    let silent = |what: &str, bytes: &[u8]| {
+        assert!(!String::from_utf8_lossy(bytes).contains("kanarienvogel"), "{what} tells the secret");
+    };
+    for row in bed.rows(&Scope::World(world_name())) {
+        let bytes = row.bytes.unwrap();
+        let blob = serde_json::from_slice::<serde_json::Value>(&bytes).ok();
+        let blob = blob.and_then(|row| row["blob"].as_str()?.parse().ok());
+        let kept = blob.map(|blob| bed.store.blob(blob).now_or_never().unwrap().unwrap());
+        silent(row.key.as_str(), &bytes);
+        kept.iter().for_each(|kept| silent("a blob", kept));
+    }
+    let page = running.asks(async |engine| engine.events(Default::default(), 1000).await).unwrap();
+    let words = |event: &deployd::contract::Event| String::from_utf8_lossy(&event.draft.body).into_owned();
+    assert!(page.events.iter().any(|event| words(event).contains("•••")), "it was told, without the secret");
+    page.events.iter().for_each(|event| silent("an event", &event.draft.body));
+    let status = running.asks(async |engine| engine.status(None).await).unwrap();
+    silent("status", format!("{status:?}").as_bytes());
 }

@@ -66,7 +66,7 @@ fn a_second_owner_is_refused_by_name_until_the_first_lets_go() {
     // Stopped is not let go: its data is its owner's.
     running.asks(async |engine| engine.stop(&hello, &by("alice")).await).unwrap();
     bed.settle(&mut running, "the stop");
-    assert!(refused(running.run(run_ask("two"))).contains("folder:/one"));
+    assert!(refused(running.run(run_ask("two"))).contains("deployed from /one"));
 
     running.down(down_ask("hello")).unwrap();
     bed.settle(&mut running, "its end");

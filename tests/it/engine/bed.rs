@@ -102,6 +102,12 @@ pub fn world_name() -> Name {
     Name::fixed("sim")
 }
 
+/// Whether everything is told: every moment of every story and many seeds (`DEPLOYD_THOROUGH=1`), some minutes of work.
+/// Without it, the test command takes a part of the moments, spread over the whole story, and some of the seeds.
+pub fn is_thorough() -> bool {
+    std::env::var_os("DEPLOYD_THOROUGH").is_some()
+}
+
 /// The world that a path begins with: `cloud/shop`; `sim` without one.
 pub fn world_of(path: &str) -> Name {
     Name::new(path.split_once('/').map_or("sim", |(world, _)| world)).unwrap()
@@ -285,6 +291,11 @@ impl Bed {
     /// How often something was made, changed or deleted in the world.
     pub fn effects(&self) -> usize {
         self.with_world(|world| world.log.iter().filter(|call| call.effect.is_some()).count())
+    }
+
+    /// How many contents are kept.
+    pub fn contents(&self) -> usize {
+        self.contents.count()
     }
 
     /// Every event so far.

@@ -133,6 +133,7 @@ fn planted(owner: Owner) -> (Bed, Running, Handle) {
     (bed, running, handle)
 }
 
+/// T33: another deployd in the same account.
 #[test]
 fn what_belongs_to_another_deployd_is_never_touched() {
     let identity = stack("shop").address(deployd::model::Name::fixed("shop")).incarnation(1);
@@ -150,7 +151,7 @@ fn what_belongs_to_another_deployd_is_never_touched() {
 }
 
 fn is_of(call: &deployd::provider::simulated::CallRecord, short: &str) -> bool {
-    call.identity.as_ref().is_some_and(|identity| identity.address.short().to_string() == short)
+    call.identity.as_ref().is_some_and(|identity| identity.address.short() == short)
 }
 
 #[test]

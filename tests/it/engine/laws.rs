@@ -17,7 +17,12 @@ fn away(name: &'static str) -> Vec<Act> {
 fn after_up(manifest: &'static str, then: &[Act]) -> Story {
     let mut acts = vec![text("deployd.yaml", manifest), text("app.py", "one"), Act::Up("shop"), Act::Settle];
     acts.extend_from_slice(then);
-    Story { acts, withdraw: away("shop"), lives: Lives::Same }
+    Story { acts, withdraw: away("shop"), lives: Lives::Same, every: 3 }
+}
+
+/// A long story.
+fn long(story: Story) -> Story {
+    Story { every: 12, ..story }
 }
 
 const WITH_DATA: &str = "service: shop\nrun: serve\nport: 8080\nrequires: [users: postgres]\n";
@@ -41,13 +46,13 @@ fn a_database_that_takes_ten_minutes() {
 #[test]
 fn replicas_that_are_rolled_one_by_one() {
     let manifest = "service: shop\nrun: serve\nport: 8080\nscale: { replicas: 2 }\n";
-    cut_everywhere(&after_up(manifest, &[text("app.py", "two"), Act::Settle]));
+    cut_everywhere(&long(after_up(manifest, &[text("app.py", "two"), Act::Settle])));
 }
 
 #[test]
 fn replicas_that_change_colour() {
     let manifest = "service: shop\nrun: serve\nport: 8080\nscale: { replicas: 2 }\nupdate: blue-green\n";
-    cut_everywhere(&after_up(manifest, &[text("app.py", "two"), Act::Settle]));
+    cut_everywhere(&long(after_up(manifest, &[text("app.py", "two"), Act::Settle])));
 }
 
 const BAD: &str = "service: shop\nrun: serve\nport: 8080\nenv: { SIMULATED: unhealthy }\n";
@@ -67,7 +72,7 @@ fn a_migration_runs_once() {
     let manifest = "service: shop\nrun: serve\nport: 8080\nrequires: [users: postgres]\nmigrate: [{ for: users, run: \
                     ./migrate up, mode: before, when: db/** }]\n";
     let change = [text("db/1.sql", "create"), Act::Settle];
-    cut_everywhere(&after_up(manifest, &change));
+    cut_everywhere(&long(after_up(manifest, &change)));
 }
 
 #[test]
@@ -85,6 +90,7 @@ fn a_way_in_whose_parts_go_in_order() {
         ],
         withdraw: away("cloud/shop"),
         lives: Lives::Same,
+        every: 3,
     });
 }
 
@@ -95,15 +101,17 @@ fn a_newer_state_of_the_files_supersedes_a_running_deployment() {
         slowly,
         &[text("app.py", "two"), Act::Pass(Milliseconds(4_000)), text("app.py", "three"), Act::Settle],
     );
-    cut_everywhere(&Story { lives: Lives::MayDiffer, ..story });
+    cut_everywhere(&long(Story { lives: Lives::MayDiffer, ..story }));
 }
 
 #[test]
 fn a_person_goes_back() {
-    cut_everywhere(&after_up(SERVICE, &[text("app.py", "two"), Act::Settle, Act::Rollback("shop"), Act::Settle]));
+    let back = [text("app.py", "two"), Act::Settle, Act::Rollback("shop"), Act::Settle];
+    cut_everywhere(&long(after_up(SERVICE, &back)));
 }
 
 #[test]
 fn a_stop_and_a_new_start() {
-    cut_everywhere(&after_up(WITH_DATA, &[Act::Stop("shop"), Act::Settle, Act::Up("shop"), Act::Settle]));
+    let again = [Act::Stop("shop"), Act::Settle, Act::Up("shop"), Act::Settle];
+    cut_everywhere(&long(after_up(WITH_DATA, &again)));
 }

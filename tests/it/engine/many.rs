@@ -7,6 +7,7 @@ use super::story::{Act, SERVICE, tell, up};
 use deployd::model::Milliseconds;
 use deployd::provider::simulated::Faults;
 use deployd::state::{DeploymentState, StackCondition, StackState};
+use futures::FutureExt as _;
 
 const HOUR: Milliseconds = Milliseconds(3_600_000);
 
@@ -113,6 +114,31 @@ fn a_wish_that_is_taken_back_while_it_is_carried_out_leaves_nothing() {
         let left = bed.owned(&stack("shop"));
         assert!(left.is_empty(), "{left:?}");
     }
+}
+
+/// A service that is saved again and again does not fill the disk; what can be gone back to stays whole.
+#[test]
+fn what_nothing_names_any_more_is_swept() {
+    let mut bed = Bed::new(Faults::default());
+    bed.limits.releases_kept = 2;
+    let mut running = bed.start(None);
+    let text = |path, text| Act::Write("shop", path, text);
+    tell(&mut bed, &mut running, &[text("deployd.yaml", SERVICE), text("app.py", "one"), Act::Up("shop"), Act::Settle]);
+    let first = bed.stack_row(&stack("shop")).unwrap().good.unwrap();
+    let engine = running.life.engine.clone();
+    let kept = running.life.ask(async move { engine.release(&stack("shop"), first).await }).unwrap().unwrap();
+    for change in ["2", "3", "4", "5", "6", "7", "8", "9"] {
+        tell(&mut bed, &mut running, &[text("app.py", change), Act::Settle]);
+    }
+    assert_eq!(bed.contents(), 9);
+    tell(&mut bed, &mut running, &[Act::Pass(HOUR)]);
+    assert_eq!(bed.contents(), 3, "what serves, and two to go back to");
+    let graph = bed.store.blob(kept.release.graph).now_or_never().unwrap();
+    assert!(graph.is_err(), "a release that is let go takes its graph with it");
+    let serves = end(&bed).runs;
+    tell(&mut bed, &mut running, &[Act::Rollback("shop"), Act::Settle]);
+    assert_eq!(running.deployments("shop").last(), Some(&DeploymentState::Done));
+    assert_ne!(end(&bed).runs, serves);
 }
 
 /// The same engine asked twice with one key does one thing.

@@ -128,7 +128,20 @@ impl Source for Folder {
 
 /// Contents in memory: they outlive the engine, as a disk would.
 #[derive(Default)]
-pub struct Kept(Mutex<BTreeMap<Digest, (ContentListing, BTreeMap<FilePath, Vec<u8>>)>>);
+pub struct Kept(Mutex<BTreeMap<Digest, KeptContent>>);
+
+struct KeptContent {
+    listing: ContentListing,
+    bytes: BTreeMap<FilePath, Vec<u8>>,
+    /// It was kept since the last sweep: the row that names it may not be written yet.
+    is_young: bool,
+}
+
+impl Kept {
+    pub fn count(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}
 
 #[async_trait]
 impl Contents for Kept {
@@ -139,18 +152,19 @@ impl Contents for Kept {
             bytes.insert(path.clone(), read);
         }
         let digest = content_digest(&snapshot.files, adds);
-        self.0.lock().unwrap().insert(digest, (snapshot.files.clone(), bytes));
+        let content = KeptContent { listing: snapshot.files.clone(), bytes, is_young: true };
+        self.0.lock().unwrap().insert(digest, content);
         Ok(digest)
     }
 
     async fn listing(&self, content: Digest) -> Result<ContentListing, ContentFailure> {
         let kept = self.0.lock().unwrap();
-        kept.get(&content).map(|(listing, _)| listing.clone()).ok_or(ContentFailure::Missing(content))
+        kept.get(&content).map(|kept| kept.listing.clone()).ok_or(ContentFailure::Missing(content))
     }
 
     async fn bytes(&self, content: Digest, path: &FilePath) -> Result<Vec<u8>, ContentFailure> {
         let kept = self.0.lock().unwrap();
-        let bytes = kept.get(&content).and_then(|(_, bytes)| bytes.get(path));
+        let bytes = kept.get(&content).and_then(|kept| kept.bytes.get(path));
         bytes.cloned().ok_or(ContentFailure::Missing(content))
     }
 
@@ -158,8 +172,12 @@ impl Contents for Kept {
         panic!("a simulated world copies nothing")
     }
 
-    async fn sweep(&self, _: &BTreeSet<Digest>, _: Duration) -> Result<usize, ContentFailure> {
-        panic!("the engine does not sweep contents")
+    async fn sweep(&self, kept: &BTreeSet<Digest>, _: Duration) -> Result<usize, ContentFailure> {
+        let mut all = self.0.lock().unwrap();
+        let before = all.len();
+        all.retain(|digest, content| content.is_young || kept.contains(digest));
+        all.values_mut().for_each(|content| content.is_young = false);
+        Ok(before - all.len())
     }
 }
 

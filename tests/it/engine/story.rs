@@ -2,7 +2,6 @@
 
 use super::bed::{Bed, Running, folder_id, stack, world_of};
 use super::life::Went;
-use super::rooms::Mood;
 use deployd::engine::{
     ConsentAsk, DoorError, DownAnswer, DownAsk, Engine, PlanAsk, PlanOf, RollbackAsk, RunAsk, StackShown,
 };
@@ -15,8 +14,6 @@ use std::collections::BTreeSet;
 pub enum Act {
     /// A file of a folder is saved.
     Write(&'static str, &'static str, &'static str),
-    /// Reads of a folder meet this from now on.
-    Mood(&'static str, Mood),
     /// `deployd up FOLDER`.
     Up(&'static str),
     /// `deployd down STACK`, with the names of what holds data and is deleted too; all else that holds data is kept.
@@ -57,10 +54,6 @@ impl Running {
         match act {
             Act::Write(folder, path, text) => {
                 bed.folder(folder).write(path, text);
-                Went::On
-            }
-            Act::Mood(folder, mood) => {
-                bed.folder(folder).mood(*mood);
                 Went::On
             }
             Act::Settle => bed.settle(self, "the end of what is under way"),
@@ -126,7 +119,7 @@ async fn ask(engine: Engine, number: usize, act: &Act) -> Result<(), DoorError> 
         Act::Pause(name) => engine.pause(&stack(name), &person()).await,
         Act::Resume(name) => engine.resume(&stack(name), &person()).await,
         Act::Consent(name) => consent(&engine, name).await,
-        Act::Write(..) | Act::Mood(..) | Act::Settle | Act::Pass(_) => unreachable!("no door"),
+        Act::Write(..) | Act::Settle | Act::Pass(_) => unreachable!("no door"),
     }
 }
 

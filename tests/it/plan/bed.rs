@@ -1,7 +1,7 @@
 //! A stack in a world: looks, plans, runs what may run and records it, round by round, as the engine does. It can be cut
 //! before and after every write and every call.
 
-use super::act::{Asked, ask, done, failed, fill, settled};
+use super::act::{Asked, ask, done, failed, fill};
 use super::kinds::{kinds, rules_of};
 use super::text::stack;
 use super::world::{Answer, World, outputs};
@@ -12,8 +12,8 @@ use deployd::plan::{
     shape_of, unsealed, verify,
 };
 use deployd::state::{
-    Condition, Consent, ConsentId, DeploymentId, Mode, Observation, Owned, Phase, Presence, Principal, Record,
-    ReleaseId, SourceId, Stack, StackState, Wish,
+    Consent, ConsentId, DeploymentId, Mode, Observation, Owned, Phase, Principal, Record, ReleaseId, SourceId, Stack,
+    StackState, Wish,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -51,9 +51,10 @@ pub struct Bed {
     /// The release that this deployment is to bring.
     brings: Option<ReleaseId>,
     /// What ran once and ended, and was looked at before its end.
-    looked_at: BTreeSet<Identity>,
+    pub looked_at: BTreeSet<Identity>,
     pub now: Now,
-    since: BTreeMap<Identity, u64>,
+    /// Since when each is on its way.
+    pub since: BTreeMap<Identity, u64>,
     pub seen: Observation,
     /// What the running deployment may run; nothing before it was planned.
     pub seal: Option<BTreeSet<Digest>>,
@@ -138,7 +139,8 @@ impl Bed {
         DeploymentId { stack: stack(), number: self.deployment.max(1) }
     }
 
-    fn graph(&self, release: Option<ReleaseId>) -> Rc<DesiredGraph> {
+    /// The graph of a release; an empty one without.
+    pub fn graph(&self, release: Option<ReleaseId>) -> Rc<DesiredGraph> {
         let empty = || Rc::new(DesiredGraph::empty(stack()));
         release.and_then(|release| self.releases.get(&release)).cloned().unwrap_or_else(empty)
     }
@@ -151,42 +153,6 @@ impl Bed {
     /// Whether a release of this deployment failed, and the stack went back or broke.
     pub fn has_fallen(&self) -> bool {
         self.brings.is_some_and(|release| self.record.stack.quarantine.contains_key(&release))
-    }
-
-    /// Looks at everything, and records what the look settles.
-    pub fn look(&mut self) -> Result<(), Cut> {
-        let desired = self.graph(self.record.stack.target);
-        let is_asked =
-            |owned: &&Owned| !matches!(owned.phase, Phase::Done(_)) || self.looked_at.contains(&owned.identity);
-        let rows = self.record.owned.values().filter(is_asked);
-        let mut ask: BTreeSet<Identity> = rows.map(|owned| owned.identity.clone()).collect();
-        for address in desired.nodes.keys() {
-            let last = self.record.lives.get(address).copied().unwrap_or(0);
-            // As when the step's own life is looked at freshly before it starts.
-            ask.insert(address.incarnation(last + 1));
-        }
-        self.seen = ask.iter().map(|identity| (identity.clone(), self.world.look(identity, self.now.wall))).collect();
-        self.watch();
-        for owned in settled(&self.record, &self.seen, kinds(), self.now.wall) {
-            self.write(|record| drop(record.owned.insert(owned.identity.clone(), owned)))?;
-        }
-        Ok(())
-    }
-
-    fn watch(&mut self) {
-        let steady = self.now.steady.0;
-        let on_its_way = |presence: &Presence| matches!(presence, Presence::Present(present) if matches!(present.condition, Condition::Settling(_)));
-        let settling: BTreeSet<&Identity> =
-            self.seen.iter().filter(|(_, seen)| on_its_way(&seen.presence)).map(|(identity, _)| identity).collect();
-        self.since.retain(|identity, _| settling.contains(identity));
-        for identity in settling {
-            self.since.entry(identity.clone()).or_insert(steady);
-        }
-    }
-
-    fn settling(&self) -> BTreeMap<Identity, Milliseconds> {
-        let now = self.now.steady.0;
-        self.since.iter().map(|(identity, since)| (identity.clone(), Milliseconds(now - since))).collect()
     }
 
     /// Calls something with all that a plan depends on.
@@ -253,7 +219,8 @@ impl Bed {
         }
     }
 
-    fn write(&mut self, change: impl FnOnce(&mut Record)) -> Result<(), Cut> {
+    /// One durable change of the record.
+    pub fn write(&mut self, change: impl FnOnce(&mut Record)) -> Result<(), Cut> {
         self.moment()?;
         change(&mut self.record);
         self.is_changed = true;
@@ -295,25 +262,6 @@ impl Bed {
             self.order(&step, &asked, before.as_ref())?;
         }
         Ok(next.len())
-    }
-
-    /// What was not looked at yet is before a step changes it. Whether it is otherwise than it was taken to be.
-    fn look_before(&mut self, plan: &Plan, next: &[StepId]) -> bool {
-        let identities = next.iter().map(|id| &plan.steps[id].identity);
-        let unseen: BTreeSet<Identity> = identities.filter(|one| !self.seen.contains_key(one)).cloned().collect();
-        let mut is_otherwise = false;
-        for identity in unseen {
-            let seen = self.world.look(&identity, self.now.wall);
-            is_otherwise |= !seen.is_absent();
-            self.seen.insert(identity.clone(), seen);
-            self.looked_at.insert(identity);
-        }
-        is_otherwise
-    }
-
-    /// Whether what a step changes was seen fresh.
-    fn is_sure(&self, step: &Step) -> bool {
-        step.act == Act::Forget || self.seen.get(&step.identity).is_some_and(|seen| seen.fresh)
     }
 
     fn intend(&mut self, step: Step) -> Result<(Step, Asked, Option<Owned>), Cut> {

@@ -8,6 +8,7 @@ mod kinds;
 mod laws;
 mod properties;
 mod show;
+mod sight;
 mod story;
 mod text;
 mod world;

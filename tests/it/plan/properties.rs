@@ -108,7 +108,7 @@ fn needs_a_person(report: &Report) -> bool {
 
 #[test]
 fn calm_deployments_keep_the_laws() {
-    tell(150, |tale| {
+    tell(200, |tale| {
         let mut bed = bed();
         deploy(&mut bed, "first", &tale.first);
         let mut broken = laws::converges(bed.clone(), true);
@@ -127,17 +127,17 @@ fn calm_deployments_keep_the_laws() {
 
 #[test]
 fn cuts_change_nothing() {
-    tell(25, |tale| laws::survives(&on_the_way(tale, false), CUTS_MAX));
+    tell(40, |tale| laws::survives(&on_the_way(tale, false), CUTS_MAX));
 }
 
 #[test]
 fn what_cannot_be_read_is_left_alone() {
-    tell(50, |tale| laws::is_not_blind(&on_the_way(tale, false)));
+    tell(80, |tale| laws::is_not_blind(&on_the_way(tale, false)));
 }
 
 #[test]
 fn meddling_is_put_right_or_told() {
-    tell(150, |tale| {
+    tell(200, |tale| {
         let mut bed = on_the_way(tale, true);
         let mut broken = comes_to_an_end(&mut bed);
         broken.extend(laws::withdrawn(bed));

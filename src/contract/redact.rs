@@ -4,7 +4,7 @@
 //! authorisation header). It cannot find what was cut, reversed or hashed: a text that goes through here is safer, not
 //! safe, and secrets are kept out of texts in the first place.
 
-use crate::contract::Plain;
+use super::Plain;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
