@@ -16,6 +16,7 @@ const FIRST: Milliseconds = Milliseconds::seconds(60);
 const EVERY: Milliseconds = Milliseconds::seconds(3600);
 /// A day of them.
 const EXPORTS_KEPT: usize = 24;
+
 /// Who does it.
 pub(super) struct Upkeep {
     pub store: Arc<SledStore>,

@@ -123,6 +123,13 @@ impl Home {
         }
     }
 
+    /// How everything is, for whoever reads a failure.
+    async fn status(&self) -> String {
+        let asked = tokio::time::timeout(LOOK_EVERY * 500, self.command(&["status", "--json"]).output()).await;
+        let said = asked.ok().and_then(Result::ok).map(|output| output.stdout).unwrap_or_default();
+        String::from_utf8_lossy(&said).into_owned()
+    }
+
     /// Runs a command that has to end with this exit code.
     pub async fn ends(&self, words: &[&str], code: i32) -> Said {
         let said = self.run(words).await;
