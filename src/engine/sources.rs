@@ -16,7 +16,7 @@ const MANIFEST_BYTES_MAX: u64 = 1024 * 1024;
 
 /// What came of reading a source.
 pub struct SourceRead {
-    /// Grows with every read of this process.
+    /// Grows with every read of this process that finds something else than the one before.
     pub number: u64,
     /// When the read began: what was accepted before is answered by it.
     pub at: Wall,
@@ -43,12 +43,15 @@ pub struct Held {
     pub manifests: Manifests,
 }
 
-/// Reads a source. `before` is the read before this one: the same pin is not read again.
+/// Reads a source. `before` is the read before this one: what is still the same is no news to anybody.
 pub async fn read(shared: &Shared, id: &SourceId, before: Option<&SourceRead>) -> SourceRead {
     let at = shared.now().wall;
-    let number = before.map_or(0, |before| before.number) + 1;
     let (_, catalogue) = shared.catalogue();
-    SourceRead { number, at, held: hold(shared, id, &*catalogue).await }
+    let held = hold(shared, id, &*catalogue).await;
+    let pin = |held: &Result<Held, Trouble>| held.as_ref().ok().map(|held| held.snapshot.pin.clone());
+    let is_same = before.and_then(|before| pin(&before.held)).is_some_and(|was| pin(&held) == Some(was));
+    let number = before.map_or(0, |before| before.number) + u64::from(!is_same);
+    SourceRead { number, at, held }
 }
 
 async fn hold(shared: &Shared, id: &SourceId, catalogue: &dyn Catalogue) -> Result<Held, Trouble> {
