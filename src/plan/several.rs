@@ -95,7 +95,8 @@ impl<'i> Planning<'i> {
                 self.keep_beside(life);
                 continue;
             }
-            // What has run to its end uses nothing any more.
+            // Who needs the address, and does not mean this very life, has the one in charge. What has run to its end uses
+            // nothing any more.
             let pinned = self.index.pinned_by(address, life.number()).iter();
             let pinned: Vec<&Owned> = pinned.copied().filter(|user| !matches!(user.phase, Phase::Done(_))).collect();
             if !pinned.iter().all(|user| self.is_ending(user)) {
@@ -104,7 +105,6 @@ impl<'i> Planning<'i> {
             let gone =
                 |user: &&Owned| After::Is(user.identity.address.clone(), Some(user.identity.incarnation), Is::Gone);
             let mut after: BTreeSet<After> = pinned.iter().map(gone).collect();
-            after.extend(self.users_gone(life));
             after.insert(After::Brought);
             self.end(life, Act::Delete, after, Reason::BeyondRetention, consent);
         }
