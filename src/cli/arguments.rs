@@ -24,23 +24,26 @@ Exit codes:
   2 the command line was wrong      6 the server cannot be reached
   3 your files have mistakes      130 interrupted";
 
+/// Under what the help of every command lists what all of them take.
+const EVERYWHERE: &str = "Everywhere";
+
 /// What is asked of every command.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct Common {
     /// The world [default: the only world that the stack is in, else laptop]
-    #[arg(long, short, global = true, value_name = "NAME", env = "DEPLOYD_WORLD")]
+    #[arg(long, short, global = true, value_name = "NAME", env = "DEPLOYD_WORLD", hide_env_values = true, help_heading = EVERYWHERE)]
     pub world: Option<Name>,
     /// Print JSON: one object, or one a line where it goes on
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub json: bool,
     /// Where the server keeps its state [default: $XDG_STATE_HOME/deployd]
-    #[arg(long, global = true, value_name = "FOLDER", env = "DEPLOYD_STATE")]
+    #[arg(long, global = true, value_name = "FOLDER", env = "DEPLOYD_STATE", hide_env_values = true, help_heading = EVERYWHERE)]
     pub state: Option<PathBuf>,
     /// Worlds and repositories [default: the nearest folder upwards from the files, else the last server's]
-    #[arg(long, global = true, value_name = "FOLDER", env = "DEPLOYD_CONFIG")]
+    #[arg(long, global = true, value_name = "FOLDER", env = "DEPLOYD_CONFIG", hide_env_values = true, help_heading = EVERYWHERE)]
     pub config: Option<PathBuf>,
     /// A server that runs elsewhere; its token is read from $DEPLOYD_TOKEN
-    #[arg(long, global = true, value_name = "URL", env = "DEPLOYD_SERVER")]
+    #[arg(long, global = true, value_name = "URL", env = "DEPLOYD_SERVER", hide_env_values = true, help_heading = EVERYWHERE)]
     pub server: Option<String>,
 }
 

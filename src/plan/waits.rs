@@ -27,7 +27,7 @@ pub(super) fn explain(planning: &mut Planning<'_>, plan: &Plan) {
     let drains = opens.iter().any(|(_, open)| matches!(open, Some(After::Is(_, _, Is::Drained))));
     let mut lines: Vec<(&Step, Option<&Address>, LineCode, Why)> = Vec::new();
     for (step, open) in opens.iter().filter(|(step, _)| step.act != Act::Forget) {
-        let on = open.as_ref().and_then(|open| waited_for(plan, open));
+        let on = open.as_ref().and_then(|open| waited_for(plan, open)).filter(|on| **on != step.identity.address);
         lines.extend(reason(planning, plan, &scene, step, open.as_ref()).map(|(code, why)| (*step, on, code, why)));
     }
     // Of several steps of one address, what keeps one from being done says more than which waits for which.

@@ -205,12 +205,29 @@ fn unread(what: &str, failure: SourceFailure) -> Refusal {
     }
 }
 
-/// What a door refused, with the lines of a folder's files that its diagnostics are about.
-pub async fn with_lines(engine: &Engine, folder: &str, error: DoorError) -> Refusal {
-    let DoorError::Mistakes(found) = error else { return error.into() };
-    match gather(engine, &Files::Folder(folder.to_owned())).await {
-        Ok(files) => Refusal::mistakes(files.shown(&found)),
+/// Which services of which folder were asked about, in which world.
+pub struct AskedOf<'a> {
+    /// The world.
+    pub world: &'a Name,
+    /// The folder.
+    pub folder: &'a str,
+    /// The services; all without one.
+    pub services: &'a BTreeSet<Name>,
+}
+
+/// What a door refused: every mistake of the services that were asked about, since a door stops at the first kind of
+/// them, with the lines of the files.
+pub async fn all_mistakes(engine: &Engine, of: &AskedOf<'_>, error: DoorError) -> Refusal {
+    let DoorError::Mistakes(mut found) = error else { return error.into() };
+    let Ok(mut files) = gather(engine, &Files::Folder(of.folder.to_owned())).await else {
         // They are told without lines then.
-        Err(_) => DoorError::Mistakes(found).into(),
+        return DoorError::Mistakes(found).into();
+    };
+    let services: Vec<Name> = files.manifests.found.keys().cloned().collect();
+    for service in services.iter().filter(|service| of.services.is_empty() || of.services.contains(*service)) {
+        if let Ok(compiled) = files.compile(engine, of.world, service).await {
+            found.extend(compiled.said);
+        }
     }
+    Refusal::mistakes(files.shown(&found.sorted()))
 }

@@ -9,7 +9,7 @@ use crate::server::api::asks::{Files, MakePlan, PlanOf};
 use crate::server::api::paths;
 use crate::server::api::plan::Plan;
 use crate::server::extract::{Named, Sent};
-use crate::server::files::{folder_source, gather, with_lines};
+use crate::server::files::{AskedOf, all_mistakes, folder_source, gather};
 use crate::server::refusal::{Answer, Refusal};
 use crate::server::show;
 use crate::server::ways_in::http_port;
@@ -27,19 +27,22 @@ use axum::response::{IntoResponse, Response};
 pub async fn make(State(serving): Shared, Named(of): Named<OfWorld>, Sent(sent): Sent<MakePlan>) -> Answer<Response> {
     serving.world(&of.world)?;
     let folder = match &sent.of {
-        PlanOf::Folder { folder, .. } => Some(folder.clone()),
+        PlanOf::Folder { folder, services } => Some((folder.clone(), services.clone())),
         _ => None,
     };
     let ask = PlanAsk { world: of.world.clone(), of: asked(sent.of)?, mode: sent.mode };
     let engine = serving.engine();
     let planned = match (engine.plan_now(ask).await, &folder) {
         (Ok(planned), _) => planned,
-        (Err(error), Some(folder)) => return Err(with_lines(engine, folder, error).await),
+        (Err(error), Some((folder, services))) => {
+            let asked = AskedOf { world: &of.world, folder, services };
+            return Err(all_mistakes(engine, &asked, error).await);
+        }
         (Err(error), None) => return Err(error.into()),
     };
     // Places and slugs stand beside a plan; of a folder that nobody runs yet, they are read here.
     let mut files = match folder {
-        Some(folder) => gather(engine, &Files::Folder(folder)).await.ok(),
+        Some((folder, _)) => gather(engine, &Files::Folder(folder)).await.ok(),
         None => None,
     };
     let mut plans = Vec::with_capacity(planned.len());

@@ -9,7 +9,7 @@ use crate::server::api::asks::{Rollback, Run, TakeDown};
 use crate::server::api::deployment::{Accepted, Down};
 use crate::server::api::paths;
 use crate::server::extract::{MaySend, Named, Once, Sent};
-use crate::server::files::{folder_source, with_lines};
+use crate::server::files::{AskedOf, all_mistakes, folder_source};
 use crate::server::refusal::{Answer, Refusal};
 use crate::server::serving::Serving;
 use crate::server::show;
@@ -57,6 +57,7 @@ pub async fn run(
     Sent(sent): Sent<Run>,
 ) -> Answer<Response> {
     serving.world(&of.world)?;
+    let (world, services) = (of.world.clone(), sent.services.clone());
     let ask = RunAsk {
         world: of.world,
         source: folder_source(&sent.folder)?,
@@ -70,7 +71,10 @@ pub async fn run(
     let answer = serving.engine().run_source(ask).await;
     let accepted = match answer {
         Ok(accepted) => accepted,
-        Err(error) => return Err(with_lines(serving.engine(), &sent.folder, error).await),
+        Err(error) => {
+            let asked = AskedOf { world: &world, folder: &sent.folder, services: &services };
+            return Err(all_mistakes(serving.engine(), &asked, error).await);
+        }
     };
     let list = AcceptedList { accepted: accepted.into_iter().map(show::accepted).collect() };
     Ok((StatusCode::ACCEPTED, Json(list)).into_response())
