@@ -138,8 +138,9 @@ mod tests {
         let rows: &[&[&str]] = &[&["web", "stands in for", "x.yaml:9"], &["a", "http://a.localhost", "x.yaml:9"]];
         let text = shown(33, rows);
         assert_eq!(text, "  web stands in for      x.yaml:9\n  a   http://a.localhost x.yaml:9\n");
+        // Where that is not enough, a long word stands out of its column, and is whole all the same.
         let text = shown(30, rows);
-        assert_eq!(text, "  web stands in       x.yaml:9\n      for\n  a   http://a.localhost x.yaml:9\n");
+        assert_eq!(text, "  web stands in for   x.yaml:9\n  a   http://a.localhost x.yaml:9\n");
     }
 
     #[test]
