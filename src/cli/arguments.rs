@@ -166,7 +166,7 @@ pub(super) struct Mode {
     pub full: bool,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(super) struct Serve {
     /// Where the API listens [default: 127.0.0.1:7070, else the next free port]
     #[arg(long, value_name = "ADDRESS")]
@@ -363,4 +363,7 @@ pub(super) struct Backup {
 pub(super) struct Restore {
     /// The file that `deployd backup` wrote
     pub file: PathBuf,
+    /// The keys come with it, under a passphrase that is asked for or read from standard input
+    #[arg(long)]
+    pub with_keys: bool,
 }

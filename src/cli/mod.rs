@@ -43,6 +43,8 @@ pub fn run() -> ExitCode {
         Command::Other(words) => Err(not_a_command(&words)),
         // The server has a runtime of its own.
         Command::Serve(asked) => command::serve::serve(&common, &asked, &out),
+        // No server may run.
+        Command::Restore(asked) => command::keep::restore(&common, &asked, &out),
         command => asked(&common, &command, &out),
     };
     match ended {
@@ -91,8 +93,7 @@ async fn of_server(common: &Common, command: &Command, out: &Out) -> Result<Exit
         Command::Down(asked) => deploy::down(common, asked, out).await,
         Command::Secret(asked) => secrets::secret(common, asked, out).await,
         Command::Backup(asked) => keep::backup(common, asked, out).await,
-        Command::Restore(_) => Err(not_built("restore")),
-        Command::Up(_) | Command::Serve(_) | Command::Completions { .. } | Command::Other(_) => {
+        Command::Up(_) | Command::Serve(_) | Command::Restore(_) | Command::Completions { .. } | Command::Other(_) => {
             unreachable!("these ask no server, or have an end of their own")
         }
     }

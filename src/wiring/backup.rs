@@ -12,6 +12,7 @@
 
 use super::settings::Settings;
 use super::state::{StateFailure, draw, store_folder};
+use crate::clock::{NoBootId, SystemClock};
 use crate::contract::{Clock, Plain};
 use crate::secrets::{KeyFailure, Keys};
 use crate::server::{Backup, BackupDoor};
@@ -28,6 +29,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::io::ReaderStream;
+use zeroize::Zeroizing;
 
 /// The format that this deployd writes and reads.
 const FORMAT: u32 = 1;
@@ -74,6 +76,8 @@ pub enum BackupFailure {
     NotABackup(String),
     /// No randomness could be had.
     NoChance(StateFailure),
+    /// The machine's clock.
+    Clock(NoBootId),
 }
 
 /// What was restored.
@@ -168,6 +172,19 @@ pub fn restore(
     restore_store(&store_folder(state), &dump, &lineage, clock.now().wall, &store_settings)
         .map_err(BackupFailure::Store)?;
     Ok(RestoreDone { instance: about.instance, summary, with_keys })
+}
+
+/// As [`restore`], now, by the machine's clock.
+///
+/// # Errors
+/// As [`restore`].
+pub fn restore_now(
+    settings: &Settings,
+    backup: &Path,
+    passphrase: Option<Zeroizing<String>>,
+) -> Result<RestoreDone, BackupFailure> {
+    let clock = SystemClock::start().map_err(BackupFailure::Clock)?;
+    restore(settings, backup, passphrase.map(|mut text| Plain::new(std::mem::take(&mut *text))).as_ref(), &clock)
 }
 
 /// A folder that goes with whoever made it.
@@ -346,6 +363,7 @@ impl fmt::Display for BackupFailure {
             BackupFailure::Io { path, .. } => write!(f, "{} cannot be read or written", path.display()),
             BackupFailure::NotABackup(why) => write!(f, "it is no backup: {why}"),
             BackupFailure::NoChance(failure) => write!(f, "{failure}"),
+            BackupFailure::Clock(_) => f.write_str("the machine does not tell which start of it this is"),
         }
     }
 }
@@ -360,7 +378,7 @@ impl std::error::Error for BackupFailure {
             BackupFailure::Contents(problem) => problem.source(),
             BackupFailure::NoChance(failure) => failure.source(),
             BackupFailure::Io { source, .. } => Some(source),
-            BackupFailure::NotABackup(_) => None,
+            BackupFailure::NotABackup(_) | BackupFailure::Clock(_) => None,
         }
     }
 }

@@ -12,7 +12,7 @@ mod state;
 mod upkeep;
 
 pub use crate::secrets::KeyPlace;
-pub use backup::{BackupFailure, RestoreDone, restore};
+pub use backup::{BackupFailure, RestoreDone, restore, restore_now};
 pub use house::House;
 pub use rooms::WorldRooms;
 pub use serve::{ServeFailure, Serving, serve, signals};

@@ -1,6 +1,7 @@
 //! Backups: everything that a server knows as one file, and back.
 
-use crate::cli::arguments::{Backup, Common};
+use super::serve::settings;
+use crate::cli::arguments::{Backup, Common, Restore, Serve};
 use crate::cli::ask_person;
 use crate::cli::asking::Asking;
 use crate::cli::exit::{Exit, Failure};
@@ -9,6 +10,7 @@ use crate::cli::out::Out;
 use crate::server::api::asks::MakeBackup;
 use crate::server::api::paths;
 use crate::server::api::secret::SecretValue;
+use crate::wiring::{self, BackupFailure};
 use reqwest::Method;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -42,6 +44,56 @@ pub(in crate::cli) async fn backup(common: &Common, asked: &Backup, out: &Out) -
         false => out.talk(&format!("saved to {} ({})\n", asked.file.display(), size(bytes))),
     }
     Ok(Exit::Done)
+}
+
+/// `deployd restore`: into a state folder that has no store, and that no server uses.
+///
+/// # Errors
+/// Why nothing was restored; then there is no store.
+pub(in crate::cli) fn restore(common: &Common, asked: &Restore, out: &Out) -> Result<Exit, Failure> {
+    let passphrase = match asked.with_keys {
+        true => Some(ask_person::secret("passphrase")?),
+        false => None,
+    };
+    let settings = settings(common, &Serve::default())?;
+    let restored = wiring::restore_now(&settings, &asked.file, passphrase);
+    let done = restored.map_err(|failure| not_restored(&failure, asked))?;
+    if out.is_json() {
+        let unreadable = &done.summary.unreadable;
+        out.object(
+            "restore",
+            None,
+            &serde_json::json!({ "instance": done.instance, "records": done.summary.records, "unreadable": unreadable }),
+        )?;
+        return Ok(Exit::Done);
+    }
+    let keys = if done.with_keys { ", with its keys" } else { "" };
+    out.talk(&format!(
+        "restored {} records of {} from {}{keys}\n",
+        done.summary.records,
+        done.instance,
+        asked.file.display()
+    ));
+    for what in &done.summary.unreadable {
+        out.talk(&format!("  could not be read: {what}\n"));
+    }
+    out.talk(
+        "what runs may be newer than the backup: deployd status shows it, and nothing newer is taken away by itself\n",
+    );
+    Ok(Exit::Done)
+}
+
+fn not_restored(failure: &BackupFailure, asked: &Restore) -> Failure {
+    let told = Failure::new(Exit::WentWrong, failure.in_full());
+    match failure {
+        BackupFailure::Keys(_) if !asked.with_keys => {
+            told.way_out("a backup that was made --with-keys has them: deployd restore FILE --with-keys")
+        }
+        BackupFailure::Store(_) => {
+            told.way_out("stop the server, and move the folder away if it is not needed any more")
+        }
+        _ => told,
+    }
 }
 
 /// A file that is not there before it is whole.
