@@ -288,7 +288,12 @@ impl<'c> Follow<'c> {
         let one = self.stacks.get_mut(stack).expect("it is told of");
         let going = one.going.as_mut().expect("it is told of");
         match &mut going.progress {
-            Some(progress) => progress.add(&plan),
+            Some(progress) => {
+                progress.add(&plan);
+                if deployment.why.is_some() {
+                    progress.fell();
+                }
+            }
             None => {
                 let text = match shows {
                     Shows::Table if plan.steps.is_empty() => String::new(),
@@ -351,7 +356,14 @@ impl<'c> Follow<'c> {
             return Ok(None);
         }
         let at = deployment.ended.map_or(deployment.accepted.0, |ended| ended.0);
-        let moved = self.progress(stack).map(|progress| progress.finish(at)).unwrap_or_default();
+        let is_done = deployment.state == DeploymentState::Done;
+        let moved = self.progress(stack).map(|progress| {
+            if !is_done {
+                progress.fell();
+            }
+            progress.finish(at)
+        });
+        let moved = moved.unwrap_or_default();
         self.tell(stack, &moved);
         let now = self.stack(stack).await?;
         if let Some(now) = &now {

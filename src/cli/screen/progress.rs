@@ -20,6 +20,8 @@ pub struct Progress {
     rows: Vec<Row>,
     /// What no row waits for: old copies that are let go.
     upkeep: BTreeSet<Identity>,
+    /// What was brought has failed.
+    fallen: bool,
 }
 
 /// What people call what a deployment brings, and what it takes the place of.
@@ -46,6 +48,8 @@ struct Row {
     started: Option<Wall>,
     ended: Option<Wall>,
     failed: Option<Why>,
+    /// It was under way when what it is part of fell.
+    let_go: bool,
     /// Why it is not over yet: `waiting for GET /healthz, 3 of 30 s: connection refused`.
     what: Option<String>,
 }
@@ -141,12 +145,19 @@ impl Progress {
         }
     }
 
+    /// What was brought has failed: what it had under way is let go, and does not come to a good end.
+    pub fn fell(&mut self) {
+        self.fallen = true;
+    }
+
     /// Everything has come to its end: what was begun and not told is over too.
     pub fn finish(&mut self, at: Wall) -> Vec<Moved> {
+        let fallen = self.fallen;
         let going = |row: &Row| row.started.is_some() && row.ended.is_none();
         let mut moved = Vec::new();
         for (index, row) in self.rows.iter_mut().enumerate().filter(|(_, row)| going(row)) {
             row.ended = Some(at);
+            row.let_go = fallen;
             moved.push(Moved::Ended(index));
         }
         moved
@@ -192,10 +203,13 @@ impl Progress {
         page.text()
     }
 
-    /// A row that has ended: how, and how long it took.
+    /// A row that has ended: how, and how long it took; nothing of one that was let go.
     #[must_use]
     pub fn ended(&self, index: usize, look: Look) -> String {
         let row = &self.rows[index];
+        if row.let_go {
+            return String::new();
+        }
         let took = row.started.zip(row.ended).map(|(from, to)| span(Milliseconds(to.since(from).0)));
         let took = Text::new(Tone::Quiet, took.unwrap_or_default());
         let name = format!("{:<width$}  ", row.name, width = self.width());
@@ -285,6 +299,7 @@ impl Progress {
         }
         row.started.get_or_insert(at);
         row.ended = Some(at);
+        row.let_go = self.fallen;
         vec![Moved::Ended(index)]
     }
 
@@ -316,7 +331,19 @@ impl Row {
     fn new(name: String, title: String, group: &Group) -> Row {
         let ends = ends(&name, group);
         let (tasks, begins_with) = (BTreeMap::new(), BTreeSet::new());
-        Row { name, title, tasks, begins_with, ends, note: None, started: None, ended: None, failed: None, what: None }
+        Row {
+            name,
+            title,
+            tasks,
+            begins_with,
+            ends,
+            note: None,
+            started: None,
+            ended: None,
+            failed: None,
+            let_go: false,
+            what: None,
+        }
     }
 }
 

@@ -41,7 +41,8 @@ impl Activation {
                 }
                 change.depend_on_stack(&self.id);
                 self.commit(change).await?;
-                Ok(if is_held { Round::Waits } else { Round::Moved })
+                // Where one runs, it is that one's turn to make room, or to go on.
+                Ok(Round::Moved)
             }
         }
     }

@@ -3,6 +3,7 @@
 
 mod exits;
 mod json;
+mod keeps;
 mod person;
 mod screens;
 mod words;

@@ -1,6 +1,7 @@
 //! `Person`: somebody at a fresh machine with the real binary, a home of their own, and a simulated world.
 
 use serde_json::Value as Json;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -63,6 +64,14 @@ impl Person {
     /// Asks from another folder.
     pub fn asks_from(&self, folder: &Path, words: &[&str]) -> Said {
         said(self.command(words).current_dir(folder).output().unwrap())
+    }
+
+    /// Asks, and gives a word on standard input.
+    pub fn asks_with(&self, words: &[&str], word: &str) -> Said {
+        let mut command = self.command(words);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(word.as_bytes()).unwrap();
+        said(child.wait_with_output().unwrap())
     }
 
     /// Asks with `--json`, and reads the objects.

@@ -113,9 +113,10 @@ impl Home {
 
     /// Runs a command to its end.
     pub async fn run(&self, words: &[&str]) -> Said {
-        let output = tokio::time::timeout(PATIENCE, self.command(words).output()).await;
-        let output =
-            output.unwrap_or_else(|_| panic!("deployd {} does not end\n{}", words.join(" "), self.log())).unwrap();
+        let output = match tokio::time::timeout(PATIENCE, self.command(words).output()).await {
+            Ok(output) => output.unwrap(),
+            Err(_) => panic!("deployd {} does not end\n{}\n{}", words.join(" "), self.status().await, self.log()),
+        };
         Said {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8(output.stdout).unwrap(),

@@ -57,6 +57,16 @@ impl Api {
         accepted["accepted"][0]["number"].as_u64()
     }
 
+    /// All that it says of the stack, for whoever reads a failure.
+    async fn tells(&self) -> String {
+        let url = format!("{}/v1/worlds/laptop/stacks/shop", self.address);
+        let asked = self.client.get(url).bearer_auth(&self.token).timeout(Duration::from_secs(20)).send().await;
+        match asked {
+            Ok(answer) => answer.text().await.unwrap_or_default(),
+            Err(error) => format!("{error:?}"),
+        }
+    }
+
     async fn knows(&self, number: u64) -> bool {
         let url = format!("{}/v1/worlds/laptop/stacks/shop/deployments/{number}", self.address);
         self.client.get(url).bearer_auth(&self.token).send().await.unwrap().status() == 200
@@ -107,17 +117,15 @@ async fn a_hundred_kills_of_the_server_lose_nothing() {
     // What was accepted last comes to its end with the next server, though nobody asks again.
     let mut server = serve(&home);
     server.says("serving at").await;
+    let api = Api::of(&home).await;
     let (_, version) = *accepted.last().unwrap();
     let page = async || client(&url).get(&url).send().await.unwrap().text().await.unwrap();
     let is_served = async || page().await.strip_prefix("version ").unwrap().parse::<u32>().unwrap() >= version;
     let begun = Instant::now();
     while !is_served().await {
-        assert!(
-            begun.elapsed() < Duration::from_secs(120),
-            "{} is served, not {version}\n{}",
-            page().await,
-            home.log()
-        );
+        if begun.elapsed() > Duration::from_secs(120) {
+            panic!("{} is served, not {version}\n{}\n{}", page().await, api.tells().await, server.said());
+        }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     home.until("the replicas are as many as asked", || home.running("http.server").len() == 2).await;
