@@ -229,5 +229,6 @@ pub async fn all_mistakes(engine: &Engine, of: &AskedOf<'_>, error: DoorError) -
             found.extend(compiled.said);
         }
     }
+    found.extend(files.catalogue.mistakes_of(of.world));
     Refusal::mistakes(files.shown(&found.sorted()))
 }

@@ -9,6 +9,7 @@ use crate::diagnostic::did_you_mean;
 use crate::engine::{Engine, StackShown, WorldFacts};
 use crate::model::{Name, StackId, Wall};
 use crate::resolve::{Offers, Resolved};
+use crate::server::show;
 use crate::state::{ReleaseId, Why, WhyCode};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -53,10 +54,15 @@ impl Serving {
     /// A world that there is.
     ///
     /// # Errors
-    /// 404, with what was probably meant.
+    /// 404, with what was probably meant; 422 with the mistakes of its file, where that is why there is none.
     pub fn world(&self, name: &Name) -> Answer<Arc<WorldFacts>> {
-        let mut worlds = self.engine().catalogue().worlds();
+        let catalogue = self.engine().catalogue();
+        let mut worlds = catalogue.worlds();
         worlds.remove(name).ok_or_else(|| {
+            let mistakes = catalogue.mistakes_of(name);
+            if mistakes.has_errors() {
+                return Refusal::mistakes(show::diagnostics_with(&mistakes, &|file| catalogue.text(file)));
+            }
             let near = did_you_mean(name, worlds.keys().map(Name::as_str));
             Refusal::not_found(format!("there is no world `{name}`")).did_you_mean(near)
         })

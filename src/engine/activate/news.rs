@@ -59,6 +59,12 @@ impl Activation {
         }
     }
 
+    /// What is wrong with the world's own file and the repositories: what they said last stands, and it is told.
+    pub(super) fn mistaken_catalogue(&self) -> Option<Why> {
+        let found = self.shared.catalogue().1.mistakes_of(&self.id.world);
+        found.has_errors().then(|| mistaken(&found))
+    }
+
     /// Whether the source is followed, or is one of those that need no following.
     fn is_watched(&self, source: &SourceId) -> bool {
         self.shared.runs_of(source).contains_key(&self.id.world)
@@ -115,7 +121,7 @@ impl Activation {
             return self.condition(StackCondition::Waiting, Some(why)).await;
         }
         set(&mut stack, StackCondition::SourceMissing, None);
-        set(&mut stack, StackCondition::Mistaken, None);
+        set(&mut stack, StackCondition::Mistaken, self.mistaken_catalogue());
         self.put_stack(&mut change, stack);
         self.keep_release(&mut change, &target);
         let held = self.rows().head.as_ref().filter(|_| !moved).and_then(|head| head.held);
@@ -160,7 +166,7 @@ impl Activation {
         if read.is_some() {
             let mut stack = self.stack().clone();
             set(&mut stack, StackCondition::SourceMissing, None);
-            set(&mut stack, StackCondition::Mistaken, None);
+            set(&mut stack, StackCondition::Mistaken, self.mistaken_catalogue());
             self.put_stack(&mut change, stack);
         }
         self.commit(change).await

@@ -175,9 +175,8 @@ impl Activation {
             if matches!(row.aim, Aim::Source | Aim::Revision(_)) {
                 self.put_head(&mut change, release.revision, *id, row.aim);
             }
-            for which in [StackCondition::SourceMissing, StackCondition::Mistaken] {
-                set(&mut stack, which, None);
-            }
+            set(&mut stack, StackCondition::SourceMissing, None);
+            set(&mut stack, StackCondition::Mistaken, self.mistaken_catalogue());
         } else {
             next.deployment.release = stack.target;
         }

@@ -61,6 +61,16 @@ pub trait Catalogue: Send + Sync {
     /// Everything that is wrong with the worlds' and repositories' own files.
     fn mistakes(&self) -> Diagnostics;
 
+    /// What of it concerns a world: its own file, and the repositories.
+    fn mistakes_of(&self, world: &Name) -> Diagnostics {
+        let mut found = self.mistakes();
+        found.retain(|one| {
+            let file = one.place.as_ref().and_then(|place| place.file.strip_prefix("worlds/"));
+            file.and_then(|file| file.rsplit_once('.')).is_none_or(|(of, _)| *of == **world)
+        });
+        found
+    }
+
     /// The repositories, by name: for people's questions.
     fn repositories(&self) -> BTreeMap<Name, Arc<Repository>>;
 }

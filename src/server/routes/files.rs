@@ -41,6 +41,14 @@ pub async fn check(State(serving): Shared, Sent(sent): Sent<Check>) -> Answer<Js
             worlds.insert(world);
         }
     }
+    // What they are checked against may be wrong itself.
+    found.extend(match sent.worlds.is_empty() {
+        true => files.catalogue.mistakes(),
+        false => sent.worlds.iter().fold(Diagnostics::new(), |mut found, world| {
+            found.extend(files.catalogue.mistakes_of(world));
+            found
+        }),
+    });
     let found = found.sorted();
     Ok(Json(Checked {
         diagnostics: files.shown(&found),

@@ -186,10 +186,14 @@ impl Home {
         }
     }
 
-    /// The processes with a word in their command lines, by when they began.
+    /// The processes with a word in their command lines, in the order of their numbers. One that another of them has just
+    /// made, and that has no name of its own yet, is not counted.
     pub fn running(&self, word: &str) -> Vec<(u32, u64)> {
-        let ours = self.processes().into_iter().filter(|process| process.command.contains(word));
-        ours.map(|process| (process.pid, process.began)).collect()
+        let ours: Vec<Process> =
+            self.processes().into_iter().filter(|process| process.command.contains(word)).collect();
+        let is_child = |process: &Process| ours.iter().any(|other| other.pid == process.parent);
+        let first = ours.iter().filter(|process| !is_child(process));
+        first.map(|process| (process.pid, process.began)).collect()
     }
 
     /// Waits until something is so.
