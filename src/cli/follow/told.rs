@@ -1,18 +1,21 @@
 //! What is said beside a deployment's steps: how it ended, which mistakes keep it from beginning, whose leave it needs.
 
 use super::{Follow, Shows};
+use crate::cli::client::with_query;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::out::as_json;
 use crate::cli::screen::{found, story};
 use crate::model::{Name, Wall};
 use crate::server::api::asks::{Check, Files as OfFiles};
 use crate::server::api::deployment::Deployment;
+use crate::server::api::event::LogLine;
 use crate::server::api::paths;
 use crate::server::api::plan::{Plan, Verdict};
 use crate::server::api::question::Checked;
-use crate::server::api::stack::Stack;
+use crate::server::api::stack::{Resource, Stack};
 use crate::server::api::words::Moment;
 use crate::state::{DeploymentState, StackCondition};
+use reqwest::Method;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Follow<'_> {
@@ -26,11 +29,34 @@ impl Follow<'_> {
         let has_failed = self.progress(&stack.name).is_some_and(|progress| progress.has_failed());
         match &deployment.why {
             Some(_) if mistaken => self.told_mistakes(&stack.name).await?,
-            Some(why) if !has_failed => self.moving.say(&story::reason(&stack.name, why, look)),
+            Some(why) if !has_failed => {
+                self.moving.say(&story::reason(&stack.name, why, look));
+                self.last_words(deployment, stack).await;
+            }
             _ => {}
         }
         self.moving.say(&story::fell(deployment, stack, look));
         Ok(())
+    }
+
+    /// What the processes of a release said last. An answer without them is better than none.
+    async fn last_words(&mut self, deployment: &Deployment, stack: &Stack) {
+        let Some(label) = &deployment.label else { return };
+        let query = [("tail", "60".to_owned()), ("follow", "false".to_owned()), ("release", label.clone())];
+        let path = with_query(&paths::fill(paths::LOGS, &[&self.world, &stack.name]), &query);
+        let nothing: Option<&()> = None;
+        let Ok(answer) = self.client.stream(Method::GET, &path, nothing).await else { return };
+        let Ok(text) = answer.text().await else { return };
+        let lines: Vec<LogLine> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let environment = |resource: &Resource| {
+            let env = resource.fields.get("env").and_then(|env| env.as_object());
+            env.into_iter().flat_map(|env| env.keys().cloned()).collect::<Vec<String>>()
+        };
+        let environment: BTreeSet<String> = stack.resources.iter().flat_map(environment).collect();
+        let all = format!("deployd logs {} --revision {label}", stack.name);
+        if !lines.is_empty() {
+            self.moving.say(&story::last_words(&lines, &environment, &all, self.out.talk_look()));
+        }
     }
 
     /// The stack's conditions have changed.

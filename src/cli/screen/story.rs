@@ -4,9 +4,10 @@ use super::group::{Group, Mark, groups, is_of_files};
 use super::names::{count, listed, short, time_of_day};
 use super::page::{Page, Text, Tone};
 use super::progress::Labels;
-use crate::diagnostic::Look;
+use crate::diagnostic::{Look, nearest};
 use crate::model::Name;
 use crate::server::api::deployment::{Condition, Deployment};
+use crate::server::api::event::LogLine;
 use crate::server::api::plan::Plan;
 use crate::server::api::stack::{Resource, Stack};
 use crate::server::api::words::{Moment, Why};
@@ -232,6 +233,33 @@ pub fn reason(name: &Name, why: &Why, look: Look) -> String {
     page.text()
 }
 
+/// The last words of what was not well, what of its environment it may have meant, and how to read all of it.
+#[must_use]
+pub fn last_words(words: &[LogLine], environment: &BTreeSet<String>, all: &str, look: Look) -> String {
+    let mut page = Page::new(look);
+    let complains = words.iter().any(|line| line.is_error);
+    let told: Vec<&LogLine> = words.iter().filter(|line| line.is_error == complains).collect();
+    for line in &told[told.len().saturating_sub(LAST_WORDS)..] {
+        page.folded(6, &Text::new(Tone::Quiet, &line.text));
+    }
+    if let Some(meant) = meant(&told, environment) {
+        page.folded(6, &Text::plain(format!("its environment has {meant}; did you mean that?")));
+    }
+    page.way_out(6, all);
+    page.text()
+}
+
+/// So many lines say what is wrong.
+const LAST_WORDS: usize = 4;
+
+/// A name of the environment that is nearly one that was spoken of and is not there.
+fn meant<'e>(told: &[&LogLine], environment: &'e BTreeSet<String>) -> Option<&'e str> {
+    let is_letter = |letter: char| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_';
+    let names = told.iter().rev().flat_map(|line| line.text.split(move |letter| !is_letter(letter)));
+    let unknown = names.filter(|name| name.len() > 3 && name.contains('_') && !environment.contains(*name));
+    unknown.into_iter().find_map(|name| nearest(name, environment.iter().map(String::as_str)))
+}
+
 /// What ctrl-c left.
 #[must_use]
 pub fn stopped(stacks: &[Name], look: Look) -> String {
@@ -240,4 +268,32 @@ pub fn stopped(stacks: &[Name], look: Look) -> String {
     let (is, its) = if stacks.len() == 1 { ("is", "its") } else { ("are", "their") };
     page.folded(0, &Text::plain(format!("{} {is} stopped; {its} data and addresses are kept", listed(&names))));
     page.text()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Identity, Wall};
+
+    #[test]
+    fn the_last_words_say_what_was_meant() {
+        let line = |text: &str, is_error: bool| LogLine {
+            at: Moment(Wall(0)),
+            identity: Identity::parse("laptop/guestbook/guestbook.1#2").unwrap(),
+            is_error,
+            text: text.to_owned(),
+        };
+        let words = [
+            line("GET /healthz 500", false),
+            line("  File \"app.py\", line 31, in do_GET", true),
+            line("KeyError: 'DATABASE_URI'", true),
+        ];
+        let environment = ["DATABASE_URL", "PORT"].map(str::to_owned).into();
+        let look = Look { colour: false, width: 80 };
+        let text = last_words(&words, &environment, "deployd logs guestbook --revision 9aa01c2", look);
+        assert!(text.contains("KeyError: 'DATABASE_URI'"), "{text}");
+        assert!(text.contains("its environment has DATABASE_URL; did you mean that?"), "{text}");
+        assert!(text.contains("deployd logs guestbook --revision 9aa01c2"), "{text}");
+        assert!(!text.contains("GET /healthz"), "{text}");
+    }
 }
