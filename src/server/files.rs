@@ -8,7 +8,8 @@ use super::show;
 use crate::contract::{At, ContentListing, File, FilePath, Snapshot, Source, SourceFailure, Whole, content_digest};
 use crate::diagnostic::{Diagnostics, did_you_mean};
 use crate::engine::{Catalogue, CompileAsk, Compiled, DoorError, Engine, ManifestFound, Manifests};
-use crate::model::{Digest, Name};
+use crate::model::{Digest, Name, StackId};
+use crate::resolve::{Offering, Others};
 use crate::state::{SourceId, Why, WhyCode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
@@ -125,6 +126,10 @@ impl Gathered {
     /// # Errors
     /// A file that it is made of cannot be read.
     pub async fn compile(&mut self, engine: &Engine, world: &Name, service: &Name) -> Answer<Compiled> {
+        self.compile_with(world, service, &engine.others(world)).await
+    }
+
+    async fn compile_with(&mut self, world: &Name, service: &Name, others: &Others) -> Answer<Compiled> {
         let Some(manifest) = self.manifests.found.get(service).cloned() else { return Ok(Compiled::default()) };
         let all: BTreeSet<String> = self.listing.keys().map(ToString::to_string).collect();
         let reads = self.catalogue.reads(&manifest, &all);
@@ -132,9 +137,36 @@ impl Gathered {
         self.load(&paths).await?;
         let read = paths.iter().filter_map(|path| Some((path.to_string(), self.texts.get(path)?.clone())));
         let files = read.collect();
-        let others = engine.others(world);
-        let ask = CompileAsk { manifest: &manifest, content: self.content(&manifest), files: &files, others: &others };
+        let ask = CompileAsk { manifest: &manifest, content: self.content(&manifest), files: &files, others };
         Ok(self.catalogue.compile(world, &ask))
+    }
+
+    /// Compiles services for a world together: what one of them offers, the others may use.
+    ///
+    /// # Errors
+    /// As [`Gathered::compile`].
+    pub async fn compile_all(&mut self, engine: &Engine, world: &Name, services: &[Name]) -> Answer<Vec<Compiled>> {
+        let mut others = (*engine.others(world)).clone();
+        let mut done: BTreeMap<&Name, Compiled> = BTreeMap::new();
+        // One that asks for what another offers is compiled again once that one is: as often as there are.
+        for _ in services {
+            let mut gained = false;
+            for service in services {
+                if done.get(service).is_some_and(|compiled| compiled.graph.is_some()) {
+                    continue;
+                }
+                let compiled = self.compile_with(world, service, &others).await?;
+                if let Some(graph) = &compiled.graph {
+                    others.set(StackId::new(world.clone(), service.clone()), Offering::of(graph));
+                    gained = true;
+                }
+                done.insert(service, compiled);
+            }
+            if !gained {
+                break;
+            }
+        }
+        Ok(done.into_values().collect())
     }
 
     /// Diagnostics with the lines that they are about.

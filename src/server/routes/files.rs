@@ -16,7 +16,7 @@ use crate::server::refusal::{Answer, Refusal};
 use crate::server::show;
 use axum::Json;
 use axum::extract::State;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether files have mistakes
 ///
@@ -34,12 +34,15 @@ pub async fn check(State(serving): Shared, Sent(sent): Sent<Check>) -> Answer<Js
     }
     let services: Vec<Name> = files.manifests.found.keys().cloned().collect();
     let mut found = files.manifests.mistakes.clone();
-    let mut worlds = BTreeSet::new();
+    let mut by_world: BTreeMap<Name, Vec<Name>> = BTreeMap::new();
     for service in &services {
         for world in asked_worlds(&files, service, &sent.worlds) {
-            found.extend(files.compile(engine, &world, service).await?.said);
-            worlds.insert(world);
+            by_world.entry(world).or_default().push(service.clone());
         }
+    }
+    for (world, services) in &by_world {
+        let compiled = files.compile_all(engine, world, services).await?;
+        compiled.into_iter().for_each(|one| found.extend(one.said));
     }
     // What they are checked against may be wrong itself.
     found.extend(match sent.worlds.is_empty() {
@@ -53,7 +56,7 @@ pub async fn check(State(serving): Shared, Sent(sent): Sent<Check>) -> Answer<Js
     Ok(Json(Checked {
         diagnostics: files.shown(&found),
         services,
-        worlds: worlds.into_iter().collect(),
+        worlds: by_world.into_keys().collect(),
         files: files.count(),
         has_errors: found.has_errors(),
     }))

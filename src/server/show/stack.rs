@@ -82,8 +82,8 @@ fn resource(shown: ResourceShown) -> Resource {
     }
 }
 
-/// Where a stack can be reached from outside: the `url` of its entrypoints that are ready, and of nothing else, since a
-/// database's has its password in it and a service's own is for other services.
+/// Where a stack can be reached: the `url` of its entrypoints that are ready, or, where it has none, of the service's own
+/// address on this machine. Of nothing else: a database's has its password in it.
 fn urls(resources: &[ResourceShown]) -> Vec<String> {
     let entrypoints = resources
         .iter()
@@ -92,7 +92,15 @@ fn urls(resources: &[ResourceShown]) -> Vec<String> {
         Some(OutputShown::Plain(Value::Text(url))) => Some(url.clone()),
         _ => None,
     };
-    entrypoints.filter_map(url).collect()
+    let urls: Vec<String> = entrypoints.filter_map(url).collect();
+    if !urls.is_empty() {
+        return urls;
+    }
+    // Without a way in, a service of this machine is still reached here where it always is.
+    let addresses = resources
+        .iter()
+        .filter(|resource| resource.kind.thing() == "address" && resource.condition == ResourceCondition::Ready);
+    addresses.filter_map(url).filter(|url| url.starts_with("http://")).collect()
 }
 
 fn wish(wish: &state::Wish) -> Wish {

@@ -226,7 +226,8 @@ impl Home {
         };
         let is_there = |thing: &&PathBuf| !is_gone(thing) || thing.join("data").exists();
         let left: Vec<&PathBuf> = things.iter().filter(is_there).collect();
-        assert!(left.is_empty(), "left: {left:?}");
+        let told = |thing: &&PathBuf| std::fs::read_to_string(thing.join("thing.json")).unwrap_or_default();
+        assert!(left.is_empty(), "left: {left:?} {:?}", left.iter().map(told).collect::<Vec<_>>());
     }
 }
 
