@@ -1,0 +1,134 @@
+//! Parsing, resolving and planning N services, each in a file of its own: nothing may be worse than linear times a
+//! logarithm.
+
+use crate::bed::{KINDS, catalogue, world};
+use crate::told::{Told, per, seconds};
+use deployd::contract::FilePath;
+use deployd::engine::{Catalogue as _, CompileAsk};
+use deployd::graph::DesiredGraph;
+use deployd::model::{Address, Digest, Now, SecretName, SecretVersion, StackId, Wall};
+use deployd::plan::{Foreign, Inputs, Policy, plan};
+use deployd::resolve::{Offering, Others};
+use deployd::state::{From, Mode, Principal, Record, SourceId, Stack, Wish};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What a service costs more at ten times as many, if it is n log n from one hundred on: log 10,000 / log 100, and half
+/// as much again for caches that get too small.
+const AT_MOST: f64 = 3.0;
+
+struct Took {
+    parse: Duration,
+    resolve: Duration,
+    plan: Duration,
+    nodes: usize,
+    steps: usize,
+}
+
+pub fn sizes(sizes: &[usize]) {
+    let mut told = Told::of("parse, resolve and plan N services from nothing (one thread)");
+    let mut first: Option<f64> = None;
+    for services in sizes {
+        // The best of some: the others tell of the machine.
+        let tries = if *services < 1_000 { 5 } else { 2 };
+        let took = (0..tries).map(|_| once(*services)).min_by_key(Took::all).unwrap();
+        let all = took.all();
+        told.row(
+            &format!("{services} services, {} nodes, {} steps", took.nodes, took.steps),
+            &format!(
+                "{}, {} (parse {}, resolve and compile {}, plan {})",
+                seconds(all),
+                per(all, *services),
+                seconds(took.parse),
+                seconds(took.resolve),
+                seconds(took.plan)
+            ),
+        );
+        let each = all.as_secs_f64() / *services as f64;
+        if *services >= 100 {
+            let smallest = *first.get_or_insert(each);
+            told.gate("linear times a logarithm", each <= smallest * AT_MOST);
+        }
+    }
+}
+
+impl Took {
+    fn all(&self) -> Duration {
+        self.parse + self.resolve + self.plan
+    }
+}
+
+fn manifests(services: usize) -> BTreeMap<FilePath, Vec<u8>> {
+    let manifest = |number: usize| {
+        let uses = match number % 10 {
+            0 if number > 0 => format!("  - {{ service: s{} }}\n", number - 1),
+            _ => String::new(),
+        };
+        let text = format!(
+            "service: s{number}\nrun: ./serve --port $PORT\nport: 8080\nenv:\n  LOG: info\n  DATA: ${{data.path}}\n\
+             entrypoints:\n  web: {{ host: s{number}.example.com }}\nrequires:\n  - data: {{ use: volume, with: {{ size: 1Gi }} }}\n{uses}"
+        );
+        (FilePath::new(&format!("s{number}/deployd.yaml")).unwrap(), text.into_bytes())
+    };
+    (0..services).map(manifest).collect()
+}
+
+fn once(services: usize) -> Took {
+    let (catalogue, files) = (catalogue(), manifests(services));
+    let began = Instant::now();
+    let read = catalogue.manifests(&files);
+    let parse = began.elapsed();
+    assert!(!read.mistakes.has_errors(), "{:?}", read.mistakes.iter().next());
+
+    let began = Instant::now();
+    let (mut others, mut graphs) = (Others::default(), Vec::with_capacity(services));
+    // As the engine does it: what asks for what is not offered yet is compiled again.
+    let mut open: Vec<_> = read.found.values().collect();
+    while !open.is_empty() {
+        let before = open.len();
+        open.retain(|manifest| {
+            let none = BTreeMap::new();
+            let content = Digest::of(manifest.service.as_str());
+            let ask = CompileAsk { manifest, content, files: &none, others: &others };
+            let compiled = catalogue.compile(&world(), &ask);
+            let Some(graph) = compiled.graph else { return true };
+            others.set(graph.stack.clone(), Offering::of(&graph));
+            graphs.push(graph);
+            false
+        });
+        assert!(open.len() < before, "all of them compile");
+    }
+    let resolve = began.elapsed();
+
+    let began = Instant::now();
+    let steps = graphs.iter().map(steps).sum();
+    let plan = began.elapsed();
+    Took { parse, resolve, plan, nodes: graphs.iter().map(|graph| graph.nodes.len()).sum(), steps }
+}
+
+fn steps(graph: &Arc<DesiredGraph>) -> usize {
+    let wish = Wish::Run { source: SourceId("bench".to_owned()) };
+    let stack: StackId = graph.stack.clone();
+    let record = Record::new(Stack::new(stack, wish, From::File, Principal("bench".to_owned()), Wall(1)));
+    let (policy, now) = (Policy::default(), Now::default());
+    let (secrets, foreign) = (BTreeMap::<SecretName, SecretVersion>::new(), BTreeMap::<Address, Foreign>::new());
+    let (seen, settling, approved) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+    let inputs = Inputs {
+        desired: graph,
+        release: Some(Digest::of("bench")),
+        good: None,
+        record: &record,
+        seen: &seen,
+        kinds: &KINDS,
+        policy: &policy,
+        secret_versions: &secrets,
+        foreign: &foreign,
+        settling: &settling,
+        deployment: None,
+        mode: Mode::Evaluated,
+        approved: &approved,
+        now: &now,
+    };
+    plan(&inputs).0.steps.len()
+}
