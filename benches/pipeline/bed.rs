@@ -27,7 +27,8 @@ pub const INSTANCE: &str = "bench";
 /// How many things one of [`Bed::service`] is: a copy, an address, a process, a route.
 pub const THINGS_OF_A_SERVICE: usize = 4;
 
-const WORLD: &str = "world: bench\ncapabilities:\n  deploy:simulated: { plays: [deploy:local] }\nrepositories: [builtin]\n";
+const WORLD: &str =
+    "world: bench\ncapabilities:\n  deploy:simulated: { plays: [deploy:local] }\nrepositories: [builtin]\n";
 
 pub static KINDS: LazyLock<Arc<KindSet>> = LazyLock::new(|| Arc::new(wiring::kinds()));
 

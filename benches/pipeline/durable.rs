@@ -80,7 +80,11 @@ fn made(things: usize, services: usize, folder: &Path) -> Duration {
         for one in accepted {
             while !is_over(&engine, &one.stack).await {
                 let shown = || format!("{} things are there", bed.provider.count());
-                if began.elapsed() > Duration::from_secs(8) { let s = engine.stack(&one.stack).await.unwrap(); println!("{s:#?} {}", shown()); std::process::exit(1); }
+                if began.elapsed() > Duration::from_secs(8) {
+                    let s = engine.stack(&one.stack).await.unwrap();
+                    println!("{s:#?} {}", shown());
+                    std::process::exit(1);
+                }
                 tokio::time::sleep(GLANCE).await;
             }
         }

@@ -10,6 +10,7 @@
 
 mod act;
 mod activate;
+mod alarms;
 mod catalogue;
 mod discreet;
 mod doors;

@@ -4,6 +4,7 @@
 //! A stack's panic stays with that stack; a store that is broken ends the loop.
 
 use super::activate::{Activation, Ended, Memory};
+use super::alarms::Alarms;
 use super::look::list;
 use super::shared::{Glance, Nudge, Shared};
 use super::sources::{self, SourceRead, concerned};
@@ -59,9 +60,10 @@ pub(super) struct Loop {
     memories: BTreeMap<StackId, Memory>,
     active: BTreeSet<StackId>,
     reading: BTreeSet<SourceId>,
+    /// Sources that were asked for while they were being read: what changed since is seen by another read.
+    read_again: BTreeSet<SourceId>,
     listing: BTreeSet<Name>,
-    /// Moments, and who is woken then: the earliest first.
-    alarms: BTreeSet<(Steady, Alarm)>,
+    alarms: Alarms<Alarm>,
     work: FuturesUnordered<BoxFuture<'static, Work>>,
     hints: SelectAll<BoxStream<'static, Pointer>>,
     hinted_worlds: BTreeSet<Name>,
@@ -79,8 +81,9 @@ impl Loop {
             memories: BTreeMap::new(),
             active: BTreeSet::new(),
             reading: BTreeSet::new(),
+            read_again: BTreeSet::new(),
             listing: BTreeSet::new(),
-            alarms: BTreeSet::new(),
+            alarms: Alarms::new(),
             work: FuturesUnordered::new(),
             hints: select_all([futures::stream::pending().boxed()]),
             hinted_worlds: BTreeSet::new(),
@@ -103,7 +106,7 @@ impl Loop {
                 self.take_inbox();
             }
             let clock = Arc::clone(&self.shared.parts.clock);
-            let next = self.alarms.first().map(|(at, _)| *at);
+            let next = self.alarms.next();
             let alarm = async move {
                 match next {
                     Some(at) => clock.until(at).await,
@@ -143,7 +146,7 @@ impl Loop {
             self.shared.ask_source(&source);
         }
         let relist = self.shared.parts.clock.now().steady.plus(self.shared.parts.limits.relist_every);
-        self.alarms.insert((relist, Alarm::Relist));
+        self.wake(relist, Alarm::Relist);
         Ok(())
     }
 
@@ -182,7 +185,7 @@ impl Loop {
 
     fn activate(&mut self, stack: StackId, nudge: Nudge) {
         let memory = self.memories.remove(&stack).unwrap_or_default();
-        self.alarms.retain(|(_, alarm)| *alarm != Alarm::Stack(stack.clone()));
+        self.alarms.clear(&Alarm::Stack(stack.clone()));
         self.active.insert(stack.clone());
         let activation = Activation {
             shared: Arc::clone(&self.shared),
@@ -204,8 +207,7 @@ impl Loop {
 
     fn read_source(&mut self, source: SourceId) {
         if !self.reading.insert(source.clone()) {
-            // It is being read: what changed since is seen by another read, once this one is over.
-            self.alarms.insert((self.shared.parts.clock.now().steady, Alarm::Source(source)));
+            self.read_again.insert(source);
             return;
         }
         let shared = Arc::clone(&self.shared);
@@ -286,7 +288,10 @@ impl Loop {
     /// What a source holds now concerns the services that it has otherwise than before.
     fn was_read(&mut self, source: SourceId, before: Option<Arc<SourceRead>>, read: Arc<SourceRead>) {
         self.reading.remove(&source);
-        self.alarms.retain(|(_, alarm)| *alarm != Alarm::Source(source.clone()));
+        self.alarms.clear(&Alarm::Source(source.clone()));
+        if self.read_again.remove(&source) {
+            self.shared.ask_source(&source);
+        }
         if let Err(trouble) = &read.held
             && (trouble.passes || !self.shared.runs_of(&source).is_empty())
         {
@@ -338,10 +343,7 @@ impl Loop {
     /// The alarms whose moment has come.
     fn ring(&mut self) {
         let now = self.shared.parts.clock.now().steady;
-        while let Some((at, _)) = self.alarms.first()
-            && *at <= now
-        {
-            let Some((_, alarm)) = self.alarms.pop_first() else { break };
+        while let Some(alarm) = self.alarms.pop(now) {
             match alarm {
                 Alarm::Stack(stack) => self.shared.nudge(&stack, Nudge::default()),
                 Alarm::Source(source) => self.shared.ask_source(&source),
@@ -362,7 +364,7 @@ impl Loop {
     }
 
     fn wake(&mut self, at: Steady, alarm: Alarm) {
-        self.alarms.insert((at, alarm));
+        self.alarms.set(at, alarm);
     }
 }
 

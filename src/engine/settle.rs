@@ -3,8 +3,10 @@
 //! Nothing is concluded here from what is absent, unknown, drifted or another's: that is the plan's business.
 
 use crate::graph::{KindSet, Lifecycle};
-use crate::model::{Identity, Milliseconds, Steady, Wall};
-use crate::state::{Condition, IntentAct, Observation, Owned, Owner, Phase, Presence, Present, Record, Seen};
+use crate::model::{Identity, Milliseconds, Name, Steady, Wall};
+use crate::state::{
+    Condition, IntentAct, Observation, Owned, Owner, Phase, Presence, Present, Record, RecordedOutput, Seen,
+};
 use std::collections::BTreeMap;
 
 /// The rows that a look changes.
@@ -12,11 +14,27 @@ use std::collections::BTreeMap;
 pub fn settled(record: &Record, seen: &Observation, kinds: &KindSet, now: Wall) -> Vec<Owned> {
     let changed = |(identity, owned): (&Identity, &Owned)| {
         let present = seen.get(identity).filter(|seen| may_conclude(owned, seen))?.present()?;
+        if says_nothing_new(owned, present) {
+            return None;
+        }
         let runs_once = kinds.get(&owned.kind).is_some_and(|rules| rules.lifecycle == Lifecycle::Once);
         let after = after_look(owned, present, runs_once, now);
         (after != *owned).then_some(after)
     };
     record.owned.iter().filter_map(changed).collect()
+}
+
+/// Most looks: it stands as it was recorded. No copy of the row is made to find that out.
+fn says_nothing_new(owned: &Owned, present: &Present) -> bool {
+    let is_known = |(name, output): (&Name, &RecordedOutput)| {
+        owned.outputs.get(name).is_some_and(|before| before.digest == output.digest)
+    };
+    matches!(owned.phase, Phase::Standing | Phase::Parked)
+        && owned.handle.as_ref() == Some(&present.handle)
+        && owned.ready_since.is_some()
+        && owned.trouble.is_none()
+        && !matches!(present.condition, Condition::Finished(_))
+        && present.outputs.iter().all(is_known)
 }
 
 /// A look that is older than our last change says nothing of what an open order has done.

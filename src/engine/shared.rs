@@ -29,7 +29,7 @@ pub struct Shared {
     sources: Mutex<BTreeMap<SourceId, Arc<SourceRead>>>,
     runs: Mutex<BTreeMap<SourceId, BTreeMap<Name, SourceRow>>>,
     running: watch::Sender<BTreeSet<SourceId>>,
-    importers: Mutex<BTreeMap<StackId, BTreeSet<StackId>>>,
+    imports: Mutex<Imports>,
     compiled_with: Mutex<BTreeMap<StackId, (BTreeSet<Name>, Digest)>>,
     awaited: Mutex<BTreeMap<SourceId, BTreeSet<StackId>>>,
     found: Mutex<BTreeMap<StackId, Vec<Found>>>,
@@ -43,6 +43,13 @@ pub struct Shared {
 struct SecretsKnown {
     generation: u64,
     used: BTreeMap<StackId, BTreeSet<SecretName>>,
+}
+
+/// Who uses what others offer, from both sides.
+#[derive(Default)]
+struct Imports {
+    of: BTreeMap<StackId, BTreeSet<StackId>>,
+    users: BTreeMap<StackId, BTreeSet<StackId>>,
 }
 
 /// What the stacks of one world offer each other by their graphs.
@@ -98,7 +105,7 @@ impl Shared {
             sources: Mutex::default(),
             runs: Mutex::default(),
             running: watch::Sender::default(),
-            importers: Mutex::default(),
+            imports: Mutex::default(),
             compiled_with: Mutex::default(),
             awaited: Mutex::default(),
             found: Mutex::default(),
@@ -297,6 +304,12 @@ impl Shared {
         lock(&self.runs).get(source).cloned().unwrap_or_default()
     }
 
+    /// Whether a source runs in a world.
+    #[must_use]
+    pub fn runs_in(&self, source: &SourceId, world: &Name) -> bool {
+        lock(&self.runs).get(source).is_some_and(|worlds| worlds.contains_key(world))
+    }
+
     /// Every source that runs somewhere.
     #[must_use]
     pub fn sources_running(&self) -> Vec<SourceId> {
@@ -338,20 +351,24 @@ impl Shared {
 
     /// A stack uses what these others offer: they nudge it when that changes.
     pub fn imports(&self, stack: &StackId, of: &BTreeSet<StackId>) {
-        let mut importers = lock(&self.importers);
-        for (other, users) in importers.iter_mut() {
-            if !of.contains(other) {
+        let mut imports = lock(&self.imports);
+        if imports.of.get(stack).map_or(of.is_empty(), |before| before == of) {
+            return;
+        }
+        let before = imports.of.insert(stack.clone(), of.clone()).unwrap_or_default();
+        for other in before.difference(of) {
+            if let Some(users) = imports.users.get_mut(other) {
                 users.remove(stack);
             }
         }
         for other in of {
-            importers.entry(other.clone()).or_default().insert(stack.clone());
+            imports.users.entry(other.clone()).or_default().insert(stack.clone());
         }
     }
 
     /// What a stack offers has changed: nudges who uses it, and who waits for it.
     pub fn exports_moved(&self, stack: &StackId, users: impl IntoIterator<Item = StackId>) {
-        let mut who = lock(&self.importers).get(stack).cloned().unwrap_or_default();
+        let mut who = lock(&self.imports).users.get(stack).cloned().unwrap_or_default();
         who.extend(users);
         who.remove(stack);
         who.iter().for_each(|user| self.nudge(user, Nudge { reload: true, look: false }));

@@ -9,7 +9,7 @@ use crate::state::{SourceId, Why, WhyCode};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The largest manifest: a hundred times what a person writes, and far below what a reader's budgets stop at.
 const MANIFEST_BYTES_MAX: u64 = 1024 * 1024;
@@ -41,6 +41,15 @@ pub struct Held {
     pub snapshot: Snapshot,
     /// The services that its manifests speak of.
     pub manifests: Manifests,
+    /// The paths of all its files, once they were asked for: each of many services asks.
+    paths: OnceLock<BTreeSet<String>>,
+}
+
+impl Held {
+    /// The paths of all its files.
+    pub fn paths(&self) -> &BTreeSet<String> {
+        self.paths.get_or_init(|| self.snapshot.files.keys().map(ToString::to_string).collect())
+    }
 }
 
 /// Reads a source. `before` is the read before this one: what is still the same is no news to anybody.
@@ -76,7 +85,7 @@ async fn hold(shared: &Shared, id: &SourceId, catalogue: &dyn Catalogue) -> Resu
         manifests.insert(path.clone(), source.bytes(path, file).await.map_err(trouble)?);
     }
     let manifests = catalogue.manifests(&manifests);
-    Ok(Held { source, snapshot, manifests })
+    Ok(Held { source, snapshot, manifests, paths: OnceLock::new() })
 }
 
 /// What a source's failure means for those who wait for it.
@@ -133,7 +142,7 @@ impl Within {
 #[async_trait]
 impl Source for Within {
     async fn read(&self, at: &At) -> Result<Snapshot, SourceFailure> {
-        part(self.source.read(at).await?, &self.folder)
+        part(&self.source.read(at).await?, &self.folder)
     }
 
     async fn bytes(&self, path: &FilePath, file: &File) -> Result<Vec<u8>, SourceFailure> {
@@ -146,9 +155,9 @@ impl Source for Within {
 }
 
 /// The part of a snapshot beneath a folder; empty is the whole.
-pub fn part(snapshot: Snapshot, folder: &str) -> Result<Snapshot, SourceFailure> {
+pub fn part(snapshot: &Snapshot, folder: &str) -> Result<Snapshot, SourceFailure> {
     if folder.is_empty() {
-        return Ok(snapshot);
+        return Ok(snapshot.clone());
     }
     let folder = FilePath::new(folder).map_err(|error| SourceFailure::Refused(error.to_string()))?;
     snapshot.beneath(&folder)

@@ -67,7 +67,7 @@ impl Activation {
 
     /// Whether the source is followed, or is one of those that need no following.
     fn is_watched(&self, source: &SourceId) -> bool {
-        self.shared.runs_of(source).contains_key(&self.id.world)
+        self.shared.runs_in(source, &self.id.world)
     }
 
     async fn weigh_news(&mut self, source: SourceId, read: Option<Revision>) -> Result<(), Halt> {

@@ -124,12 +124,8 @@ impl Activation {
         if stale.is_empty() {
             return Ok(false);
         }
-        let known = queries(self.record(), &planning.desired);
-        let mut asked: Vec<Query> = known.into_iter().filter(|query| stale.contains(&query.identity)).collect();
-        let named: BTreeSet<Identity> = asked.iter().map(|query| query.identity.clone()).collect();
         // What ran once is looked at before it is ended, a successor before it is made.
-        let others = stale.into_iter().filter(|identity| !named.contains(identity));
-        asked.extend(others.filter_map(|identity| self.question(planning, identity)));
+        let asked = stale.into_iter().filter_map(|identity| self.question(planning, identity)).collect();
         let changed = self.ask(asked, Freshness::Fresh).await;
         let settled = self.settle().await?;
         Ok(changed | settled)

@@ -1,6 +1,6 @@
 //! Manifests to revisions, and revisions to graphs.
 
-use super::super::catalogue::{CompileAsk, Compiled, ManifestFound};
+use super::super::catalogue::{Catalogue, CompileAsk, Compiled, ManifestFound};
 use super::super::shared::Shared;
 use super::super::sources::{Held, Trouble, Within, part, trouble};
 use super::{Kept, KeptManifest, NoRelease};
@@ -8,7 +8,7 @@ use crate::contract::{ContentFailure, Snapshot, Store, StoreError};
 use crate::model::{Digest, Name, StackId, Value, canonical_json};
 use crate::resolve::Others;
 use crate::state::{Revision, Why, WhyCode};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Keeps what a service is, and names it.
@@ -33,7 +33,7 @@ pub async fn revise(shared: &Shared, held: &Held, service: &Name) -> Result<Revi
 /// Keeps a service's files. Manifests are no part of them: changing a scale rebuilds nothing.
 async fn keep_content(shared: &Shared, held: &Held, manifest: &ManifestFound) -> Result<Digest, NoRelease> {
     let (_, catalogue) = shared.catalogue();
-    let mut files = part(held.snapshot.clone(), &manifest.folder).map_err(trouble)?;
+    let mut files = part(&held.snapshot, &manifest.folder).map_err(trouble)?;
     files.files.retain(|path, _| !catalogue.is_manifest(path));
     let within = Within { source: Arc::clone(&held.source), folder: manifest.folder.clone() };
     Ok(shared.parts.contents.keep(&files, &within, &manifest.adds).await.map_err(of_content)?)
@@ -41,14 +41,14 @@ async fn keep_content(shared: &Shared, held: &Held, manifest: &ManifestFound) ->
 
 async fn keep_manifest(shared: &Shared, held: &Held, manifest: &ManifestFound) -> Result<Kept, NoRelease> {
     let (_, catalogue) = shared.catalogue();
-    let all: BTreeSet<String> = held.snapshot.files.keys().map(ToString::to_string).collect();
-    let reads = catalogue.reads(manifest, &all);
-    let files = held.snapshot.files.iter().filter(|(path, _)| reads.contains(path.as_str()));
+    let reads = catalogue.reads(manifest, held.paths());
+    let files = reads.iter().filter_map(|path| held.snapshot.files.get_key_value(path.as_str()));
     let files: BTreeMap<_, _> = files.map(|(path, file)| (path.clone(), file.clone())).collect();
     let kept = match files.is_empty() {
         true => None,
         false => {
-            let files = Snapshot { files, ..held.snapshot.clone() };
+            let Snapshot { pin, whole, .. } = &held.snapshot;
+            let files = Snapshot { pin: pin.clone(), files, whole: whole.clone() };
             Some(shared.parts.contents.keep(&files, &*held.source, "manifest").await.map_err(of_content)?)
         }
     };
@@ -86,8 +86,10 @@ pub async fn keep_blob<T: serde::Serialize>(store: &dyn Store, value: &T) -> Res
 /// # Errors
 /// [`NoRelease`]; mistakes are in what was compiled.
 pub async fn compile(shared: &Shared, stack: &StackId, revision: &Revision) -> Result<Compiled, NoRelease> {
-    let compiled = compile_with(shared, stack, revision, &shared.others(&stack.world)).await?;
+    let kept = read_kept(shared, revision).await?;
     let (_, catalogue) = shared.catalogue();
+    // Held across a wait, what others offer would be copied whole by whoever changes it meanwhile.
+    let compiled = compile_kept(&*catalogue, stack, revision, &kept, &shared.others(&stack.world));
     shared.compiled_with(stack, compiled.slugs.clone(), catalogue.inputs(&stack.world, &compiled.slugs));
     Ok(compiled)
 }
@@ -103,20 +105,38 @@ pub async fn compile_with(
     revision: &Revision,
     others: &Others,
 ) -> Result<Compiled, NoRelease> {
+    let kept = read_kept(shared, revision).await?;
     let (_, catalogue) = shared.catalogue();
+    Ok(compile_kept(&*catalogue, stack, revision, &kept, others))
+}
+
+/// What a revision was made of, and the files that its graph is made of beyond its manifest.
+async fn read_kept(shared: &Shared, revision: &Revision) -> Result<(Kept, BTreeMap<String, Vec<u8>>), NoRelease> {
     let bytes = shared.parts.store.blob(revision.manifest).await?;
     let kept: Kept = serde_json::from_slice(&bytes)
         .map_err(|error| StoreError::Corrupt(format!("the manifest of a revision: {error}")))?;
-    Ok(match kept {
-        Kept::Resource { slug, with } => catalogue.compile_resource(stack, &slug, &with, others),
+    let files = match &kept {
+        Kept::Resource { .. } => BTreeMap::new(),
+        Kept::Manifest(kept) => read_files(shared, kept).await?,
+    };
+    Ok((kept, files))
+}
+
+fn compile_kept(
+    catalogue: &dyn Catalogue,
+    stack: &StackId,
+    revision: &Revision,
+    (kept, files): &(Kept, BTreeMap<String, Vec<u8>>),
+    others: &Others,
+) -> Compiled {
+    match kept {
+        Kept::Resource { slug, with } => catalogue.compile_resource(stack, slug, with, others),
         Kept::Manifest(kept) => {
-            let files = read_files(shared, &kept).await?;
             let content = revision.content.unwrap_or_else(|| Digest::of(""));
             let manifest = kept.found();
-            let ask = CompileAsk { manifest: &manifest, content, files: &files, others };
-            catalogue.compile(&stack.world, &ask)
+            catalogue.compile(&stack.world, &CompileAsk { manifest: &manifest, content, files, others })
         }
-    })
+    }
 }
 
 async fn read_files(shared: &Shared, kept: &KeptManifest) -> Result<BTreeMap<String, Vec<u8>>, NoRelease> {
