@@ -61,7 +61,10 @@ impl<'i> Planning<'i> {
             let why = Why::new(WhyCode::Missing, "its files could not be read: nothing is deleted for that");
             return self.held(at, LineCode::Other, why.way_out("bring them back"));
         }
-        if let Some(by) = self.used_by_stacks(&at.whole()) {
+        // What is halted can be started again, with its addresses: who uses it waits for it.
+        if !matches!(self.goal, Goal::Halt(_))
+            && let Some(by) = self.used_by_stacks(&at.whole())
+        {
             let why = Why::new(WhyCode::Refused, format!("needed by {by}")).way_out(format!("take {by} down first"));
             return self.held(at, LineCode::StillUsed, why);
         }
@@ -131,6 +134,9 @@ impl<'i> Planning<'i> {
         if self.is_protected(life) {
             return self.protect(life);
         }
+        if self.is_remembered(life) {
+            return true;
+        }
         if life.is_migration() && wanted::is_returning(self.i) && life.done().is_some_and(|exit| exit.code == 0) {
             let text = "it ran for a release that failed, and is not run again for the next one";
             self.kept(life.address(), LineCode::Parked, Why::new(WhyCode::Other, text));
@@ -147,6 +153,14 @@ impl<'i> Planning<'i> {
             self.kept(life.address(), LineCode::Parked, Why::new(WhyCode::Other, text));
         }
         stays
+    }
+
+    /// A migration that succeeded, and that the files say nothing of any more: an earlier release may ask for it again, and
+    /// then it has run, as long as what it ran for is the same.
+    fn is_remembered(&self, life: &Life<'i>) -> bool {
+        let succeeded = life.is_migration() && life.done().is_some_and(|exit| exit.code == 0);
+        let wanted = |need: &Need| self.i.desired.nodes.contains_key(need.address());
+        succeeded && !self.i.desired.nodes.contains_key(life.address()) && life.owned.needs.iter().all(wanted)
     }
 
     fn stays_while_halted(&mut self, life: &Life<'i>, why: Halt, is_gone: bool) -> bool {

@@ -303,7 +303,8 @@ impl<'c> Follow<'c> {
                 };
                 going.progress = Some(Progress::of(&plan, labels));
                 self.moving.say(&text);
-                if shows == Shows::Table {
+                // A plan without steps is not shown: what holds it back is told by itself.
+                if shows == Shows::Table && !plan.steps.is_empty() {
                     self.patience.told(&plan.report.held);
                 }
                 if self.out.is_json() {

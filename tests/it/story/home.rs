@@ -224,7 +224,9 @@ impl Home {
             let thing = serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default();
             !thing["gone"].is_null() || !thing["leaving"].is_null() || thing.is_null()
         };
-        let is_there = |thing: &&PathBuf| !is_gone(thing) || thing.join("data").exists();
+        // Whether a process is there its keeper says, and none is left: one that died before it was told to go is gone too.
+        let is_process = |thing: &Path| thing.parent().is_some_and(|kind| kind.ends_with("process"));
+        let is_there = |thing: &&PathBuf| (!is_process(thing) && !is_gone(thing)) || thing.join("data").exists();
         let left: Vec<&PathBuf> = things.iter().filter(is_there).collect();
         let told = |thing: &&PathBuf| std::fs::read_to_string(thing.join("thing.json")).unwrap_or_default();
         assert!(left.is_empty(), "left: {left:?} {:?}", left.iter().map(told).collect::<Vec<_>>());
