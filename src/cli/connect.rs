@@ -45,6 +45,8 @@ const TRY_EVERY: Duration = Duration::from_millis(150);
 pub(super) const LOCKED: Exit = Exit::TooLong;
 /// After so long it is said that it takes long.
 const QUIET_FOR: Duration = Duration::from_secs(3);
+/// Descriptors from here on are nobody's standard ones.
+const FIRST_AFTER_STANDARD: i32 = 3;
 /// The log of a server that no terminal shows.
 const LOG_FILE: &str = "server.log";
 /// More of a log is not shown when a server does not start.
@@ -207,6 +209,8 @@ impl Started {
         if let Some(config) = config {
             command.arg("--config").arg(config);
         }
+        // Whoever waits for the end of something that we have inherited does not wait for the server's.
+        close_fds::set_fds_cloexec(FIRST_AFTER_STANDARD, &[]);
         // Where it was started from may be deleted while it runs.
         command.current_dir(state).stdin(Stdio::null()).stdout(copy).stderr(file);
         let child = command.spawn().map_err(|error| failed("the server cannot be started", &error))?;

@@ -48,7 +48,9 @@ impl Refusal {
     pub fn foreign_host() -> Refusal {
         let detail = "this server is not spoken to by that name";
         let refusal = Refusal::new(StatusCode::FORBIDDEN, "foreign-host", "foreign host", detail);
-        refusal.way_out("use the address that `deployd status` shows")
+        refusal.way_out(
+            "use the address that the server said when it began: it lies in server.address of its state folder",
+        )
     }
 
     /// 403: a page of somebody else asks.

@@ -30,7 +30,7 @@ impl Follow<'_> {
         match &deployment.why {
             Some(_) if mistaken => self.told_mistakes(&stack.name).await?,
             Some(why) if !has_failed => {
-                self.moving.say(&story::reason(&stack.name, why, look));
+                self.moving.say(&story::reason(&stack.name, deployment.label.as_deref(), why, look));
                 self.last_words(deployment, stack).await;
             }
             _ => {}
@@ -72,7 +72,7 @@ impl Follow<'_> {
             self.told_mistakes(stack).await?;
             self.moving.say(&format!("{}\n", story::keeps(&now)));
         } else if let Some(why) = now.conditions.get("source_missing") {
-            self.moving.say(&format!("\n{}{}\n", story::reason(stack, why, look), story::keeps(&now)));
+            self.moving.say(&format!("\n{}{}\n", story::reason(stack, None, why, look), story::keeps(&now)));
         }
         Ok(())
     }

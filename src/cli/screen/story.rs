@@ -225,9 +225,13 @@ pub fn keeps(stack: &Stack) -> String {
 
 /// Why something did not come about, where no step of it is shown.
 #[must_use]
-pub fn reason(name: &Name, why: &Why, look: Look) -> String {
+pub fn reason(name: &Name, label: Option<&str>, why: &Why, look: Look) -> String {
     let mut page = Page::new(look);
-    page.beside(2, &[Text::new(Tone::Bad, "✗ "), Text::plain(format!("{name}  "))], &Text::plain(&why.text));
+    let text = match (label, why.text.strip_prefix("it ")) {
+        (Some(label), Some(rest)) => format!("{label} {rest}"),
+        _ => why.text.clone(),
+    };
+    page.beside(2, &[Text::new(Tone::Bad, "✗ "), Text::plain(format!("{name}  "))], &Text::plain(text));
     why.details.iter().for_each(|detail| page.folded(6, &Text::new(Tone::Quiet, detail)));
     why.way_out.iter().for_each(|way| page.way_out(6, way));
     page.text()
@@ -238,7 +242,9 @@ pub fn reason(name: &Name, why: &Why, look: Look) -> String {
 pub fn last_words(words: &[LogLine], environment: &BTreeSet<String>, all: &str, look: Look) -> String {
     let mut page = Page::new(look);
     let complains = words.iter().any(|line| line.is_error);
-    let told: Vec<&LogLine> = words.iter().filter(|line| line.is_error == complains).collect();
+    let says_something =
+        |line: &&LogLine| line.text.chars().any(char::is_alphanumeric) && !line.text.starts_with(KEEPERS_WORD);
+    let told: Vec<&LogLine> = words.iter().filter(|line| line.is_error == complains).filter(says_something).collect();
     for line in &told[told.len().saturating_sub(LAST_WORDS)..] {
         page.folded(6, &Text::new(Tone::Quiet, &line.text));
     }
@@ -248,6 +254,9 @@ pub fn last_words(words: &[LogLine], environment: &BTreeSet<String>, all: &str, 
     page.way_out(6, all);
     page.text()
 }
+
+/// So begins what a keeper writes into a log when its process has ended.
+const KEEPERS_WORD: &str = "ended with ";
 
 /// So many lines say what is wrong.
 const LAST_WORDS: usize = 4;
@@ -287,6 +296,8 @@ mod tests {
             line("GET /healthz 500", false),
             line("  File \"app.py\", line 31, in do_GET", true),
             line("KeyError: 'DATABASE_URI'", true),
+            line("----------", true),
+            line("ended with code 0 (it was asked to stop)", true),
         ];
         let environment = ["DATABASE_URL", "PORT"].map(str::to_owned).into();
         let look = Look { colour: false, width: 80 };
@@ -294,6 +305,6 @@ mod tests {
         assert!(text.contains("KeyError: 'DATABASE_URI'"), "{text}");
         assert!(text.contains("its environment has DATABASE_URL; did you mean that?"), "{text}");
         assert!(text.contains("deployd logs guestbook --revision 9aa01c2"), "{text}");
-        assert!(!text.contains("GET /healthz"), "{text}");
+        assert!(!text.contains("GET /healthz") && !text.contains("asked to stop") && !text.contains("---"), "{text}");
     }
 }

@@ -66,7 +66,10 @@ impl Engine {
         };
         let mut asked = lives(&rows, &target, release.as_ref().map(|(_, graph)| &**graph));
         if let Some(name) = &ask.name {
-            let is_it = |address: &Address| address.name == *name || address.short() == name.as_str();
+            // As the manifest names it, or as a screen names a part of a service: `migrate-users`.
+            let is_part = |address: &Address| address.part.as_deref() == Some(name.as_str());
+            let is_it =
+                |address: &Address| address.name == *name || address.short() == name.as_str() || is_part(address);
             asked.retain(|query| is_it(&query.identity.address));
         }
         if let Some((release, graph)) = &release {
