@@ -5,14 +5,15 @@ use super::doors::Doors;
 use super::serving::Serving;
 use super::settings::{Ends, Reach, Settings};
 use super::{document, listen, place, router};
-use crate::state::Principal;
+use crate::engine::StackShown;
+use crate::state::{DeploymentState, Principal};
 use axum::Router;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -99,7 +100,7 @@ impl Server {
             tokio::select! {
                 biased;
                 () = until => {}
-                () = unneeded(settings.ends, serving.sessions.subscribe()) => {}
+                () = unneeded(settings.ends, &serving, serving.sessions.subscribe()) => {}
             }
             ending.cancel();
         };
@@ -134,18 +135,34 @@ pub fn document_text() -> String {
     router::openapi().to_pretty_json().expect("the document is JSON") + "\n"
 }
 
-/// Comes when nobody has needed the server for so long.
-async fn unneeded(ends: Ends, mut sessions: watch::Receiver<usize>) {
+/// For so long after the last session a deployment that is under way is brought to its end: what waits for a person is
+/// found again by the next server.
+const WORK_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// Comes when nobody has needed the server for so long, and nothing is under way.
+async fn unneeded(ends: Ends, serving: &Serving, mut sessions: watch::Receiver<usize>) {
     let Ends::AfterLastSession(grace) = ends else { return std::future::pending().await };
+    let mut alone_since = Instant::now();
     loop {
         // One that opens at the very end is looked for once more: it would be turned away.
         if *sessions.borrow_and_update() == 0 && !comes_back(grace, &mut sessions).await && *sessions.borrow() == 0 {
-            return;
+            if alone_since.elapsed() > WORK_MAX || !is_at_work(serving).await {
+                return;
+            }
+            continue;
         }
         if sessions.changed().await.is_err() {
             return;
         }
+        alone_since = Instant::now();
     }
+}
+
+/// Whether a deployment is under way that nobody has to do anything for.
+async fn is_at_work(serving: &Serving) -> bool {
+    let Ok(stacks) = serving.engine().status(None).await else { return false };
+    let runs = |stack: &StackShown| stack.live.iter().any(|one| one.deployment.state == DeploymentState::Running);
+    stacks.iter().any(|stack| runs(stack) && stack.report.held.is_empty())
 }
 
 /// Whether a session opens within the grace.
