@@ -55,7 +55,7 @@ async fn open(secrets: &dyn Secrets, query: &Query, names: &[SecretName]) -> Opt
 
 fn says_something(condition: &Condition) -> bool {
     match condition {
-        Condition::Failed(_) => true,
+        Condition::Failed(_) | Condition::AtRest(_) => true,
         Condition::Finished(exit) => !exit.last_lines.is_empty(),
         Condition::Settling(_) | Condition::Ready | Condition::Leaving => false,
     }
@@ -63,7 +63,7 @@ fn says_something(condition: &Condition) -> bool {
 
 fn of_condition(condition: &mut Condition, redactor: &Redactor) {
     match condition {
-        Condition::Failed(why) => of_why(why, redactor),
+        Condition::Failed(why) | Condition::AtRest(why) => of_why(why, redactor),
         Condition::Finished(exit) => of_lines(&mut exit.last_lines, redactor),
         Condition::Settling(Settling(what)) => *what = redactor.redact(what).into_owned(),
         Condition::Ready | Condition::Leaving => {}
@@ -82,7 +82,7 @@ fn of_lines(lines: &mut [String], redactor: &Redactor) {
 
 fn without_lines(condition: &mut Condition) {
     match condition {
-        Condition::Failed(why) => why.details.clear(),
+        Condition::Failed(why) | Condition::AtRest(why) => why.details.clear(),
         Condition::Finished(exit) => exit.last_lines.clear(),
         Condition::Settling(_) | Condition::Ready | Condition::Leaving => {}
     }

@@ -203,7 +203,7 @@ fn is_ready_now(row: &Owned, inputs: &Inputs<'_>) -> bool {
         Some(Presence::Present(present)) => match &present.condition {
             Condition::Ready => true,
             Condition::Finished(exit) => exit.code == 0,
-            Condition::Settling(_) | Condition::Failed(_) | Condition::Leaving => false,
+            Condition::Settling(_) | Condition::Failed(_) | Condition::AtRest(_) | Condition::Leaving => false,
         },
         Some(Presence::Unknown(_) | Presence::Absent) | None => false,
     }

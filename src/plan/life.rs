@@ -116,7 +116,7 @@ impl<'i> Life<'i> {
             Condition::Settling(what) if self.is_overdue() => Standing::Failed(self.overdue(&what.0)),
             Condition::Settling(what) => Standing::Settling(&what.0),
             Condition::Ready => Standing::Ready,
-            Condition::Failed(why) => Standing::Failed(why.clone()),
+            Condition::Failed(why) | Condition::AtRest(why) => Standing::Failed(why.clone()),
             Condition::Finished(exit) if self.runs_once() => Standing::Ended(exit),
             Condition::Finished(exit) => {
                 let text = format!("it ended with exit code {}", exit.code);

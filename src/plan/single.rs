@@ -10,7 +10,7 @@ use super::types::{Act, After, Base, Is, LineCode, Reason, StepId};
 use super::wanted;
 use crate::graph::{KindRules, Node, Replace, Role};
 use crate::model::{Digest, FieldPath, Identity};
-use crate::state::{ConsentAct, ConsentId, IntentAct, Owner, Presence, Present, Why, WhyCode};
+use crate::state::{Condition, ConsentAct, ConsentId, IntentAct, Owner, Presence, Present, Why, WhyCode};
 use std::collections::BTreeSet;
 
 /// One change of a life where it stands.
@@ -186,7 +186,7 @@ impl<'i> Planning<'i> {
                 self.why_changed(node, life, &end)
             }
             None if self.inputs_changed(life) => Reason::InputsChanged(self.changed_inputs(life)),
-            None => match self.drifted(life) {
+            None => match rested(life).or_else(|| self.drifted(life)) {
                 Some(because) => because,
                 None => return false,
             },
@@ -358,5 +358,13 @@ fn named(paths: &[FieldPath]) -> String {
     match paths {
         [path] if path.is_root() => "its kind".to_owned(),
         paths => paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// What is at rest is asked for again as it is: that brings it back.
+fn rested(life: &Life<'_>) -> Option<Reason> {
+    match &life.present()?.condition {
+        Condition::AtRest(why) => Some(Reason::Failed(why.clone())),
+        _ => None,
     }
 }

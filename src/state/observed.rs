@@ -89,6 +89,8 @@ pub enum Condition {
     Ready,
     /// It will not be ready by waiting.
     Failed(Why),
+    /// It is whole and does nothing: being asked for again as it is brings it back.
+    AtRest(Why),
     /// It ran and ended.
     Finished(Exit),
     /// It is going away.

@@ -214,7 +214,9 @@ fn end_of(owned: &Owned, present: Option<&Present>) -> Option<Result<(), Why>> {
         (Phase::Done(exit), _) if exit.code == 0 => Some(Ok(())),
         (Phase::Done(exit), _) => Some(Err(exited(exit.code).details(exit.last_lines.clone()))),
         (Phase::Standing | Phase::Parked, Some(Condition::Ready)) => Some(Ok(())),
-        (Phase::Standing | Phase::Parked, Some(Condition::Failed(why))) => Some(Err(why.clone())),
+        (Phase::Standing | Phase::Parked, Some(Condition::Failed(why) | Condition::AtRest(why))) => {
+            Some(Err(why.clone()))
+        }
         _ => None,
     }
 }

@@ -213,6 +213,9 @@ fn meddle(bed: &mut Bed, words: &[&str]) {
         ["fails", what, text @ ..] => {
             thing(bed, what).condition = Condition::Failed(Why::new(WhyCode::Other, text.join(" ")));
         }
+        ["rests", what, text @ ..] => {
+            thing(bed, what).condition = Condition::AtRest(Why::new(WhyCode::Exited, text.join(" ")));
+        }
         ["heals", what] => thing(bed, what).condition = Condition::Ready,
         ["restarts", what] => {
             thing(bed, what).condition = Condition::Settling(deployd::state::Settling("starting again".to_owned()));

@@ -94,6 +94,7 @@ fn answers() {
         Condition::Settling(Settling("creating".into())),
         Condition::Ready,
         Condition::Failed(why.clone()),
+        Condition::AtRest(why.clone()),
         Condition::Finished(Exit { code: 137, last_lines: vec!["killed".into()] }),
         Condition::Leaving,
     ];

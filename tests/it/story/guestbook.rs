@@ -7,27 +7,27 @@ use super::load::{Load, client};
 const MANIFEST: &str = "examples/guestbook/deployd.yaml";
 const APP: &str = "examples/guestbook/app.py";
 
-struct Visitor {
+pub struct Visitor {
     url: String,
     client: reqwest::Client,
 }
 
 impl Visitor {
-    fn new(url: &str) -> Visitor {
+    pub fn new(url: &str) -> Visitor {
         Visitor { url: url.to_owned(), client: client(url) }
     }
 
-    async fn page(&self) -> String {
+    pub async fn page(&self) -> String {
         self.client.get(&self.url).send().await.unwrap().text().await.unwrap()
     }
 
-    async fn writes(&self, text: &str) {
+    pub async fn writes(&self, text: &str) {
         let body = serde_json::json!({ "text": text });
         let answer = self.client.post(&self.url).json(&body).send().await.unwrap();
         assert_eq!(answer.status(), 201);
     }
 
-    async fn reads(&self) -> Vec<String> {
+    pub async fn reads(&self) -> Vec<String> {
         let url = format!("{}/messages", self.url.trim_end_matches('/'));
         let messages: serde_json::Value = self.client.get(url).send().await.unwrap().json().await.unwrap();
         messages.as_array().unwrap().iter().map(|one| one["text"].as_str().unwrap().to_owned()).collect()

@@ -6,3 +6,4 @@ mod hello;
 mod home;
 mod kills;
 mod load;
+mod reboot;

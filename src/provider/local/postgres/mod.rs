@@ -3,6 +3,7 @@
 //! It never runs as root, listens on 127.0.0.1 only and on no socket file, and its major version is fixed by its data.
 //! Its superuser may not connect at all: the service's user owns the database, and no more.
 
+mod lock;
 mod programs;
 mod setup;
 
@@ -46,6 +47,7 @@ impl Room {
         thing.keep(&folder).map_err(|error| unwritable(&folder, &error))?;
         if !matches!(keeper::find(&folder), Found::Starting | Found::Running(_)) {
             let filled = fill(fields, filled)?;
+            free(&data)?;
             setup::make(&programs, &data, &Asked::read(&filled)?, programs::runs_as()?.as_ref()).await?;
             self.start_postgres(&folder, &thing, &programs, &filled, order).await?;
         }
@@ -68,6 +70,7 @@ impl Room {
         let programs = programs::find(self.search_path(), setup::version_of(&data))?;
         let filled = fill(fields, filled)?;
         self.stop_postgres(&folder).await?;
+        free(&data)?;
         setup::set_password(&programs, &data, &Asked::read(&filled)?, programs::runs_as()?.as_ref()).await?;
         (thing.fields, thing.asked) = (thing::without_expressions(fields), asked);
         thing.keep(&folder).map_err(|error| unwritable(&folder, &error))?;
@@ -174,7 +177,7 @@ impl Room {
         if thing.leaving.is_some() {
             return Some(Condition::Leaving);
         }
-        Some(Condition::Failed(Why::new(WhyCode::Exited, "PostgreSQL is not running; its data is there")))
+        Some(Condition::AtRest(Why::new(WhyCode::Exited, "PostgreSQL is not running; its data is there")))
     }
 
     fn search_path(&self) -> &str {
@@ -188,6 +191,11 @@ impl Room {
             Some(_) => Path::new("/var/lib/deployd").join(&self.settings.instance).join(name).join("data"),
         })
     }
+}
+
+/// No keeper has a server on that folder: what a server that is gone has left does not hold back the next.
+fn free(data: &Path) -> Result<(), Failure> {
+    lock::remove_stale(data).map_err(|error| unwritable(data, &error))
 }
 
 fn fill(fields: &Value, filled: &Filled) -> Result<Value, Failure> {

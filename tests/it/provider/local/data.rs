@@ -46,6 +46,46 @@ async fn postgres_keeps_what_is_written_and_saves_it_before_it_goes() {
     assert_eq!(backups.len(), 1);
 }
 
+/// The machine is started anew: nothing runs any more, and the number in PostgreSQL's lock file is another process's.
+#[tokio::test]
+async fn postgres_is_brought_back_after_a_reboot() {
+    let mut stage = Local::new();
+    let sample = postgres();
+    let (users, before) = stage.made("suite/shop/users", &sample).await;
+    let keeper::Found::Running(state) = keeper::find(&stage.thing("postgres")) else { panic!("it runs") };
+    let service = state.service.unwrap().pid;
+    for process in [state.keeper.pid, service] {
+        end(process);
+    }
+    let asked = query(&users, &sample, None);
+    let is_at_rest = |seen: &Seen| matches!(seen.present().unwrap().condition, Condition::AtRest(_));
+    until(&stage, &asked, is_at_rest).await;
+    stage.restart().await;
+
+    // Its lock file names a process that runs: this one.
+    let data = stage.thing("postgres").join("data");
+    let data = if data.exists() { data } else { stage.outside().join("data") };
+    std::fs::write(data.join("postmaster.pid"), format!("{}\n", std::process::id())).unwrap();
+    let act = OrderAct::Update {
+        handle: until(&stage, &asked, is_at_rest).await.present().unwrap().handle.clone(),
+        from: sample.fields.clone(),
+        fields: sample.fields.clone(),
+        asked: Digest::of_json("asked", &sample.fields),
+        health: None,
+    };
+    let order = order(&stage, &users, &sample, act, "bring back");
+    stage.provider.apply(&order, &sample.filled).await.unwrap();
+    let seen = until(&stage, &asked, is_settled).await;
+    assert_eq!(before["port"], outputs(&seen)["port"], "who knows its port need not be told another");
+}
+
+/// Ends a process as a power cut does.
+fn end(process: u32) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
+    // It may have ended with the one before.
+    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+}
+
 /// The real user of a process.
 fn user_of(pid: u32) -> u32 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();

@@ -80,6 +80,12 @@ impl Local {
         }
     }
 
+    /// Where the only PostgreSQL of root has its data: where root's other users can reach it.
+    fn outside(&self) -> PathBuf {
+        let folder = Path::new("/var/lib/deployd").join(&self.instance);
+        std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path()
+    }
+
     fn thing(&self, kind: &str) -> PathBuf {
         let mut folders: Vec<PathBuf> = std::fs::read_dir(self.state.path().join("local").join(kind))
             .unwrap()
