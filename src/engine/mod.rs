@@ -33,7 +33,7 @@ pub use catalogue::{
     FolderRead, ManifestFound, Manifests, Trust, WorldFacts,
 };
 pub use doors::{
-    Accepted, AdoptAsk, ApplyAsk, ApproveAsk, Changed, ConsentAsk, DeploymentShown, DoorError, DownAnswer, DownAsk,
+    Accepted, AdoptAsk, ApplyAsk, ApproveAsk, By, Changed, ConsentAsk, DeploymentShown, DoorError, DownAnswer, DownAsk,
     EventStream, ExportShown, Followed, HeldData, HistoryPage, KeptRelease, LogsAsk, OutputShown, PlanAsk, PlanOf,
     Planned, ResourceAsk, ResourceCondition, ResourceShown, RollbackAsk, RunAsk, StackShown, StepShown,
 };

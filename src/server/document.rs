@@ -15,9 +15,29 @@ const DESCRIPTION: &str = "Deploys a developer's service, and everything it need
 speaks this API and no other. Every answer that is no success is a problem (RFC 9457). What changes something is durable \
 when it is answered, and is not waited for: follow the events.";
 
-/// Operations that may be repeated with an Idempotency-Key.
-const REPEATABLE: &[&str] =
-    &["run", "apply", "down", "delete_stack", "rollback", "create_resource", "put_resource", "delete_resource"];
+/// Operations that may be repeated with an Idempotency-Key: all that change something, but `issue_token` and
+/// `sign_in_link`, whose answers are shown once and kept by nobody, and `revoke_token`, whose second answer is that there
+/// is none any more.
+const REPEATABLE: &[&str] = &[
+    "run",
+    "apply",
+    "stop",
+    "down",
+    "delete_stack",
+    "pause",
+    "resume",
+    "retry",
+    "rollback",
+    "cancel",
+    "approve",
+    "consent",
+    "adopt",
+    "create_resource",
+    "put_resource",
+    "delete_resource",
+    "set_secret",
+    "remove_secret",
+];
 /// Operations that compare `If-Match`.
 const CONDITIONAL: &[&str] = &["delete_stack", "put_resource", "delete_resource"];
 /// Operations that make, where `If-None-Match: *` has a meaning.
@@ -66,7 +86,8 @@ fn complete_operation(method: &HttpMethod, operation: &mut Operation) {
         header(
             operation,
             super::api::asks::IDEMPOTENCY_KEY,
-            "Makes the request safe to repeat: the same key gives the same answer, and nothing twice.",
+            "Makes the request safe to repeat: the same key gives the same answer, and nothing twice, for 30 days. The same \
+             key with another request is refused (422, `key-used`). A key is whoever's who sends it.",
         );
     }
     if CONDITIONAL.contains(&id.as_str()) {

@@ -7,6 +7,7 @@ use super::refusal::Refusal;
 use super::settings::Limits;
 use super::strict_json;
 use crate::contract::RowVersion;
+use crate::engine::By;
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
 use axum::http::request::Parts;
@@ -24,10 +25,6 @@ pub struct Sent<T>(pub T);
 
 /// A body, or its default where none was sent.
 pub struct MaySend<T>(pub T);
-
-/// An Idempotency-Key, told apart by who asks.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Once(pub Option<String>);
 
 /// `If-Match` and `If-None-Match`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -83,19 +80,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Once {
+/// Who asks, and under which key. The engine tells one caller's key from another's.
+impl<S: Send + Sync> FromRequestParts<S> for By {
     type Rejection = Refusal;
-    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Refusal> {
+    async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let Caller { principal, .. } = Caller::from_request_parts(head, state).await?;
         let name = HeaderName::from_static(IDEMPOTENCY_KEY);
-        let Some(value) = only(&head.headers, &name)? else { return Ok(Once(None)) };
+        let Some(value) = only(&head.headers, &name)? else { return Ok(By { principal, once: None }) };
         let key = value.to_str().unwrap_or_default();
         if key.is_empty() || key.len() > KEY_LENGTH_MAX || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             let detail = format!("{name} has 1 to {KEY_LENGTH_MAX} visible letters of ASCII");
             return Err(Refusal::bad_parameter(detail));
         }
-        // One caller's key must not give away, or stand in the way of, another's.
-        let who = head.extensions.get::<Caller>().map_or("", |caller| caller.principal.0.as_str());
-        Ok(Once(Some(format!("{who} {key}"))))
+        Ok(By { principal, once: Some(key.to_owned()) })
     }
 }
 

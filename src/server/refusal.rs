@@ -6,7 +6,7 @@ use super::api::deployment::Held;
 use super::api::problem::{Changed, Diagnostic, Moved, PROBLEM_JSON, Problem};
 use super::api::words::Why;
 use crate::contract::{EventsError, SecretFailure, StoreError};
-use crate::diagnostic::{Diagnostics, Severity};
+use crate::diagnostic::{Diagnostics, Severity, did_you_mean};
 use crate::engine::{self, DoorError, HeldData};
 use crate::state;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -157,6 +157,11 @@ impl Refusal {
     /// 404: there is nothing of that name.
     pub fn not_found(detail: impl Into<String>) -> Refusal {
         Refusal::new(StatusCode::NOT_FOUND, "not-found", "not found", detail)
+    }
+
+    /// 404: there is none of that name, with the one that was probably meant.
+    pub fn unknown<'n>(what: &str, name: &str, known: impl IntoIterator<Item = &'n str>) -> Refusal {
+        Refusal::not_found(format!("there is no {what} `{name}`")).did_you_mean(did_you_mean(name, known))
     }
 
     /// The same with what was probably meant.

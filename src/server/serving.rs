@@ -1,11 +1,11 @@
 //! `Serving`: what every handler has at hand.
 
 use super::access::Access;
+use super::api::stack::Stack;
 use super::doors::Doors;
 use super::refusal::{Answer, Refusal};
 use super::settings::Limits;
 use crate::contract::RowVersion;
-use crate::diagnostic::did_you_mean;
 use crate::engine::{Engine, StackShown, WorldFacts};
 use crate::model::{Name, StackId, Wall};
 use crate::resolve::{Offers, Resolved};
@@ -63,8 +63,7 @@ impl Serving {
             if mistakes.has_errors() {
                 return Refusal::mistakes(show::diagnostics_with(&mistakes, &|file| catalogue.text(file)));
             }
-            let near = did_you_mean(name, worlds.keys().map(Name::as_str));
-            Refusal::not_found(format!("there is no world `{name}`")).did_you_mean(near)
+            Refusal::unknown("world", name, worlds.keys().map(Name::as_str))
         })
     }
 
@@ -84,6 +83,23 @@ impl Serving {
     pub async fn resolved(&self, stack: &StackId) -> Option<Arc<Resolved>> {
         // An answer without places is better than none.
         self.engine().compiled(stack).await.ok()?.resolved.clone()
+    }
+
+    /// A stack as it is told, with the places of its values.
+    pub async fn told(&self, shown: StackShown) -> Stack {
+        let resolved = self.resolved(&shown.id).await;
+        show::stack(shown, resolved.as_deref())
+    }
+
+    /// A release where one is named.
+    ///
+    /// # Errors
+    /// As [`Serving::release`].
+    pub async fn release_if(&self, stack: &StackId, named: Option<&str>) -> Answer<Option<ReleaseId>> {
+        match named {
+            Some(named) => self.release(stack, named).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// A release by its digest, or by what people call it.

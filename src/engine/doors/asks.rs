@@ -117,6 +117,8 @@ pub struct ApproveAsk {
     pub plan: Digest,
     /// By whom: never by who asked for the deployment.
     pub principal: Principal,
+    /// An Idempotency-Key.
+    pub once: Option<String>,
 }
 
 /// Give leave for acts of the plan of now.
@@ -130,6 +132,8 @@ pub struct ConsentAsk {
     pub acts: Vec<(Identity, ConsentAct)>,
     /// By whom.
     pub principal: Principal,
+    /// An Idempotency-Key.
+    pub once: Option<String>,
 }
 
 /// Take over what is there and is not ours.
@@ -141,6 +145,8 @@ pub struct AdoptAsk {
     pub handle: Handle,
     /// By whom.
     pub principal: Principal,
+    /// An Idempotency-Key.
+    pub once: Option<String>,
 }
 
 /// Take a stack away.

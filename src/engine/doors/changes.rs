@@ -6,13 +6,14 @@ use super::super::queue::{New, move_to};
 use super::super::record::{Change, Op, StackRows};
 use super::super::rows::{Aim, Head, ReleaseRow};
 use super::compile::release_of;
+use super::once::Once;
 use super::owner::no_stack;
 use super::planning::not_kept;
 use super::plans::no_source;
-use super::run::{AS_ONE, from_source, one, refuse_gone, wished};
+use super::run::{from_source, refuse_gone, wished};
 use super::status::label;
-use super::write::{Needs, Once, SourceOf, Written, audit, put_stack};
-use super::{Accepted, DoorError, Engine, RollbackAsk};
+use super::write::{Needs, Reading, SourceOf, audit, put_stack};
+use super::{Accepted, By, DoorError, Engine, RollbackAsk};
 use crate::graph::Node;
 use crate::model::StackId;
 use crate::state::{
@@ -24,28 +25,25 @@ impl Engine {
     ///
     /// # Errors
     /// [`DoorError`].
-    pub async fn pause(&self, stack: &StackId, principal: &Principal) -> Result<(), DoorError> {
-        let why = Why::new(WhyCode::Other, format!("{principal} paused it: nothing is changed"));
+    pub async fn pause(&self, stack: &StackId, by: impl Into<By> + Send) -> Result<(), DoorError> {
+        let by = by.into();
+        let why = Why::new(WhyCode::Other, format!("{} paused it: nothing is changed", by.principal));
         let why = why.way_out(format!("deployd resume {}", stack.stack));
-        self.condition(stack, principal, "pause", Some(why)).await
+        self.condition(stack, by, "pause", Some(why)).await
     }
 
     /// Go on with a stack.
     ///
     /// # Errors
     /// [`DoorError`].
-    pub async fn resume(&self, stack: &StackId, principal: &Principal) -> Result<(), DoorError> {
-        self.condition(stack, principal, "resume", None).await
+    pub async fn resume(&self, stack: &StackId, by: impl Into<By> + Send) -> Result<(), DoorError> {
+        self.condition(stack, by.into(), "resume", None).await
     }
 
-    async fn condition(
-        &self,
-        id: &StackId,
-        principal: &Principal,
-        act: &str,
-        paused: Option<Why>,
-    ) -> Result<(), DoorError> {
-        self.write(id, |rows, _| {
+    async fn condition(&self, id: &StackId, by: By, act: &str, paused: Option<Why>) -> Result<(), DoorError> {
+        let once = Once::of(&id.world, &by.principal, by.once.as_deref(), &(act, id));
+        let needs = Needs { once: once.as_ref(), source: SourceOf::None };
+        self.write_with(id, needs, |Reading { rows, .. }| {
             let before = rows.stack().ok_or_else(|| no_stack(id))?;
             let mut change = Change::new();
             if before.conditions.contains_key(&StackCondition::Paused) == paused.is_some() {
@@ -57,7 +55,7 @@ impl Engine {
                 None => drop(stack.conditions.remove(&StackCondition::Paused)),
             }
             put_stack(&mut change, Some(before), stack);
-            audit(&mut change, act, principal);
+            audit(&mut change, act, &by.principal);
             Ok((change, ()))
         })
         .await
@@ -72,43 +70,41 @@ impl Engine {
         let asked = ("rollback", &ask.stack, ask.to);
         let once = Once::of(&ask.stack.world, &ask.principal, ask.once.as_deref(), &asked);
         if let Some(answer) = self.answered(&ask.stack.world, once.as_ref()).await? {
-            return one(Written::Before(answer));
+            return Ok(answer);
         }
         let rows = self.known(&ask.stack).await?;
         let source = self.source_of(&rows).await?.ok_or_else(|| no_source(&ask.stack))?;
         let (to, row) = release_to(&rows, ask.to)?;
         self.refuse_migrated(&rows, &row).await?;
         let gathered = self.gathered_again(&rows, &row).await;
-        let needs = Needs { once: once.as_ref().map(|once| (once, AS_ONE)), source: SourceOf::None };
-        let written = self
-            .write_with(&ask.stack, needs, |reading| {
-                let rows = &reading.rows;
-                refuse_gone(rows, "deployd up runs it again")?;
-                let (_, row) = release_to(rows, Some(to))?;
-                let mut change = Change::new();
-                let wish = Wish::Run { source: source.clone() };
-                let mut stack = wished(rows, wish, None, &ask.principal, reading.now);
-                // A later wish than all that were accepted before it.
-                stack.wish_generation = rows.stack().map_or(1, |before| before.wish_generation + 1);
-                let name = label(rows, to).unwrap_or_else(|| to.short());
-                let new = New {
-                    aim: Aim::Release(to),
-                    source: None,
-                    revision: Some(row.release.revision),
-                    release: Some(to),
-                    ..from_source(&source, &ask.principal, &format!("rollback to {name}"))
-                };
-                let accepted = self.accept(rows, stack, new, reading.now, &mut change)?;
-                // What the source says is not news until it moves; what the release was made of is what is compiled again
-                // when the catalogue or a secret changes.
-                let revision = rows.head.as_ref().map_or(row.release.revision, |head| head.revision);
-                let held = Some(row.release.revision);
-                change.push(Op::Head(Head { revision, release: Some(gathered.unwrap_or(to)), held }));
-                audit(&mut change, "rollback", &ask.principal);
-                Ok((change, accepted))
-            })
-            .await?;
-        one(written)
+        let needs = Needs { once: once.as_ref(), source: SourceOf::None };
+        self.write_with(&ask.stack, needs, |reading| {
+            let rows = &reading.rows;
+            refuse_gone(rows, "deployd up runs it again")?;
+            let (_, row) = release_to(rows, Some(to))?;
+            let mut change = Change::new();
+            let wish = Wish::Run { source: source.clone() };
+            let mut stack = wished(rows, wish, None, &ask.principal, reading.now);
+            // A later wish than all that were accepted before it.
+            stack.wish_generation = rows.stack().map_or(1, |before| before.wish_generation + 1);
+            let name = label(rows, to).unwrap_or_else(|| to.short());
+            let new = New {
+                aim: Aim::Release(to),
+                source: None,
+                revision: Some(row.release.revision),
+                release: Some(to),
+                ..from_source(&source, &ask.principal, &format!("rollback to {name}"))
+            };
+            let accepted = self.accept(rows, stack, new, reading.now, &mut change)?;
+            // What the source says is not news until it moves; what the release was made of is what is compiled again
+            // when the catalogue or a secret changes.
+            let revision = rows.head.as_ref().map_or(row.release.revision, |head| head.revision);
+            let held = Some(row.release.revision);
+            change.push(Op::Head(Head { revision, release: Some(gathered.unwrap_or(to)), held }));
+            audit(&mut change, "rollback", &ask.principal);
+            Ok((change, accepted))
+        })
+        .await
     }
 
     /// Data that was migrated since is not what an older release understands. Going back across it would even run the older
@@ -155,22 +151,28 @@ impl Engine {
     ///
     /// # Errors
     /// [`DoorError`].
-    pub async fn retry(&self, stack: &StackId, principal: &Principal) -> Result<Accepted, DoorError> {
+    pub async fn retry(&self, stack: &StackId, by: impl Into<By> + Send) -> Result<Accepted, DoorError> {
+        let By { principal, once } = by.into();
+        let once = Once::of(&stack.world, &principal, once.as_deref(), &("retry", stack));
+        if let Some(answer) = self.answered(&stack.world, once.as_ref()).await? {
+            return Ok(answer);
+        }
         let rows = self.known(stack).await?;
         let source = self.source_of(&rows).await?.ok_or_else(|| no_source(stack))?;
-        self.write(stack, |rows, now| {
+        let needs = Needs { once: once.as_ref(), source: SourceOf::None };
+        self.write_with(stack, needs, |Reading { rows, now, .. }| {
             refuse_gone(rows, "deployd up runs it again")?;
             let before = rows.stack().ok_or_else(|| no_stack(stack))?;
             let mut change = Change::new();
-            let mut row = wished(rows, Wish::Run { source: source.clone() }, None, principal, now);
+            let mut row = wished(rows, Wish::Run { source: source.clone() }, None, &principal, *now);
             let newest = rows.head.as_ref().and_then(|head| head.release);
             match newest.filter(|newest| before.quarantine.contains_key(newest)) {
                 Some(newest) => drop(row.quarantine.remove(&newest)),
                 None => row.quarantine.clear(),
             }
-            let new = again(rows, &source, principal);
-            let accepted = self.accept(rows, row, new, now, &mut change)?;
-            audit(&mut change, "retry", principal);
+            let new = again(rows, &source, &principal);
+            let accepted = self.accept(rows, row, new, *now, &mut change)?;
+            audit(&mut change, "retry", &principal);
             Ok((change, accepted))
         })
         .await
@@ -181,8 +183,12 @@ impl Engine {
     ///
     /// # Errors
     /// [`DoorError`].
-    pub async fn cancel(&self, deployment: &DeploymentId, principal: &Principal) -> Result<(), DoorError> {
-        self.write(&deployment.stack, |rows, now| {
+    pub async fn cancel(&self, deployment: &DeploymentId, by: impl Into<By> + Send) -> Result<(), DoorError> {
+        let By { principal, once } = by.into();
+        let world = &deployment.stack.world;
+        let once = Once::of(world, &principal, once.as_deref(), &("cancel", deployment));
+        let needs = Needs { once: once.as_ref(), source: SourceOf::None };
+        self.write_with(&deployment.stack, needs, |Reading { rows, now, .. }| {
             let stack = rows.stack().ok_or_else(|| no_stack(&deployment.stack))?;
             let Some(row) = rows.live.get(&deployment.number) else {
                 let has_been = deployment.number > 0 && deployment.number <= stack.deployments;
@@ -202,10 +208,10 @@ impl Engine {
                 }
                 _ => {
                     let why = Why::new(WhyCode::Other, format!("{principal} cancelled it"));
-                    move_to(row.clone(), DeploymentState::Cancelled, Some(why), now, &mut change);
+                    move_to(row.clone(), DeploymentState::Cancelled, Some(why), *now, &mut change);
                 }
             }
-            audit(&mut change, "cancel", principal);
+            audit(&mut change, "cancel", &principal);
             Ok((change, ()))
         })
         .await

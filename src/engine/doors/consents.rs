@@ -3,8 +3,9 @@
 
 use super::super::record::{Change, Op, StackRows};
 use super::super::rows::DeploymentRow;
+use super::once::Once;
 use super::planning::Made;
-use super::write::audit;
+use super::write::{Needs, Reading, SourceOf, audit};
 use super::{AdoptAsk, ApproveAsk, ConsentAsk, DoorError, Engine};
 use crate::model::{Digest, Wall};
 use crate::plan::{NeedsConsent, Policy, PolicyAction};
@@ -22,6 +23,10 @@ impl Engine {
     /// [`DoorError`].
     pub async fn approve(&self, ask: ApproveAsk) -> Result<(), DoorError> {
         let id = &ask.deployment;
+        let once = Once::of(&id.stack.world, &ask.principal, ask.once.as_deref(), &("approve", id, ask.plan));
+        if let Some(answer) = self.answered(&id.stack.world, once.as_ref()).await? {
+            return Ok(answer);
+        }
         let rows = self.known(&id.stack).await?;
         if let Some((shown, _)) = awaiting(&rows, &ask)?.shown
             && shown != ask.plan
@@ -32,7 +37,8 @@ impl Engine {
                 None => DoorError::Stale(super::Changed { named: ask.plan, now: shown, moved: Vec::new() }),
             });
         }
-        self.write(&id.stack, |rows, _| {
+        let needs = Needs { once: once.as_ref(), source: SourceOf::None };
+        self.write_with(&id.stack, needs, |Reading { rows, .. }| {
             let row = awaiting(rows, &ask)?;
             if row.shown.is_none_or(|(shown, _)| shown != ask.plan) {
                 let why = Why::new(WhyCode::Refused, format!("{id} waits with another plan now"));
@@ -56,6 +62,11 @@ impl Engine {
         if ask.acts.is_empty() {
             return Err(DoorError::Refused(Why::new(WhyCode::Missing, "no act is named to give leave for")));
         }
+        let asked = ("consent", &ask.stack, ask.plan, &ask.acts);
+        let once = Once::of(&ask.stack.world, &ask.principal, ask.once.as_deref(), &asked);
+        if let Some(answer) = self.answered(&ask.stack.world, once.as_ref()).await? {
+            return Ok(answer);
+        }
         let rows = self.known(&ask.stack).await?;
         let made = self.made_as_named(&rows, ask.plan).await?;
         let policy = self.facts(&ask.stack.world)?.policy.clone();
@@ -70,7 +81,7 @@ impl Engine {
             refuse_own(&rows, &policy, need, &ask.principal)?;
             needs.push(need.clone());
         }
-        self.put_consents(&rows, &needs, ask.plan, &ask.principal).await
+        self.put_consents(&rows, &needs, ask.plan, &ask.principal, once.as_ref()).await
     }
 
     /// Take over what is there and is not ours: only by the name that its provider gives it, and never what carries
@@ -80,6 +91,11 @@ impl Engine {
     /// [`DoorError`].
     pub async fn adopt(&self, ask: AdoptAsk) -> Result<ConsentId, DoorError> {
         let stack = ask.address.stack_id();
+        let asked = ("adopt", &ask.address, &ask.handle);
+        let once = Once::of(&stack.world, &ask.principal, ask.once.as_deref(), &asked);
+        if let Some(answer) = self.answered::<Vec<ConsentId>>(&stack.world, once.as_ref()).await? {
+            return Ok(the_one(answer));
+        }
         let rows = self.known(&stack).await?;
         for made in self.plans_of_now(&rows).await? {
             let is_asked = |one: &&NeedsConsent| one.act == ConsentAct::Adopt && one.identity.address == ask.address;
@@ -93,8 +109,7 @@ impl Engine {
             }
             refuse_adopting_anothers(&made, need)?;
             let (need, plan) = (need.clone(), made.planned.plan.digest);
-            let ids = self.put_consents(&rows, &[need], plan, &ask.principal).await?;
-            return Ok(ids.into_iter().next().expect("one was put"));
+            return self.put_consents(&rows, &[need], plan, &ask.principal, once.as_ref()).await.map(the_one);
         }
         let text = format!("nothing that is not ours stands in the way of {}", ask.address);
         let way_out = format!("deployd plan {} shows what is held", stack.stack);
@@ -107,10 +122,12 @@ impl Engine {
         needs: &[NeedsConsent],
         plan: Digest,
         principal: &Principal,
+        once: Option<&Once>,
     ) -> Result<Vec<ConsentId>, DoorError> {
         let version = self.stack_version(rows);
         let good_for = self.parts().limits.consent_good_for;
-        self.write(&rows.id, |rows, now| {
+        let needs_also = Needs { once, source: SourceOf::None };
+        self.write_with(&rows.id, needs_also, |Reading { rows, now, .. }| {
             // What the plan was made for is what the stack is still to be.
             self.check_version(rows, version)?;
             let mut change = Change::new();
@@ -156,6 +173,11 @@ impl Engine {
         }
         Ok(plans)
     }
+}
+
+/// The consent that was put where one was asked for.
+fn the_one(ids: Vec<ConsentId>) -> ConsentId {
+    ids.into_iter().next().expect("an adoption is one consent")
 }
 
 /// The deployment that waits for this approval, if this principal may give it.

@@ -4,10 +4,11 @@ use super::super::queue::New;
 use super::super::record::{Change, StackRows};
 use super::super::rows::Aim;
 use super::consents::put_consent;
+use super::once::Once;
 use super::owner::no_stack;
 use super::run::wished;
-use super::write::{Needs, Once, Reading, SourceOf, Written, audit};
-use super::{Accepted, DoorError, DownAnswer, DownAsk, Engine, HeldData};
+use super::write::{Needs, Reading, SourceOf, audit};
+use super::{Accepted, By, DoorError, DownAnswer, DownAsk, Engine, HeldData};
 use crate::diagnostic::did_you_mean;
 use crate::model::{Name, StackId};
 use crate::plan::NeedsConsent;
@@ -18,8 +19,10 @@ impl Engine {
     ///
     /// # Errors
     /// [`DoorError`].
-    pub async fn stop(&self, stack: &StackId, principal: &Principal) -> Result<Accepted, DoorError> {
-        let needs = Needs { once: None, source: SourceOf::Wish };
+    pub async fn stop(&self, stack: &StackId, by: impl Into<By> + Send) -> Result<Accepted, DoorError> {
+        let By { principal, once } = by.into();
+        let once = Once::of(&stack.world, &principal, once.as_deref(), &("stop", stack));
+        let needs = Needs { once: once.as_ref(), source: SourceOf::Wish };
         let written = self
             .write_with(stack, needs, |reading| {
                 let rows = &reading.rows;
@@ -30,14 +33,14 @@ impl Engine {
                 }
                 let mut change = Change::new();
                 let left = leave(reading, &mut change);
-                let new = to_target(rows, principal, "stop");
-                let row = wished(rows, Wish::Stopped, None, principal, reading.now);
+                let new = to_target(rows, &principal, "stop");
+                let row = wished(rows, Wish::Stopped, None, &principal, reading.now);
                 let accepted = self.accept(rows, row, new, reading.now, &mut change)?;
-                audit(&mut change, "stop", principal);
+                audit(&mut change, "stop", &principal);
                 Ok((change, (accepted, left)))
             })
             .await?;
-        self.left(stack, written).map(|(accepted, _)| accepted)
+        Ok(self.left(stack, written))
     }
 
     /// Take a stack away, or a resource without a service. `deleted` is said only after an independent fresh look. What
@@ -49,8 +52,8 @@ impl Engine {
     pub async fn down(&self, ask: DownAsk) -> Result<DownAnswer, DoorError> {
         let asked = ("down", &ask.stack, ask.keep_data, &ask.delete);
         let once = Once::of(&ask.stack.world, &ask.principal, ask.once.as_deref(), &asked);
-        if let Some(answer) = self.answered(&ask.stack.world, once.as_ref()).await? {
-            return Ok(answer.into_iter().next().map_or(DownAnswer::Nothing, DownAnswer::Accepted));
+        if let Some(answer) = self.answered::<Accepted>(&ask.stack.world, once.as_ref()).await? {
+            return Ok(DownAnswer::Accepted(answer));
         }
         let rows = self.load(&ask.stack).await?;
         self.check_version(&rows, ask.only_if)?;
@@ -66,8 +69,7 @@ impl Engine {
         if !ask.keep_data && !other.is_empty() {
             return Ok(DownAnswer::HoldsData(other.iter().filter_map(|one| held(&rows, one)).collect()));
         }
-        let as_one: fn(&(Accepted, Option<SourceId>)) -> Vec<Accepted> = |(accepted, _)| vec![accepted.clone()];
-        let needs = Needs { once: once.as_ref().map(|once| (once, as_one)), source: SourceOf::Wish };
+        let needs = Needs { once: once.as_ref(), source: SourceOf::Wish };
         let good_for = self.parts().limits.consent_good_for;
         let written = self
             .write_with(&ask.stack, needs, |reading| {
@@ -85,27 +87,15 @@ impl Engine {
                 Ok((change, (accepted, left)))
             })
             .await?;
-        self.left(&ask.stack, written).map(|(accepted, _)| DownAnswer::Accepted(accepted))
+        Ok(DownAnswer::Accepted(self.left(&ask.stack, written)))
     }
 
     /// The world does not run the source any more, if this was the last stack that ran it.
-    fn left(
-        &self,
-        stack: &StackId,
-        written: Written<(Accepted, Option<SourceId>)>,
-    ) -> Result<(Accepted, Option<SourceId>), DoorError> {
-        match written {
-            Written::Now((accepted, left)) => {
-                if let Some(source) = &left {
-                    self.shared.runs_no_more(&stack.world, source);
-                }
-                Ok((accepted, left))
-            }
-            Written::Before(answer) => {
-                let first = answer.into_iter().next();
-                first.map(|accepted| (accepted, None)).ok_or_else(|| no_stack(stack))
-            }
+    fn left(&self, stack: &StackId, (accepted, left): (Accepted, Option<SourceId>)) -> Accepted {
+        if let Some(source) = &left {
+            self.shared.runs_no_more(&stack.world, source);
         }
+        accepted
     }
 }
 

@@ -14,6 +14,7 @@ mod follow;
 mod kept;
 mod leaving;
 mod logs;
+mod once;
 mod owner;
 mod planning;
 mod plans;
@@ -26,6 +27,7 @@ pub use asks::{
     AdoptAsk, ApplyAsk, ApproveAsk, ConsentAsk, DownAsk, LogsAsk, PlanAsk, PlanOf, ResourceAsk, RollbackAsk, RunAsk,
 };
 pub use error::{Changed, DoorError};
+pub use once::By;
 pub use shown::{
     Accepted, DeploymentShown, DownAnswer, EventStream, ExportShown, Followed, HeldData, HistoryPage, KeptRelease,
     OutputShown, Planned, ResourceCondition, ResourceShown, StackShown, StepShown,

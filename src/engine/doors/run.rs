@@ -3,9 +3,10 @@
 use super::super::queue::{New, accept};
 use super::super::record::{Change, Op, StackRows};
 use super::super::rows::{Aim, ResourceSpec, SourceRow};
+use super::once::Once;
 use super::owner::{REST, no_stack};
 use super::plans::no_source;
-use super::write::{Needs, Once, Reading, SourceOf, Written, audit, put_stack};
+use super::write::{Needs, Reading, SourceOf, audit, put_stack};
 use super::{Accepted, ApplyAsk, DoorError, Engine, ResourceAsk, RunAsk};
 use crate::contract::RowVersion;
 use crate::model::{StackId, Wall};
@@ -55,11 +56,8 @@ impl Engine {
         once: Option<&Once>,
     ) -> Result<Accepted, DoorError> {
         let about = once.map(|once| once.about(stack));
-        let needs = Needs {
-            once: about.as_ref().map(|once| (once, (|one: &Accepted| vec![one.clone()]) as fn(&_) -> _)),
-            source: SourceOf::Named(&ask.source),
-        };
-        let written = self
+        let needs = Needs { once: about.as_ref(), source: SourceOf::Named(&ask.source) };
+        let accepted = self
             .write_with(stack, needs, |reading| {
                 let rows = &reading.rows;
                 let owned = rows.stack().map(|stack| (stack, source_now(stack, last.as_ref())));
@@ -78,7 +76,7 @@ impl Engine {
             .await?;
         // What the world runs is followed from now on: files that change, services that come.
         self.follow_source(&ask.source, stack).await?;
-        one(written)
+        Ok(accepted)
     }
 
     /// Makes what the source's row says known to the loop, and has the source read.
@@ -98,7 +96,7 @@ impl Engine {
         let asked = ("apply", &ask.stack, ask.plan, ask.mode);
         let once = Once::of(&ask.stack.world, &ask.principal, ask.once.as_deref(), &asked);
         if let Some(answer) = self.answered(&ask.stack.world, once.as_ref()).await? {
-            return one(Written::Before(answer));
+            return Ok(answer);
         }
         let rows = self.known(&ask.stack).await?;
         refuse_gone(&rows, "deployd up runs it again")?;
@@ -112,23 +110,21 @@ impl Engine {
             }
         }
         let version = self.stack_version(&rows);
-        let needs = Needs { once: once.as_ref().map(|once| (once, AS_ONE)), source: SourceOf::None };
-        let written = self
-            .write_with(&ask.stack, needs, |reading| {
-                let rows = &reading.rows;
-                refuse_gone(rows, "deployd up runs it again")?;
-                if ask.plan.is_some() {
-                    refuse_moved(self, reading, version)?;
-                }
-                let mut change = Change::new();
-                let row = wished(rows, Wish::Run { source: source.clone() }, None, &ask.principal, reading.now);
-                let new = New { mode: ask.mode, ..from_source(&source, &ask.principal, &ask.because) };
-                let accepted = self.accept(rows, row, new, reading.now, &mut change)?;
-                audit(&mut change, "apply", &ask.principal);
-                Ok((change, accepted))
-            })
-            .await?;
-        one(written)
+        let needs = Needs { once: once.as_ref(), source: SourceOf::None };
+        self.write_with(&ask.stack, needs, |reading| {
+            let rows = &reading.rows;
+            refuse_gone(rows, "deployd up runs it again")?;
+            if ask.plan.is_some() {
+                refuse_moved(self, reading, version)?;
+            }
+            let mut change = Change::new();
+            let row = wished(rows, Wish::Run { source: source.clone() }, None, &ask.principal, reading.now);
+            let new = New { mode: ask.mode, ..from_source(&source, &ask.principal, &ask.because) };
+            let accepted = self.accept(rows, row, new, reading.now, &mut change)?;
+            audit(&mut change, "apply", &ask.principal);
+            Ok((change, accepted))
+        })
+        .await
     }
 
     /// Make a resource of a slug without a service, or change it.
@@ -141,7 +137,7 @@ impl Engine {
         let asked = ("put", &ask.name, &ask.slug, &ask.with, ask.from, ask.must_be_new);
         let once = Once::of(&ask.world, &ask.principal, ask.once.as_deref(), &asked);
         if let Some(answer) = self.answered(&ask.world, once.as_ref()).await? {
-            return one(Written::Before(answer));
+            return Ok(answer);
         }
         let source = match ask.from {
             From::File => SourceId(format!("world:{}", ask.world)),
@@ -151,25 +147,23 @@ impl Engine {
         let last = self.source_of(&rows).await?;
         self.check_put(&ask, &source, &rows, last.as_ref())?;
         self.compile_slug(&stack, &ask.slug, &ask.with).await?;
-        let needs = Needs { once: once.as_ref().map(|once| (once, AS_ONE)), source: SourceOf::None };
-        let written = self
-            .write_with(&stack, needs, |reading| {
-                let rows = &reading.rows;
-                self.check_put(&ask, &source, rows, last.as_ref())?;
-                let mut change = Change::new();
-                let wish = Wish::Run { source: source.clone() };
-                let row = wished(rows, wish, Some(ask.from), &ask.principal, reading.now);
-                let spec = ResourceSpec { slug: ask.slug.clone(), with: ask.with.clone() };
-                if ask.from != From::File {
-                    change.push(Op::Resource(Box::new(spec)));
-                }
-                let new = from_source(&source, &ask.principal, &format!("{} asked for", ask.slug));
-                let accepted = self.accept(rows, row, new, reading.now, &mut change)?;
-                audit(&mut change, "put resource", &ask.principal);
-                Ok((change, accepted))
-            })
-            .await?;
-        one(written)
+        let needs = Needs { once: once.as_ref(), source: SourceOf::None };
+        self.write_with(&stack, needs, |reading| {
+            let rows = &reading.rows;
+            self.check_put(&ask, &source, rows, last.as_ref())?;
+            let mut change = Change::new();
+            let wish = Wish::Run { source: source.clone() };
+            let row = wished(rows, wish, Some(ask.from), &ask.principal, reading.now);
+            let spec = ResourceSpec { slug: ask.slug.clone(), with: ask.with.clone() };
+            if ask.from != From::File {
+                change.push(Op::Resource(Box::new(spec)));
+            }
+            let new = from_source(&source, &ask.principal, &format!("{} asked for", ask.slug));
+            let accepted = self.accept(rows, row, new, reading.now, &mut change)?;
+            audit(&mut change, "put resource", &ask.principal);
+            Ok((change, accepted))
+        })
+        .await
     }
 
     fn check_put(
@@ -226,20 +220,6 @@ impl Engine {
             }
             _ => Ok(()),
         }
-    }
-}
-
-/// One accepted deployment as the answer that is kept under a key.
-pub(super) const AS_ONE: fn(&Accepted) -> Vec<Accepted> = |one| vec![one.clone()];
-
-/// The one deployment that was accepted, now or before.
-pub(super) fn one(written: Written<Accepted>) -> Result<Accepted, DoorError> {
-    match written {
-        Written::Now(accepted) => Ok(accepted),
-        Written::Before(answer) => answer.into_iter().next().ok_or_else(|| {
-            let why = Why::new(WhyCode::Other, "what was answered under this Idempotency-Key names no deployment");
-            DoorError::Refused(why.way_out("take a new key"))
-        }),
     }
 }
 

@@ -3,30 +3,17 @@
 //! No fence: a door is not the one that acts for a stack. What the engine has in memory is loaded again after a nudge.
 
 use super::super::record::{Change, LoadError, Op, RecordError, StackRows, commit, load_stack, read_row};
-use super::super::rows::{OnceRow, SourceRow, encode, once_key, source_key};
+use super::super::rows::{SourceRow, encode, source_key};
 use super::super::shared::Nudge;
-use super::{Accepted, DoorError, Engine};
+use super::once::{Answer, Before, Once};
+use super::{DoorError, Engine};
 use crate::contract::{Expected, Key, Row, Scope, StoreError};
-use crate::model::{Digest, Milliseconds, Name, StackId, Wall};
+use crate::model::{Name, StackId, Wall};
 use crate::state::{EventBody, Principal, SourceId, Stack, StackState, Why, WhyCode, Wish};
-use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Tries of a write whose rows move while it is decided: the engine writes many times a second while it acts.
 const TRIES_MAX: u32 = 64;
-
-/// How long an answer to an Idempotency-Key is kept: longer than any sender repeats itself.
-const ONCE_KEPT: Milliseconds = Milliseconds::seconds(30 * 24 * 3600);
-
-/// Answers that are over and go with a new one.
-const ONCE_SWEPT: usize = 4;
-
-/// A question that may be repeated: by whom, under which key, and what was asked.
-#[derive(Clone, Debug)]
-pub(super) struct Once {
-    key: Key,
-    asked: Digest,
-}
 
 /// Which source's row a write needs.
 #[derive(Clone, Copy, Debug)]
@@ -62,46 +49,13 @@ pub(super) struct SourceAt {
     expected: Option<Expected>,
 }
 
-enum Before {
-    Answered(Vec<Accepted>),
-    New(Vec<(Key, Expected)>),
-}
-
-/// What came of a write.
-pub(super) enum Written<T> {
-    /// It was written now.
-    Now(T),
-    /// It was written before, under the same Idempotency-Key.
-    Before(Vec<Accepted>),
-}
-
 /// What a write needs beyond its stack's rows.
 #[derive(Clone, Copy)]
-pub(super) struct Needs<'a, T> {
-    /// Whether it may be asked again, and how its answer is kept then.
-    pub once: Option<(&'a Once, fn(&T) -> Vec<Accepted>)>,
+pub(super) struct Needs<'a> {
+    /// The key under which it may be asked again.
+    pub once: Option<&'a Once>,
     /// Which source.
     pub source: SourceOf<'a>,
-}
-
-impl Once {
-    /// Of an Idempotency-Key, if there is one: another principal's same key is another key.
-    pub(super) fn of<T: Serialize>(world: &Name, by: &Principal, key: Option<&str>, asked: &T) -> Option<Once> {
-        let key = once_key(world, &format!("{by}\0{}", key?));
-        Some(Once { key, asked: Digest::of_json("asked", asked) })
-    }
-
-    /// The part of it that is about one of several stacks.
-    pub(super) fn about(&self, stack: &StackId) -> Once {
-        let key = once_key(&stack.world, &format!("{}\0{stack}", self.key));
-        Once { key, asked: self.asked }
-    }
-
-    fn put(&self, change: &mut Change, answer: Vec<Accepted>, now: Wall, over: Vec<(Key, Expected)>) {
-        let row = OnceRow { asked: self.asked, answer, at: now };
-        change.push(Op::World(self.key.clone(), Some(Expected::Absent), encode(&row)));
-        over.into_iter().for_each(|(key, expected)| change.push(Op::NoWorld(key, Some(expected))));
-    }
 }
 
 impl SourceAt {
@@ -174,21 +128,22 @@ impl Engine {
         Err(moves_too_much(stack))
     }
 
-    /// Writes what is decided by a stack's rows and what else is needed, and nudges the stack.
+    /// Writes what is decided by a stack's rows and what else is needed, and nudges the stack. What was answered under the
+    /// same Idempotency-Key is answered again, and nothing is written.
     ///
     /// # Errors
     /// What `decide` refuses; or why it was not recorded.
-    pub(super) async fn write_with<T: Send>(
+    pub(super) async fn write_with<T: Answer + Send>(
         &self,
         stack: &StackId,
-        needs: Needs<'_, T>,
+        needs: Needs<'_>,
         mut decide: impl FnMut(&Reading) -> Result<(Change, T), DoorError> + Send,
-    ) -> Result<Written<T>, DoorError> {
+    ) -> Result<T, DoorError> {
         for _ in 0..TRIES_MAX {
             let over = match needs.once {
                 None => Vec::new(),
-                Some((once, _)) => match self.before(&stack.world, once).await? {
-                    Before::Answered(answer) => return Ok(Written::Before(answer)),
+                Some(once) => match self.before(&stack.world, once).await? {
+                    Before::Answered(answer) => return Ok(answer),
                     Before::New(over) => over,
                 },
             };
@@ -196,75 +151,19 @@ impl Engine {
             let source = self.source_at(stack, &rows, needs.source).await?;
             let mut reading = Reading { rows, source, now: self.shared.now().wall };
             let (mut change, answer) = decide(&reading)?;
-            if let Some((once, accepted)) = needs.once {
-                once.put(&mut change, accepted(&answer), reading.now, over);
+            if let Some(once) = needs.once {
+                once.put(&mut change, &answer, reading.now, over);
             }
             match commit(&*self.parts().store, &mut reading.rows, None, change, reading.now).await {
                 Ok(()) => {
                     self.shared.nudge(stack, Nudge { reload: true, look: false });
-                    return Ok(Written::Now(answer));
+                    return Ok(answer);
                 }
                 Err(RecordError::Moved) => {}
                 Err(error) => return Err(not_recorded(error)),
             }
         }
         Err(moves_too_much(stack))
-    }
-
-    /// What was answered to a question, if it was asked before.
-    ///
-    /// # Errors
-    /// When the same key was used for another question.
-    pub(super) async fn answered(&self, world: &Name, once: Option<&Once>) -> Result<Option<Vec<Accepted>>, DoorError> {
-        let Some(once) = once else { return Ok(None) };
-        match self.before(world, once).await? {
-            Before::Answered(answer) => Ok(Some(answer)),
-            Before::New(_) => Ok(None),
-        }
-    }
-
-    async fn before(&self, world: &Name, once: &Once) -> Result<Before, DoorError> {
-        let id = once.key.table_and_id().map(|(_, id)| id).unwrap_or_default();
-        // Some of the other answers come along: those that are over go with the new one, a few at a time.
-        let beginning = id.get(..2).unwrap_or_default().to_owned();
-        let scope = Scope::Table { world: world.clone(), table: "once".to_owned(), beginning };
-        let (rows, _) = self.parts().store.load(&scope).await?;
-        let now = self.shared.now().wall;
-        let mut over = Vec::new();
-        for row in rows {
-            let is_it = row.key == once.key;
-            match read_row::<OnceRow>(&*self.parts().store, &row).await {
-                Ok(found) if is_it && found.asked == once.asked => return Ok(Before::Answered(found.answer)),
-                Ok(_) if is_it => {
-                    let why = Why::new(WhyCode::Refused, "this Idempotency-Key was used for another request");
-                    return Err(DoorError::KeyUsed(why.way_out("take a new key for a new request")));
-                }
-                Ok(found) if now.since(found.at) > ONCE_KEPT && over.len() < ONCE_SWEPT => {
-                    over.push((row.key, Expected::Version(row.version)));
-                }
-                Ok(_) => {}
-                Err(LoadError::Store(error)) => return Err(DoorError::Store(error)),
-                Err(LoadError::Row(key, how)) if is_it => {
-                    let text = format!("what was answered under this Idempotency-Key cannot be read ({key}: {how})");
-                    return Err(DoorError::Refused(Why::new(WhyCode::NotReadable, text).way_out("take a new key")));
-                }
-                Err(LoadError::Row(..)) => {}
-            }
-        }
-        Ok(Before::New(over))
-    }
-
-    /// Keeps the answer that several writes have together.
-    pub(super) async fn keep_answer(
-        &self,
-        stack: &StackId,
-        once: Option<&Once>,
-        answer: &[Accepted],
-    ) -> Result<(), DoorError> {
-        let Some(once) = once else { return Ok(()) };
-        let needs = Needs { once: Some((once, |answer: &Vec<Accepted>| answer.clone())), source: SourceOf::None };
-        self.write_with(stack, needs, |_| Ok((Change::new(), answer.to_vec()))).await?;
-        Ok(())
     }
 
     async fn source_at(
@@ -357,7 +256,8 @@ pub(super) fn set_aside(stack: &StackId, key: &Key, how: &str) -> Why {
     Why::new(WhyCode::NotReadable, text).way_out("restore a backup, or remove the row; the other stacks go on")
 }
 
-fn not_recorded(error: RecordError) -> DoorError {
+/// Why it was not written.
+pub(super) fn not_recorded(error: RecordError) -> DoorError {
     match error {
         RecordError::Unavailable(error) => DoorError::Store(error),
         RecordError::Broken(why) => DoorError::Store(StoreError::Broken(why)),

@@ -160,7 +160,7 @@ fn rows_are_written_as_they_always_were() {
         written("plan", &PlanRow { blob: digest(), made: Wall(3) }),
         written("resource", &ResourceSpec { slug: Name::fixed("postgres"), with: Value::map() }),
         written("source", &source),
-        written("once", &OnceRow { asked: digest(), answer: Vec::new(), at: Wall(1) }),
+        written("once", &OnceRow { asked: digest(), answer: Vec::new(), names: Vec::new(), at: Wall(1) }),
         written("owned", &OwnedRow { owned: owned(), fields: None }),
     ];
     assert_eq!(digests.join("\n"), GOLDEN.trim());

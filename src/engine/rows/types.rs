@@ -114,6 +114,9 @@ pub struct OnceRow {
     pub asked: Digest,
     /// What was answered.
     pub answer: Vec<Accepted>,
+    /// What else was answered, by name: consents, the version of a secret.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
     /// When.
     pub at: Wall,
 }

@@ -1,15 +1,15 @@
 //! Deployments: asked for, listed, looked at, ended.
 
 use super::Shared;
+use super::answer::{accepted, done};
 use super::paths::{OfDeployment, OfStack};
 use super::stacks::limit;
-use super::wishes::{accepted, because};
-use crate::engine::ApplyAsk;
-use crate::server::access::Caller;
+use super::wishes::because;
+use crate::engine::{ApplyAsk, By};
 use crate::server::api::asks::Apply;
 use crate::server::api::deployment::{Accepted, Deployment, Deployments};
 use crate::server::api::paths;
-use crate::server::extract::{Asked, MaySend, Named, Once};
+use crate::server::extract::{Asked, MaySend, Named};
 use crate::server::refusal::Answer;
 use crate::server::show;
 use axum::Json;
@@ -57,17 +57,16 @@ pub async fn list(
 pub async fn apply(
     State(serving): Shared,
     Named(of): Named<OfStack>,
-    caller: Caller,
-    once: Once,
+    by: By,
     MaySend(sent): MaySend<Apply>,
 ) -> Answer<Response> {
     let ask = ApplyAsk {
         stack: of.id(),
         plan: sent.plan,
         mode: sent.mode,
-        principal: caller.principal,
+        principal: by.principal,
         because: because(sent.because)?,
-        once: once.0,
+        once: by.once,
     };
     Ok(accepted(serving.engine().apply(ask).await?))
 }
@@ -86,7 +85,6 @@ pub async fn get(State(serving): Shared, Named(of): Named<OfDeployment>) -> Answ
 #[utoipa::path(post, path = paths::CANCEL, operation_id = "cancel", tag = "deployments", params(OfDeployment), security(("token" = ["deploy"])), responses(
     (status = 204, description = "It ends, or has ended."),
 ))]
-pub async fn cancel(State(serving): Shared, Named(of): Named<OfDeployment>, caller: Caller) -> Answer<StatusCode> {
-    serving.engine().cancel(&of.id(), &caller.principal).await?;
-    Ok(StatusCode::NO_CONTENT)
+pub async fn cancel(State(serving): Shared, Named(of): Named<OfDeployment>, by: By) -> Answer<StatusCode> {
+    done(serving.engine().cancel(&of.id(), by).await)
 }

@@ -1,20 +1,19 @@
 //! A person's leave: approvals, consents, adoptions.
 
 use super::Shared;
+use super::answer::{done, made};
 use super::paths::{OfDeployment, OfStack};
-use crate::engine::{AdoptAsk, ApproveAsk, ConsentAsk};
+use crate::engine::{AdoptAsk, ApproveAsk, By, ConsentAsk};
 use crate::model::Address;
-use crate::server::access::Caller;
 use crate::server::api::answers::Consents;
 use crate::server::api::asks::{Adopt, Approve, GiveConsent};
 use crate::server::api::paths;
 use crate::server::extract::{Named, Sent};
 use crate::server::refusal::{Answer, Refusal};
-use crate::state::Handle;
-use axum::Json;
+use crate::state::{ConsentId, Handle};
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 /// Approves the plan of a deployment that waits for it
 ///
@@ -25,12 +24,11 @@ use axum::response::{IntoResponse, Response};
 pub async fn approve(
     State(serving): Shared,
     Named(of): Named<OfDeployment>,
-    caller: Caller,
+    by: By,
     Sent(sent): Sent<Approve>,
 ) -> Answer<StatusCode> {
-    let ask = ApproveAsk { deployment: of.id(), plan: sent.plan, principal: caller.principal };
-    serving.engine().approve(ask).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let By { principal, once } = by;
+    done(serving.engine().approve(ApproveAsk { deployment: of.id(), plan: sent.plan, principal, once }).await)
 }
 
 /// Gives leave for acts of the plan of now
@@ -42,7 +40,7 @@ pub async fn approve(
 pub async fn consent(
     State(serving): Shared,
     Named(of): Named<OfStack>,
-    caller: Caller,
+    by: By,
     Sent(sent): Sent<GiveConsent>,
 ) -> Answer<Response> {
     let acts: Vec<_> = sent.acts.into_iter().map(|consent| (consent.identity, consent.act)).collect();
@@ -53,10 +51,9 @@ pub async fn consent(
     if let Some((foreign, _)) = acts.iter().find(|(identity, _)| identity.address.stack_id() != stack) {
         return Err(Refusal::bad_body(format!("acts: {foreign} is not of {stack}")));
     }
-    let ask = ConsentAsk { stack, plan: sent.plan, acts, principal: caller.principal };
-    let given = serving.engine().consent(ask).await?;
-    let consents = Consents { consents: given.into_iter().map(|consent| consent.0).collect() };
-    Ok((StatusCode::CREATED, Json(consents)).into_response())
+    let By { principal, once } = by;
+    let given = serving.engine().consent(ConsentAsk { stack, plan: sent.plan, acts, principal, once }).await?;
+    Ok(consents(given))
 }
 
 /// Takes over what is there and is not ours
@@ -68,12 +65,17 @@ pub async fn consent(
 pub async fn adopt(
     State(serving): Shared,
     Named(of): Named<OfStack>,
-    caller: Caller,
+    by: By,
     Sent(sent): Sent<Adopt>,
 ) -> Answer<Response> {
     let address = Address::parse(&format!("{}/{}", of.id(), sent.name));
     let address = address.map_err(|error| Refusal::bad_body(format!("name: {error}")))?;
-    let ask = AdoptAsk { address, handle: Handle(sent.handle), principal: caller.principal };
-    let consent = serving.engine().adopt(ask).await?;
-    Ok((StatusCode::CREATED, Json(Consents { consents: vec![consent.0] })).into_response())
+    let By { principal, once } = by;
+    let given = serving.engine().adopt(AdoptAsk { address, handle: Handle(sent.handle), principal, once }).await?;
+    Ok(consents(vec![given]))
+}
+
+/// 201, with the names of the consents.
+fn consents(given: Vec<ConsentId>) -> Response {
+    made(&Consents { consents: given.into_iter().map(|consent| consent.0).collect() })
 }

@@ -59,10 +59,7 @@ pub async fn logs(
     if tail > TAIL_MAX {
         return Err(Refusal::bad_parameter(format!("tail: at most {TAIL_MAX}")));
     }
-    let release = match &which.release {
-        Some(named) => Some(serving.release(&stack, named).await?),
-        None => None,
-    };
+    let release = serving.release_if(&stack, which.release.as_deref()).await?;
     let from = LogFrom { tail, follow: which.follow.unwrap_or_default() };
     let lines = serving.engine().logs(LogsAsk { stack, name: which.name, release, from }).await?;
     let accepted = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();

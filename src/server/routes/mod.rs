@@ -3,6 +3,7 @@
 //! What an operation needs (`security`) is what the guard demands; what may go wrong with every one of a shape is
 //! documented by [`super::document`].
 
+mod answer;
 mod deployments;
 mod events;
 mod files;
@@ -12,6 +13,7 @@ mod logs;
 mod paths;
 mod plans;
 mod releases;
+mod removal;
 mod repositories;
 mod resources;
 mod secrets;

@@ -1,6 +1,7 @@
 //! Plans: made without running, and looked at again.
 
 use super::Shared;
+use super::answer::made;
 use super::paths::{OfPlan, OfWorld};
 use crate::engine::{self, PlanAsk};
 use crate::model::Value;
@@ -15,8 +16,7 @@ use crate::server::show;
 use crate::server::ways_in::http_port;
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 /// Makes plans without running them
 ///
@@ -54,7 +54,7 @@ pub async fn make(State(serving): Shared, Named(of): Named<OfWorld>, Sent(sent):
         let port = http_port(&serving, one).await;
         plans.push(show::plan(one, resolved.as_deref(), &engine.parts().kinds, port));
     }
-    Ok((StatusCode::CREATED, Json(Plans { plans })).into_response())
+    Ok(made(&Plans { plans }))
 }
 
 fn asked(of: PlanOf) -> Answer<engine::PlanOf> {

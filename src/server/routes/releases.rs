@@ -50,16 +50,16 @@ pub async fn diff(
     Asked(between): Asked<Between>,
 ) -> Answer<Json<Diff>> {
     let stack = of.id();
-    let to = match &between.to {
-        Some(named) => serving.release(&stack, named).await?,
+    let to = match serving.release_if(&stack, between.to.as_deref()).await? {
+        Some(named) => named,
         None => {
             let shown = serving.engine().stack(&stack).await?;
             let target = shown.stack.as_ref().and_then(|row| row.target.or(row.good));
             target.ok_or_else(|| Refusal::not_found(format!("{stack} has no release yet")))?
         }
     };
-    let from = match &between.from {
-        Some(named) => serving.release(&stack, named).await?,
+    let from = match serving.release_if(&stack, between.from.as_deref()).await? {
+        Some(named) => named,
         None => before(&serving, &stack, to).await?,
     };
     let (from, to) = (serving.engine().release(&stack, from).await?, serving.engine().release(&stack, to).await?);

@@ -2,7 +2,6 @@
 
 use super::Shared;
 use super::paths::OfRepository;
-use crate::diagnostic::did_you_mean;
 use crate::model::Name;
 use crate::server::api::answers::Repositories;
 use crate::server::api::paths;
@@ -33,9 +32,6 @@ pub async fn get(State(serving): Shared, Named(of): Named<OfRepository>) -> Answ
     let all = catalogue.repositories();
     match all.get(&of.repository) {
         Some(repository) => Ok(Json(show::repository(repository, &|file| catalogue.text(file)))),
-        None => {
-            let near = did_you_mean(&of.repository, all.keys().map(Name::as_str));
-            Err(Refusal::not_found(format!("there is no repository `{}`", of.repository)).did_you_mean(near))
-        }
+        None => Err(Refusal::unknown("repository", &of.repository, all.keys().map(Name::as_str))),
     }
 }

@@ -2,19 +2,18 @@
 //! engine as services.
 
 use super::Shared;
+use super::answer::accepted;
 use super::paths::{OfResource, OfWorld};
 use super::plans::with_value;
-use super::stacks::Data;
-use super::wishes::{accepted, take_down};
-use crate::engine::{ResourceAsk, StackShown};
+use super::removal::{Data, Removal};
+use crate::engine::{By, ResourceAsk, StackShown};
 use crate::model::Name;
-use crate::server::access::Caller;
 use crate::server::api::answers::WorldResources;
 use crate::server::api::asks::{NewResource, PutResource};
 use crate::server::api::deployment::{Accepted, Down};
 use crate::server::api::paths;
 use crate::server::api::stack::WorldResource;
-use crate::server::extract::{Asked, Conditions, Named, Once, Sent};
+use crate::server::extract::{Conditions, Named, Sent};
 use crate::server::refusal::{Answer, Refusal};
 use crate::server::{conditional, show};
 use crate::state::{From, StackState, Wish};
@@ -50,14 +49,13 @@ fn is_resource(shown: &StackShown) -> bool {
 pub async fn create(
     State(serving): Shared,
     Named(of): Named<OfWorld>,
-    caller: Caller,
-    once: Once,
+    by: By,
     Sent(sent): Sent<NewResource>,
 ) -> Answer<Response> {
     serving.world(&of.world)?;
     let NewResource { name, slug, with } = sent;
     let made = PutResource { slug, with };
-    let mut ask = asked(of.world, name, made, caller, once)?;
+    let mut ask = asked(of.world, name, made, by)?;
     ask.must_be_new = Some(true);
     Ok(accepted(serving.engine().put_resource(ask).await?))
 }
@@ -93,15 +91,14 @@ pub async fn get(State(serving): Shared, Named(of): Named<OfResource>) -> Answer
 pub async fn put(
     State(serving): Shared,
     Named(of): Named<OfResource>,
-    caller: Caller,
-    once: Once,
+    by: By,
     conditions: Conditions,
     Sent(sent): Sent<PutResource>,
 ) -> Answer<Response> {
     serving.world(&of.world)?;
     let must_be_new = conditional::must_be_new(&conditions)?;
     let only_if = conditional::only_if(&serving, &of.stack(), &conditions).await?;
-    let ask = asked(of.world, of.resource, sent, caller, once)?;
+    let ask = asked(of.world, of.resource, sent, by)?;
     let ask = ResourceAsk { must_be_new, only_if, ..ask };
     Ok(accepted(serving.engine().put_resource(ask).await?))
 }
@@ -114,29 +111,19 @@ pub async fn put(
     (status = 202, description = "It is going: follow the deployment's events.", body = Down),
     (status = 200, description = "There was nothing of it.", body = Down),
 ))]
-pub async fn delete(
-    State(serving): Shared,
-    Named(of): Named<OfResource>,
-    Asked(data): Asked<Data>,
-    caller: Caller,
-    once: Once,
-    conditions: Conditions,
-) -> Answer<Response> {
-    let stack = of.stack();
-    let mut ask = data.down(stack.clone(), caller, once)?;
-    ask.only_if = conditional::only_if(&serving, &stack, &conditions).await?;
-    take_down(&serving, ask).await
+pub async fn delete(State(serving): Shared, Named(of): Named<OfResource>, removal: Removal) -> Answer<Response> {
+    removal.of(&serving, of.stack()).await
 }
 
-fn asked(world: Name, name: Name, sent: PutResource, caller: Caller, once: Once) -> Answer<ResourceAsk> {
+fn asked(world: Name, name: Name, sent: PutResource, by: By) -> Answer<ResourceAsk> {
     Ok(ResourceAsk {
         world,
         name,
         slug: sent.slug,
         with: with_value(sent.with)?,
         from: From::Rest,
-        principal: caller.principal,
-        once: once.0,
+        principal: by.principal,
+        once: by.once,
         must_be_new: None,
         only_if: None,
     })

@@ -3,8 +3,8 @@
 use super::Shared;
 use super::paths::{OfSecret, OfWorld};
 use crate::contract::Plain;
+use crate::engine::By;
 use crate::model::SecretName;
-use crate::server::access::Caller;
 use crate::server::api::paths;
 use crate::server::api::secret::{Secret, SecretSet, Secrets, SetSecret};
 use crate::server::doors::SecretShown;
@@ -33,26 +33,38 @@ pub async fn list(State(serving): Shared, Named(of): Named<OfWorld>) -> Answer<J
 pub async fn set(
     State(serving): Shared,
     Named(of): Named<OfSecret>,
-    caller: Caller,
+    by: By,
     Sent(sent): Sent<SetSecret>,
 ) -> Answer<Json<SecretSet>> {
     serving.world(&of.world)?;
     let name = SecretName(of.secret);
     let value = Plain::new(sent.value.expose().to_owned());
-    let version = serving.doors.secrets.set(&of.world, &name, &value, &caller.principal).await?;
-    serving.engine().nudge_secret(&of.world, &name);
-    Ok(Json(SecretSet { name: name.0, version: version.0 }))
+    // What is compared under a key says nothing of the value to who reads the store.
+    let key = &serving.engine().parts().digest_key;
+    let asked = ("set secret", &name, key.digest([b"asked secret\0", value.expose().as_bytes()].concat()));
+    let engine = serving.engine();
+    if let Some(version) = engine.set_before(&of.world, &by, &asked).await? {
+        return Ok(Json(SecretSet { name: name.0, version }));
+    }
+    let version = serving.doors.secrets.set(&of.world, &name, &value, &by.principal).await?.0;
+    engine.nudge_secret(&of.world, &name);
+    engine.keep_set(&of.world, &by, &asked, &version).await?;
+    Ok(Json(SecretSet { name: name.0, version }))
 }
 
 /// Removes a secret with all its versions
 #[utoipa::path(delete, path = paths::SECRET, operation_id = "remove_secret", tag = "secrets", params(OfSecret), security(("token" = ["admin"])), responses(
     (status = 204, description = "It is gone."),
 ))]
-pub async fn remove(State(serving): Shared, Named(of): Named<OfSecret>, caller: Caller) -> Answer<StatusCode> {
+pub async fn remove(State(serving): Shared, Named(of): Named<OfSecret>, by: By) -> Answer<StatusCode> {
     serving.world(&of.world)?;
     let name = SecretName(of.secret);
-    serving.doors.secrets.remove(&of.world, &name, &caller.principal).await?;
-    serving.engine().nudge_secret(&of.world, &name);
+    let (engine, asked) = (serving.engine(), ("remove secret", &name));
+    if engine.set_before(&of.world, &by, &asked).await?.is_none() {
+        serving.doors.secrets.remove(&of.world, &name, &by.principal).await?;
+        engine.nudge_secret(&of.world, &name);
+        engine.keep_set(&of.world, &by, &asked, "").await?;
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -1,6 +1,7 @@
 //! The server itself: what it is, its document, links that sign browsers in, sessions, backups.
 
 use super::Shared;
+use super::answer::made;
 use crate::contract::Plain;
 use crate::server::access::{Caller, Scope};
 use crate::server::api::answers::{ServerInfo, SignInLink};
@@ -53,7 +54,7 @@ pub async fn sign_in_link(State(serving): Shared, caller: Caller) -> Answer<Resp
     let principal = Principal(format!("browser:{who}"));
     let (secret, expires) = serving.access.sign_ins.link(&principal, serving.now()).map_err(|_| Refusal::bug())?;
     let link = SignInLink { url: format!("{}/?once={}", serving.address, &*secret), expires: expires.into() };
-    Ok((axum::http::StatusCode::CREATED, Json(link)).into_response())
+    Ok(made(&link))
 }
 
 /// Stays open for as long as somebody needs the server

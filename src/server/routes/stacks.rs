@@ -2,22 +2,21 @@
 
 use super::Shared;
 use super::paths::{OfStack, OfWorld};
-use crate::engine::{DownAsk, StackShown};
+use super::removal::{Data, Removal};
+use crate::engine::StackShown;
 use crate::model::{Name, StackId};
-use crate::server::access::Caller;
 use crate::server::api::answers::Stacks;
 use crate::server::api::deployment::Down;
 use crate::server::api::paths;
 use crate::server::api::stack::Stack;
-use crate::server::extract::{Asked, Conditions, Named, Once};
+use crate::server::conditional;
+use crate::server::extract::{Asked, Named};
 use crate::server::refusal::{Answer, Refusal};
 use crate::server::serving::Serving;
-use crate::server::{conditional, show};
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
-use std::collections::BTreeSet;
 use utoipa::IntoParams;
 
 /// How many stacks one answer has at most.
@@ -63,8 +62,7 @@ async fn page(serving: &Serving, world: Option<&Name>, part: Part) -> Answer<Jso
     all.truncate(limit);
     let mut stacks = Vec::with_capacity(all.len());
     for shown in all {
-        let resolved = serving.resolved(&shown.id).await;
-        stacks.push(show::stack(shown, resolved.as_deref()));
+        stacks.push(serving.told(shown).await);
     }
     Ok(Json(Stacks { stacks, next }))
 }
@@ -82,33 +80,9 @@ pub(super) fn limit(asked: Option<u16>, most: u16) -> Answer<usize> {
     (status = 200, description = "The stack.", body = Stack, headers(("etag" = String, description = "For `If-Match`."))),
 ))]
 pub async fn get(State(serving): Shared, Named(of): Named<OfStack>) -> Answer<Response> {
-    let id = of.id();
-    let shown = serving.engine().stack(&id).await?;
-    let resolved = serving.resolved(&id).await;
+    let shown = serving.engine().stack(&of.id()).await?;
     let version = shown.version;
-    Ok(conditional::with_etag(&show::stack(shown, resolved.as_deref()), version))
-}
-
-/// What becomes of what holds data.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct Data {
-    /// What holds data stays. Without this and without `delete`, what holds data is refused.
-    keep_data: Option<bool>,
-    /// What holds data and is to be deleted too, by the names that the manifest gives, after a backup: `users,uploads`.
-    #[param(max_length = 4096)]
-    delete: Option<String>,
-}
-
-impl Data {
-    /// As the engine is asked.
-    pub(super) fn down(self, stack: StackId, caller: Caller, once: Once) -> Answer<DownAsk> {
-        let names = self.delete.as_deref().unwrap_or_default().split(',').filter(|name| !name.is_empty());
-        let delete = names.map(Name::new).collect::<Result<BTreeSet<_>, _>>();
-        let delete = delete.map_err(|error| Refusal::bad_parameter(format!("delete: {error}")))?;
-        let keep_data = self.keep_data.unwrap_or_default();
-        Ok(DownAsk { stack, keep_data, delete, principal: caller.principal, once: once.0, only_if: None })
-    }
+    Ok(conditional::with_etag(&serving.told(shown).await, version))
 }
 
 /// Takes a stack away
@@ -118,16 +92,6 @@ impl Data {
     (status = 202, description = "It is going: follow the deployment's events.", body = Down),
     (status = 200, description = "There was nothing of it.", body = Down),
 ))]
-pub async fn delete(
-    State(serving): Shared,
-    Named(of): Named<OfStack>,
-    Asked(data): Asked<Data>,
-    caller: Caller,
-    once: Once,
-    conditions: Conditions,
-) -> Answer<Response> {
-    let id = of.id();
-    let mut ask = data.down(id.clone(), caller, once)?;
-    ask.only_if = conditional::only_if(&serving, &id, &conditions).await?;
-    super::wishes::take_down(&serving, ask).await
+pub async fn delete(State(serving): Shared, Named(of): Named<OfStack>, removal: Removal) -> Answer<Response> {
+    removal.of(&serving, of.id()).await
 }

@@ -1,37 +1,26 @@
 //! What a person wants of a stack: that it runs, stops, goes, waits, is tried again, or returns.
 
 use super::Shared;
+use super::answer::{accepted, done};
 use super::paths::{OfStack, OfWorld};
-use crate::engine::{DownAnswer, DownAsk, RollbackAsk, RunAsk};
-use crate::server::access::Caller;
+use super::removal::take_down;
+use crate::engine::{By, DownAsk, RollbackAsk, RunAsk};
 use crate::server::api::answers::AcceptedList;
 use crate::server::api::asks::{Rollback, Run, TakeDown};
 use crate::server::api::deployment::{Accepted, Down};
 use crate::server::api::paths;
-use crate::server::extract::{MaySend, Named, Once, Sent};
+use crate::server::extract::{MaySend, Named, Sent};
 use crate::server::files::{AskedOf, all_mistakes, folder_source};
 use crate::server::refusal::{Answer, Refusal};
-use crate::server::serving::Serving;
 use crate::server::show;
 use crate::state::From;
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 /// How a deployment is asked for where nobody says why.
 pub(super) const BECAUSE: &str = "asked for";
-
-/// 202 with where to look.
-pub(super) fn accepted(accepted: crate::engine::Accepted) -> Response {
-    let shown = show::accepted(accepted);
-    (StatusCode::ACCEPTED, [(header::LOCATION, location(&shown))], Json(shown)).into_response()
-}
-
-/// Where a deployment is looked at.
-fn location(shown: &Accepted) -> String {
-    paths::fill(paths::DEPLOYMENT, &[shown.world.as_str(), shown.stack.as_str(), &shown.number.to_string()])
-}
 
 /// Why, as history shows it.
 pub(super) fn because(given: Option<String>) -> Answer<String> {
@@ -49,13 +38,7 @@ pub(super) fn because(given: Option<String>) -> Answer<String> {
 #[utoipa::path(post, path = paths::RUNS, operation_id = "run", tag = "stacks", params(OfWorld), request_body = Run, security(("token" = ["deploy"])), responses(
     (status = 202, description = "Accepted, durably: follow the events.", body = AcceptedList),
 ))]
-pub async fn run(
-    State(serving): Shared,
-    Named(of): Named<OfWorld>,
-    caller: Caller,
-    once: Once,
-    Sent(sent): Sent<Run>,
-) -> Answer<Response> {
+pub async fn run(State(serving): Shared, Named(of): Named<OfWorld>, by: By, Sent(sent): Sent<Run>) -> Answer<Response> {
     serving.world(&of.world)?;
     let (world, services) = (of.world.clone(), sent.services.clone());
     let ask = RunAsk {
@@ -64,9 +47,9 @@ pub async fn run(
         services: sent.services,
         from: From::File,
         mode: sent.mode,
-        principal: caller.principal,
+        principal: by.principal,
         because: because(sent.because)?,
-        once: once.0,
+        once: by.once,
     };
     let answer = serving.engine().run_source(ask).await;
     let accepted = match answer {
@@ -86,8 +69,8 @@ pub async fn run(
 #[utoipa::path(post, path = paths::STOP, operation_id = "stop", tag = "stacks", params(OfStack), security(("token" = ["deploy"])), responses(
     (status = 202, description = "Accepted, durably.", body = Accepted),
 ))]
-pub async fn stop(State(serving): Shared, Named(of): Named<OfStack>, caller: Caller) -> Answer<Response> {
-    Ok(accepted(serving.engine().stop(&of.id(), &caller.principal).await?))
+pub async fn stop(State(serving): Shared, Named(of): Named<OfStack>, by: By) -> Answer<Response> {
+    Ok(accepted(serving.engine().stop(&of.id(), by).await?))
 }
 
 /// Takes a stack away
@@ -101,51 +84,36 @@ pub async fn stop(State(serving): Shared, Named(of): Named<OfStack>, caller: Cal
 pub async fn down(
     State(serving): Shared,
     Named(of): Named<OfStack>,
-    caller: Caller,
-    once: Once,
+    by: By,
     MaySend(sent): MaySend<TakeDown>,
 ) -> Answer<Response> {
     let TakeDown { keep_data, delete } = sent;
-    let (principal, once) = (caller.principal, once.0);
+    let By { principal, once } = by;
     take_down(&serving, DownAsk { stack: of.id(), keep_data, delete, principal, once, only_if: None }).await
-}
-
-pub(super) async fn take_down(serving: &Serving, ask: DownAsk) -> Answer<Response> {
-    match serving.engine().down(ask).await? {
-        DownAnswer::HoldsData(held) => Err(Refusal::holds_data(held)),
-        DownAnswer::Nothing => Ok(Json(Down { accepted: None }).into_response()),
-        DownAnswer::Accepted(accepted) => {
-            let shown = show::accepted(accepted);
-            let location = [(header::LOCATION, location(&shown))];
-            Ok((StatusCode::ACCEPTED, location, Json(Down { accepted: Some(shown) })).into_response())
-        }
-    }
 }
 
 /// Changes nothing of a stack until it is resumed
 #[utoipa::path(post, path = paths::PAUSE, operation_id = "pause", tag = "stacks", params(OfStack), security(("token" = ["deploy"])), responses(
     (status = 204, description = "It is paused."),
 ))]
-pub async fn pause(State(serving): Shared, Named(of): Named<OfStack>, caller: Caller) -> Answer<StatusCode> {
-    serving.engine().pause(&of.id(), &caller.principal).await?;
-    Ok(StatusCode::NO_CONTENT)
+pub async fn pause(State(serving): Shared, Named(of): Named<OfStack>, by: By) -> Answer<StatusCode> {
+    done(serving.engine().pause(&of.id(), by).await)
 }
 
 /// Goes on with a stack that is paused
 #[utoipa::path(post, path = paths::RESUME, operation_id = "resume", tag = "stacks", params(OfStack), security(("token" = ["deploy"])), responses(
     (status = 204, description = "It goes on."),
 ))]
-pub async fn resume(State(serving): Shared, Named(of): Named<OfStack>, caller: Caller) -> Answer<StatusCode> {
-    serving.engine().resume(&of.id(), &caller.principal).await?;
-    Ok(StatusCode::NO_CONTENT)
+pub async fn resume(State(serving): Shared, Named(of): Named<OfStack>, by: By) -> Answer<StatusCode> {
+    done(serving.engine().resume(&of.id(), by).await)
 }
 
 /// Tries the newest release again, although it failed
 #[utoipa::path(post, path = paths::RETRY, operation_id = "retry", tag = "stacks", params(OfStack), security(("token" = ["deploy"])), responses(
     (status = 202, description = "Accepted, durably.", body = Accepted),
 ))]
-pub async fn retry(State(serving): Shared, Named(of): Named<OfStack>, caller: Caller) -> Answer<Response> {
-    Ok(accepted(serving.engine().retry(&of.id(), &caller.principal).await?))
+pub async fn retry(State(serving): Shared, Named(of): Named<OfStack>, by: By) -> Answer<Response> {
+    Ok(accepted(serving.engine().retry(&of.id(), by).await?))
 }
 
 /// Returns to a release that is kept
@@ -157,15 +125,11 @@ pub async fn retry(State(serving): Shared, Named(of): Named<OfStack>, caller: Ca
 pub async fn rollback(
     State(serving): Shared,
     Named(of): Named<OfStack>,
-    caller: Caller,
-    once: Once,
+    by: By,
     MaySend(sent): MaySend<Rollback>,
 ) -> Answer<Response> {
     let stack = of.id();
-    let to = match &sent.to {
-        Some(named) => Some(serving.release(&stack, named).await?),
-        None => None,
-    };
-    let ask = RollbackAsk { stack, to, principal: caller.principal, once: once.0 };
+    let to = serving.release_if(&stack, sent.to.as_deref()).await?;
+    let ask = RollbackAsk { stack, to, principal: by.principal, once: by.once };
     Ok(accepted(serving.engine().rollback(ask).await?))
 }

@@ -46,6 +46,7 @@ fn t19_what_is_not_ours_is_held_until_it_is_adopted_by_its_name() {
         address: Address::parse("sim/shop/users").unwrap(),
         handle: Handle(handle.to_owned()),
         principal: by("alice"),
+        once: None,
     };
     assert!(refused(running.asks(async |engine| engine.adopt(ask("another")).await)).contains("not another"));
     let other = AdoptAsk { address: Address::parse("sim/shop/uploads").unwrap(), ..ask("x") };
@@ -66,7 +67,7 @@ fn t19_what_carries_anothers_receipt_is_never_adopted() {
     let handle = plant(&bed, Owner::Another(other));
     running.run(run_ask("one")).unwrap();
     running.life.run_for(Milliseconds::seconds(60));
-    let ask = AdoptAsk { address: users().address, handle, principal: by("alice") };
+    let ask = AdoptAsk { address: users().address, handle, principal: by("alice"), once: None };
     let told = refused(running.asks(async |engine| engine.adopt(ask).await));
     assert!(told.contains("deployd other"), "{told}");
     assert!(bed.stack_row(&stack("shop")).unwrap().conditions.contains_key(&StackCondition::Waiting));
@@ -144,6 +145,7 @@ fn t21_what_cannot_be_changed_is_held_with_what_to_do() {
         plan: planned.plan.digest,
         acts: vec![(users(), ConsentAct::Shrink)],
         principal: by("alice"),
+        once: None,
     };
     running.asks(async |engine| engine.consent(ask).await).unwrap();
     bed.settle(&mut running, "the shrinking");
@@ -161,8 +163,12 @@ fn t25_an_approval_is_of_the_plan_that_was_shown_by_somebody_else_and_once() {
     assert_eq!(shown.deployment.state, DeploymentState::AwaitingApproval);
     let plan = shown.plan.unwrap();
     assert_eq!(running.asks(async |engine| engine.plan_kept(&stack("hello"), plan).await).unwrap().plan.digest, plan);
-    let ask =
-        |who: &str, plan: Digest| ApproveAsk { deployment: accepted.deployment.clone(), plan, principal: by(who) };
+    let ask = |who: &str, plan: Digest| ApproveAsk {
+        deployment: accepted.deployment.clone(),
+        plan,
+        principal: by(who),
+        once: None,
+    };
 
     let own = running.asks(async |engine| engine.approve(ask("alice", plan)).await);
     assert!(forbidden(own).contains("nobody approves their own"));
@@ -185,7 +191,12 @@ fn t25_an_approval_of_one_plan_runs_no_other() {
     let shown = running.asks(async |engine| engine.deployment(&first.deployment).await).unwrap();
     bed.folder("one").write("app.py", "two");
     running.life.run_for(Milliseconds::seconds(5));
-    let ask = ApproveAsk { deployment: first.deployment.clone(), plan: shown.plan.unwrap(), principal: by("bob") };
+    let ask = ApproveAsk {
+        deployment: first.deployment.clone(),
+        plan: shown.plan.unwrap(),
+        principal: by("bob"),
+        once: None,
+    };
     assert!(refused(running.asks(async |engine| engine.approve(ask).await)).contains("has ended"));
     running.life.run_for(Milliseconds::seconds(60));
     assert_eq!(bed.there(), [""; 0]);
@@ -194,8 +205,12 @@ fn t25_an_approval_of_one_plan_runs_no_other() {
     assert_eq!(states, [DeploymentState::AwaitingApproval, DeploymentState::Superseded]);
     // The change was seen by the watch; behind it stands who asked for it to be watched.
     let second = &page.deployments[0];
-    let ask =
-        ApproveAsk { deployment: second.deployment.id.clone(), plan: second.plan.unwrap(), principal: by("alice") };
+    let ask = ApproveAsk {
+        deployment: second.deployment.id.clone(),
+        plan: second.plan.unwrap(),
+        principal: by("alice"),
+        once: None,
+    };
     assert!(forbidden(running.asks(async |engine| engine.approve(ask).await)).contains("nobody approves their own"));
 }
 
@@ -213,6 +228,7 @@ fn t25_a_consent_is_for_what_was_shown_and_is_used_once() {
         plan,
         acts: vec![(users(), act)],
         principal: by("bob"),
+        once: None,
     };
     let stale = running.asks(async |engine| engine.consent(ask(Digest::of("x"), ConsentAct::Delete)).await);
     assert!(matches!(stale, Err(DoorError::Stale(_))), "{stale:?}");
@@ -252,6 +268,7 @@ fn t25_a_consent_that_expired_is_none() {
         plan: planned.plan.digest,
         acts: vec![(users(), ConsentAct::Delete)],
         principal: by("alice"),
+        once: None,
     };
     running.asks(async |engine| engine.consent(ask).await).unwrap();
     running.life.run_for(Milliseconds::seconds(3700));
@@ -277,6 +294,7 @@ fn t25_nobody_deletes_data_alone_where_deletes_are_approved() {
         plan: planned.plan.digest,
         acts: vec![(users(), ConsentAct::Delete)],
         principal: by("alice"),
+        once: None,
     };
     assert!(forbidden(running.asks(async |engine| engine.consent(ask).await)).contains("somebody else"));
 
@@ -286,8 +304,12 @@ fn t25_nobody_deletes_data_alone_where_deletes_are_approved() {
     let before = bed.there();
     assert!(before.contains(&"users#1".to_owned()) && before.contains(&"shop.1#1".to_owned()), "{before:?}");
     let shown = running.asks(async |engine| engine.deployment(&second.deployment).await).unwrap();
-    let ask =
-        |who: &str| ApproveAsk { deployment: second.deployment.clone(), plan: shown.plan.unwrap(), principal: by(who) };
+    let ask = |who: &str| ApproveAsk {
+        deployment: second.deployment.clone(),
+        plan: shown.plan.unwrap(),
+        principal: by(who),
+        once: None,
+    };
     forbidden(running.asks(async |engine| engine.approve(ask("alice")).await));
     running.asks(async |engine| engine.approve(ask("bob")).await).unwrap();
     bed.settle(&mut running, "its end");

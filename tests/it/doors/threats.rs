@@ -29,7 +29,12 @@ fn t20_more_deletes_than_the_limit_are_shown_to_a_person_first() {
     let planned = running.asks(async |engine| engine.plan_kept(&hello, asked.plan.unwrap()).await).unwrap();
     assert_eq!(planned.plan.steps.values().filter(|step| step.act == Act::Delete).count(), 4);
 
-    let ask = ApproveAsk { deployment: asked.deployment.id.clone(), plan: asked.plan.unwrap(), principal: by("bob") };
+    let ask = ApproveAsk {
+        deployment: asked.deployment.id.clone(),
+        plan: asked.plan.unwrap(),
+        principal: by("bob"),
+        once: None,
+    };
     running.asks(async |engine| engine.approve(ask).await).unwrap();
     bed.settle(&mut running, "what was approved");
     assert_eq!(bed.there().len(), before.len() - 4);

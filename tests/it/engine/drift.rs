@@ -162,7 +162,7 @@ fn what_belongs_to_nobody_is_held_until_a_person_adopts_it() {
     assert_ne!(bed.state("shop"), StackState::Available);
     let engine = running.life.engine.clone();
     let address = stack("shop").address(deployd::model::Name::fixed("shop")).with_part("address");
-    let ask = AdoptAsk { address, handle: handle.clone(), principal: Principal("cli:ann".to_owned()) };
+    let ask = AdoptAsk { address, handle: handle.clone(), principal: Principal("cli:ann".to_owned()), once: None };
     running.life.ask(async move { engine.adopt(ask).await }).unwrap().unwrap();
     tell(&mut bed, &mut running, &[Act::Pass(A_LOOK), Act::Settle]);
     assert!(matches!(bed.with_world(|world| world.objects[&handle].owner.clone()), Owner::Ours(_)), "{}", bed.told());
@@ -187,7 +187,8 @@ fn a_plan_with_more_deletes_than_the_limit_stops_and_asks() {
 
     let shown = running.shown("shop").live.remove(0);
     let deployment = DeploymentId { stack: stack("shop"), number: 2 };
-    let ask = ApproveAsk { deployment, plan: shown.plan.unwrap(), principal: Principal("cli:bob".to_owned()) };
+    let ask =
+        ApproveAsk { deployment, plan: shown.plan.unwrap(), principal: Principal("cli:bob".to_owned()), once: None };
     let engine = running.life.engine.clone();
     running.life.ask(async move { engine.approve(ask).await }).unwrap().unwrap();
     tell(&mut bed, &mut running, &[Act::Settle]);

@@ -129,7 +129,7 @@ async fn consent(engine: &Engine, name: &str) -> Result<(), DoorError> {
     let planned = engine.plan_now(ask).await?.remove(0);
     let needed = &planned.report.needs_consent;
     let acts = needed.iter().map(|one| (one.identity.clone(), one.act)).collect();
-    let ask = ConsentAsk { stack: id, plan: planned.plan.digest, acts, principal: person() };
+    let ask = ConsentAsk { stack: id, plan: planned.plan.digest, acts, principal: person(), once: None };
     engine.consent(ask).await.map(drop)
 }
 
