@@ -85,16 +85,7 @@ impl Asking {
             Some(world) => paths::fill(paths::STACKS, &[world]),
             None => paths::ALL_STACKS.to_owned(),
         };
-        let mut all = Vec::new();
-        let mut query: Vec<(&str, String)> = Vec::new();
-        loop {
-            let page: Stacks = self.client().get_with(&path, &query).await?;
-            all.extend(page.stacks);
-            match page.next {
-                Some(next) => query = vec![("after", next)],
-                None => return Ok(all),
-            }
-        }
+        Ok(self.client().all::<Stacks>(&path).await?.stacks)
     }
 
     /// A stack that there is.

@@ -35,7 +35,7 @@ pub use catalogue::{
 pub use doors::{
     Accepted, AdoptAsk, ApplyAsk, ApproveAsk, By, Changed, ConsentAsk, DeploymentShown, DoorError, DownAnswer, DownAsk,
     EventStream, ExportShown, Followed, HeldData, HistoryPage, KeptRelease, LogsAsk, OutputShown, PlanAsk, PlanOf,
-    Planned, ResourceAsk, ResourceCondition, ResourceShown, RollbackAsk, RunAsk, StackShown, StepShown,
+    Planned, ReleaseKnown, ResourceAsk, ResourceCondition, ResourceShown, RollbackAsk, RunAsk, StackShown, StepShown,
 };
 pub use handle::Engine;
 pub use parts::{Limits, Parts, Rooms};

@@ -107,6 +107,7 @@ fn complete_operation(method: &HttpMethod, operation: &mut Operation) {
         has_body: operation.request_body.is_some(),
         changes: changes && !is_open,
         compares: CONDITIONAL.contains(&id.as_str()) || NAMES_PLAN.contains(&id.as_str()),
+        passes: id == "kept_events",
         repeats: REPEATABLE.contains(&id.as_str()),
     };
     for status in statuses(&shape) {
@@ -123,6 +124,7 @@ struct Shape {
     changes: bool,
     compares: bool,
     repeats: bool,
+    passes: bool,
 }
 
 /// Everything that may go wrong: its status, what the document calls it, and what it means.
@@ -133,6 +135,7 @@ const PROBLEMS: &[(u16, &str, &str)] = &[
     (404, "NotFound", "There is nothing of that name."),
     (408, "TooSlow", "The body did not come in time."),
     (409, "Conflict", "It contradicts what is: a second owner, a queue that is full, a rule."),
+    (410, "Gone", "What it would go on after is not kept any more: begin again."),
     (412, "Moved", "What was read or shown has changed since."),
     (413, "TooLarge", "The body is too large."),
     (415, "NotJson", "The body does not say that it is JSON."),
@@ -160,6 +163,7 @@ fn statuses(shape: &Shape) -> Vec<u16> {
         (shape.has_body, &[408, 413, 415, 422]),
         (shape.changes, &[409, 507]),
         (shape.compares, &[412]),
+        (shape.passes, &[410]),
         (shape.repeats && !shape.has_body, &[422]),
     ];
     also.iter().filter(|(may, _)| *may).for_each(|(_, statuses)| all.extend_from_slice(statuses));

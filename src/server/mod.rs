@@ -18,6 +18,7 @@ mod doors;
 mod extract;
 mod files;
 mod listen;
+mod page;
 pub mod place;
 mod refusal;
 mod router;

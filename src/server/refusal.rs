@@ -27,7 +27,9 @@ impl Refusal {
         Refusal { problem: Box::new(Problem::new(status.as_u16(), code, title).detail(detail)), header: None }
     }
 
-    fn way_out(mut self, way_out: impl Into<String>) -> Refusal {
+    /// The same with what to do.
+    #[must_use]
+    pub fn way_out(mut self, way_out: impl Into<String>) -> Refusal {
         self.problem.way_out = Some(way_out.into());
         self
     }
@@ -169,6 +171,11 @@ impl Refusal {
     pub fn did_you_mean(mut self, near: Option<String>) -> Refusal {
         self.problem.way_out = near.or(self.problem.way_out);
         self
+    }
+
+    /// 410: it was there, and is not kept any more.
+    pub fn gone(detail: impl Into<String>) -> Refusal {
+        Refusal::new(StatusCode::GONE, "gone", "not kept any more", detail)
     }
 
     /// 409: it contradicts what is.

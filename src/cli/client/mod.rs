@@ -19,6 +19,9 @@ use zeroize::Zeroizing;
 /// How long a server may take to take a connection: it is on this machine.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
+/// How much of a list is asked for at once: as much as a page may hold.
+pub(super) const PAGE: usize = 500;
+
 /// One server's API.
 #[derive(Clone)]
 pub(super) struct Client {
@@ -77,6 +80,30 @@ impl Client {
         self.get(&with_query(path, query)).await
     }
 
+    /// Asks for all of a list, page after page, as one answer.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn all<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        let mut whole = serde_json::Map::new();
+        let mut next: Option<String> = None;
+        loop {
+            let mut query = vec![("limit", PAGE.to_string())];
+            query.extend(next.map(|next| ("cursor", next)));
+            let page: serde_json::Map<String, serde_json::Value> = self.get_with(path, &query).await?;
+            for (name, more) in page {
+                match (whole.get_mut(&name), more) {
+                    (Some(serde_json::Value::Array(all)), serde_json::Value::Array(more)) => all.extend(more),
+                    (_, more) => drop(whole.insert(name, more)),
+                }
+            }
+            next = whole.remove("next").and_then(|next| next.as_str().map(str::to_owned));
+            if next.is_none() {
+                return serde_json::from_value(whole.into()).map_err(|error| self.not_understood(&error));
+            }
+        }
+    }
+
     /// Sends something.
     ///
     /// # Errors
@@ -129,10 +156,12 @@ impl Client {
     async fn read<T: DeserializeOwned>(&self, ask: RequestBuilder) -> Result<T, Failure> {
         let response = self.send(ask).await?;
         let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
-        serde_json::from_slice(&bytes).map_err(|error| {
-            let what = format!("the server at {} answers what this deployd does not understand: {error}", self.address);
-            Failure::new(Exit::WentWrong, what).way_out("use the same deployd as the server's")
-        })
+        serde_json::from_slice(&bytes).map_err(|error| self.not_understood(&error))
+    }
+
+    fn not_understood(&self, error: &serde_json::Error) -> Failure {
+        let what = format!("the server at {} answers what this deployd does not understand: {error}", self.address);
+        Failure::new(Exit::WentWrong, what).way_out("use the same deployd as the server's")
     }
 
     async fn send(&self, ask: RequestBuilder) -> Result<Response, Failure> {

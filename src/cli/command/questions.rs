@@ -2,6 +2,7 @@
 
 use crate::cli::arguments::{Check, Common, Diff, Explain, History, Of, Plan};
 use crate::cli::asking::{Asking, Meant, folder_of};
+use crate::cli::client::PAGE;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folders::{self, Near};
 use crate::cli::out::Out;
@@ -66,8 +67,8 @@ fn nothing() -> Checked {
 
 /// What is wrong with worlds and repositories themselves.
 async fn systems_mistakes(asking: &Asking) -> Result<Vec<Diagnostic>, Failure> {
-    let worlds: Worlds = asking.client().get(paths::WORLDS).await?;
-    let repositories: Repositories = asking.client().get(paths::REPOSITORIES).await?;
+    let worlds: Worlds = asking.client().all(paths::WORLDS).await?;
+    let repositories: Repositories = asking.client().all(paths::REPOSITORIES).await?;
     let mut all: Vec<Diagnostic> = worlds.worlds.into_iter().flat_map(|world| world.diagnostics).collect();
     for one in repositories.repositories.into_iter().flat_map(|repository| repository.diagnostics) {
         if !all.contains(&one) {
@@ -213,7 +214,7 @@ async fn explained(asking: &Asking, asked: &Explain) -> Result<(Name, Explanatio
 pub(in crate::cli) async fn slugs(common: &Common, out: &Out) -> Result<Exit, Failure> {
     let asking = Asking::new(common, out, &Near::Nothing).await?;
     let world = asking.world();
-    let answer: Slugs = asking.client().get(&paths::fill(paths::SLUGS, &[&world])).await?;
+    let answer: Slugs = asking.client().all(&paths::fill(paths::SLUGS, &[&world])).await?;
     match out.is_json() {
         true => out.object("slugs", Some(&world), &answer)?,
         false => out.data(&screens::slugs(&answer.slugs, out.look()))?,
@@ -237,29 +238,26 @@ pub(in crate::cli) async fn why_not(common: &Common, of: &Of, out: &Out) -> Resu
     Ok(if fits { Exit::Done } else { Exit::Mistakes })
 }
 
-/// The most deployments that one answer has.
-const PAGE: usize = 100;
-
 /// `deployd history`: the deployments of a stack, newest first.
 pub(in crate::cli) async fn history(common: &Common, asked: &History, out: &Out) -> Result<Exit, Failure> {
     let asking = Asking::new(common, out, &Near::word(&asked.of.stack)).await?;
     let (world, stack) = asking.stack_meant(&asked.of.stack).await?;
     let path = paths::fill(paths::DEPLOYMENTS, &[&world, &stack]);
     let mut all: Vec<Deployment> = Vec::new();
-    let mut before: Option<u64> = None;
+    let mut next: Option<String> = None;
     while all.len() < asked.limit {
         let limit = (asked.limit - all.len()).min(PAGE);
         let mut query = vec![("limit", limit.to_string())];
-        query.extend(before.map(|before| ("before", before.to_string())));
+        query.extend(next.map(|next| ("cursor", next)));
         let page: Deployments = asking.client().get_with(&path, &query).await?;
         all.extend(page.deployments);
-        before = page.before;
-        if before.is_none() {
+        next = page.next;
+        if next.is_none() {
             break;
         }
     }
     match out.is_json() {
-        true => out.object("history", Some(&world), &Deployments { deployments: all, before })?,
+        true => out.object("history", Some(&world), &Deployments { deployments: all, next })?,
         false => out.data(&history_screen::history(&all, &TimeZone::system(), out.look()))?,
     }
     Ok(Exit::Done)

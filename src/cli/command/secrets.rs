@@ -58,7 +58,7 @@ async fn set(common: &Common, words: &[String], out: &Out) -> Result<Exit, Failu
 async fn list(common: &Common, world: Option<&Name>, out: &Out) -> Result<Exit, Failure> {
     let asking = Asking::new(common, out, &Near::Nothing).await?;
     let world = world.cloned().unwrap_or_else(|| asking.world());
-    let secrets: Secrets = asking.client().get(&paths::fill(paths::SECRETS, &[&world])).await?;
+    let secrets: Secrets = asking.client().all(&paths::fill(paths::SECRETS, &[&world])).await?;
     match out.is_json() {
         true => out.object("secrets", Some(&world), &secrets)?,
         false => out.data(&lists::secrets(&world, &secrets.secrets, &TimeZone::system(), out.look()))?,

@@ -2,10 +2,11 @@
 
 use super::super::catalogue::Compiled;
 use super::super::record::{LoadError, StackRows, read_row};
+use super::super::rows::ReleaseRow;
 use super::planning::not_kept;
 use super::plans::no_source;
 use super::status::label;
-use super::{DoorError, Engine, ExportShown, KeptRelease, OutputShown};
+use super::{DoorError, Engine, ExportShown, KeptRelease, OutputShown, ReleaseKnown};
 use crate::contract::{Scope, StoreError};
 use crate::model::{Address, Name, StackId};
 use crate::resolve::Others;
@@ -32,6 +33,27 @@ impl Engine {
             revision,
             graph: self.graph(&rows, Some(release)).await?,
         })
+    }
+
+    /// The releases of a stack that are kept, in no order.
+    ///
+    /// # Errors
+    /// [`DoorError`].
+    pub async fn releases(&self, stack: &StackId) -> Result<Vec<ReleaseKnown>, DoorError> {
+        let rows = self.known(stack).await?;
+        let of = rows.stack();
+        let known = |(id, row): (&ReleaseId, &ReleaseRow)| ReleaseKnown {
+            id: *id,
+            label: label(&rows, *id).unwrap_or_else(|| id.short()),
+            revision: row.release.revision,
+            made: row.made,
+            nth: row.nth,
+            good: row.good,
+            serves: of.is_some_and(|stack| stack.good == Some(*id)),
+            is_target: of.is_some_and(|stack| stack.target == Some(*id)),
+            quarantined: of.and_then(|stack| stack.quarantine.get(id).cloned()),
+        };
+        Ok(rows.releases.iter().map(known).collect())
     }
 
     /// What a stack's source compiles to now, with the origin of each value: for `explain`. Of a source that is followed

@@ -30,7 +30,7 @@ pub use error::{Changed, DoorError};
 pub use once::By;
 pub use shown::{
     Accepted, DeploymentShown, DownAnswer, EventStream, ExportShown, Followed, HeldData, HistoryPage, KeptRelease,
-    OutputShown, Planned, ResourceCondition, ResourceShown, StackShown, StepShown,
+    OutputShown, Planned, ReleaseKnown, ResourceCondition, ResourceShown, StackShown, StepShown,
 };
 
 use super::handle::Engine;

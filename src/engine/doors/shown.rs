@@ -190,6 +190,29 @@ pub struct KeptRelease {
     pub graph: Arc<DesiredGraph>,
 }
 
+/// A release that is kept, as lists show it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ReleaseKnown {
+    /// Its name.
+    pub id: ReleaseId,
+    /// What people call it: `81d0b77`, `81d0b77.2`.
+    pub label: String,
+    /// The revision that it was made of.
+    pub revision: RevisionId,
+    /// When it was compiled first.
+    pub made: Wall,
+    /// Which of its revision's releases it is, from 1.
+    pub nth: u32,
+    /// When it was found ready as a whole for the last time.
+    pub good: Option<Wall>,
+    /// Whether it is the last good one.
+    pub serves: bool,
+    /// Whether it is what the stack is brought to.
+    pub is_target: bool,
+    /// Why it is not tried again, where that is so.
+    pub quarantined: Option<Why>,
+}
+
 /// Some deployments of a stack, newest first.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct HistoryPage {

@@ -92,24 +92,10 @@ impl Engine {
         Ok(rows)
     }
 
-    /// Writes what is decided by a stack's rows, and nudges it.
+    /// Writes what is decided by a stack's rows, without a nudge: for what the engine does not act upon.
     ///
     /// # Errors
     /// What `decide` refuses; or why it was not recorded.
-    pub(super) async fn write<T: Send>(
-        &self,
-        stack: &StackId,
-        mut decide: impl FnMut(&StackRows, Wall) -> Result<(Change, T), DoorError> + Send,
-    ) -> Result<T, DoorError> {
-        let answer = self.write_quietly(stack, &mut decide).await?;
-        self.shared.nudge(stack, Nudge { reload: true, look: false });
-        Ok(answer)
-    }
-
-    /// The same without the nudge: for what the engine does not act upon.
-    ///
-    /// # Errors
-    /// As [`Engine::write`].
     pub(super) async fn write_quietly<T: Send>(
         &self,
         stack: &StackId,

@@ -1,6 +1,7 @@
 //! Lists, and what the server says of itself.
 
-use super::deployment::Accepted;
+use super::deployment::{Accepted, KnownRelease};
+use super::event::Event;
 use super::plan::Plan;
 use super::question::Explanation;
 use super::stack::{Export, Stack, WorldResource};
@@ -21,7 +22,7 @@ pub struct AcceptedList {
 pub struct Stacks {
     /// Sorted by world and name.
     pub stacks: Vec<Stack>,
-    /// Pass this as `after` to go on; nothing when these were the last.
+    /// Pass this as `cursor` to go on; nothing when these were the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
@@ -33,11 +34,34 @@ pub struct Plans {
     pub plans: Vec<Plan>,
 }
 
+/// Events that are kept.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Events {
+    /// Oldest first. A page may hold fewer than were asked for, or none, and not be the last.
+    pub events: Vec<Event>,
+    /// Pass this as `cursor` to go on; nothing when these were the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Releases of a stack that are kept.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Releases {
+    /// Newest first.
+    pub releases: Vec<KnownRelease>,
+    /// Pass this as `cursor` to go on; nothing when these were the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
 /// Resources of a world that are made of a slug, without a service.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WorldResources {
     /// Sorted by name.
     pub resources: Vec<WorldResource>,
+    /// Pass this as `cursor` to go on; nothing when these were the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// What stacks of a world offer to others.
@@ -45,6 +69,9 @@ pub struct WorldResources {
 pub struct Exports {
     /// Sorted by address.
     pub exports: Vec<Export>,
+    /// Pass this as `cursor` to go on; nothing when these were the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// Worlds.
@@ -52,6 +79,9 @@ pub struct Exports {
 pub struct Worlds {
     /// Sorted by name.
     pub worlds: Vec<World>,
+    /// Pass this as `cursor` to go on; nothing when these were the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// What a world can do.
@@ -59,6 +89,9 @@ pub struct Worlds {
 pub struct Capabilities {
     /// Sorted by name.
     pub capabilities: Vec<Capability>,
+    /// Pass this as `cursor` to go on; nothing when these were the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// What can be required in a world.
@@ -66,6 +99,9 @@ pub struct Capabilities {
 pub struct Slugs {
     /// Sorted by name.
     pub slugs: Vec<Slug>,
+    /// Pass this as `cursor` to go on; nothing when these were the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// Repositories.
@@ -73,6 +109,9 @@ pub struct Slugs {
 pub struct Repositories {
     /// Sorted by name.
     pub repositories: Vec<Repository>,
+    /// Pass this as `cursor` to go on; nothing when these were the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// Explanations.

@@ -140,10 +140,9 @@ pub enum Condition {
 pub struct Deployments {
     /// Newest first, live ones too.
     pub deployments: Vec<Deployment>,
-    /// Ask for those before this number (`?before=`) to go on; nothing when these were the last.
+    /// Pass this as `cursor` to go on; nothing when these were the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, maximum = 9_007_199_254_740_991u64)]
-    pub before: Option<u64>,
+    pub next: Option<String>,
 }
 
 /// What came of `down`.
@@ -224,6 +223,31 @@ pub struct Release {
     pub secrets: std::collections::BTreeMap<String, String>,
     /// What it consists of.
     pub nodes: Vec<Node>,
+}
+
+/// A release that is kept, as lists show it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct KnownRelease {
+    /// Its name.
+    #[schema(value_type = schema::Digest)]
+    pub id: Digest,
+    /// What people call it: `81d0b77`, `81d0b77.2`.
+    pub label: String,
+    /// The revision that it was made of.
+    #[schema(value_type = schema::Digest)]
+    pub revision: Digest,
+    /// When it was compiled first.
+    pub made: Moment,
+    /// When it was found ready as a whole for the last time; nothing where it never was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub good: Option<Moment>,
+    /// Whether it is what the stack returns to: the last one that was found good.
+    pub serves: bool,
+    /// Whether it is what the stack is brought to.
+    pub is_target: bool,
+    /// Why it is not tried again, where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantined: Option<Why>,
 }
 
 /// One thing that a release consists of.

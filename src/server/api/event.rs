@@ -29,6 +29,9 @@ pub const LINE: &str = "line";
 /// What happened. The `id` of its server-sent event goes into `Last-Event-ID` to go on after it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Event {
+    /// Its id: a stream begins after it with `after`, or with `Last-Event-ID`.
+    #[serde(default)]
+    pub id: String,
     /// When.
     pub at: Moment,
     /// In which world, if it is of a stack.

@@ -21,6 +21,9 @@ pub const BACKUP: &str = "/v1/backup";
 /// What happened, as it happens.
 pub const EVENTS: &str = "/v1/events";
 
+/// What happened, as far as it is kept.
+pub const EVENTS_KEPT: &str = "/v1/events/history";
+
 /// The worlds.
 pub const WORLDS: &str = "/v1/worlds";
 /// One world.
@@ -78,6 +81,8 @@ pub const PLAN: &str = "/v1/worlds/{world}/stacks/{stack}/plans/{plan}";
 pub const CONSENTS: &str = "/v1/worlds/{world}/stacks/{stack}/consents";
 /// Take over what is there and is not ours.
 pub const ADOPTIONS: &str = "/v1/worlds/{world}/stacks/{stack}/adoptions";
+/// The releases of a stack that are kept.
+pub const RELEASES: &str = "/v1/worlds/{world}/stacks/{stack}/releases";
 /// A release that is kept.
 pub const RELEASE: &str = "/v1/worlds/{world}/stacks/{stack}/releases/{release}";
 /// What differs between two releases.

@@ -35,6 +35,9 @@ pub struct SecretSet {
 pub struct Secrets {
     /// Sorted by name.
     pub secrets: Vec<Secret>,
+    /// Pass this as `cursor` to go on; nothing when these were the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// One secret of a world; never its value.

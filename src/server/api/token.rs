@@ -70,6 +70,9 @@ pub struct Token {
 pub struct Tokens {
     /// Sorted by name.
     pub tokens: Vec<Token>,
+    /// Pass this as `cursor` to go on; nothing when these were the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 impl fmt::Debug for IssuedToken {

@@ -3,36 +3,19 @@
 use super::Shared;
 use super::answer::{accepted, done};
 use super::paths::{OfDeployment, OfStack};
-use super::stacks::limit;
 use super::wishes::because;
 use crate::engine::{ApplyAsk, By};
 use crate::server::api::asks::Apply;
 use crate::server::api::deployment::{Accepted, Deployment, Deployments};
 use crate::server::api::paths;
 use crate::server::extract::{Asked, MaySend, Named};
+use crate::server::page::{Part, cursor};
 use crate::server::refusal::Answer;
 use crate::server::show;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Deserialize;
-use utoipa::IntoParams;
-
-/// How many deployments one answer has at most.
-const PAGE_MAX: u16 = 100;
-
-/// Which part of a history.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct Part {
-    /// Only those before this number.
-    #[param(minimum = 1, maximum = 9_007_199_254_740_991u64)]
-    before: Option<u64>,
-    /// At most so many.
-    #[param(minimum = 1, maximum = 100)]
-    limit: Option<u16>,
-}
 
 /// The deployments of a stack, newest first
 #[utoipa::path(get, path = paths::DEPLOYMENTS, operation_id = "deployments", tag = "deployments", params(OfStack, Part), security(("token" = ["read"])), responses(
@@ -43,9 +26,9 @@ pub async fn list(
     Named(of): Named<OfStack>,
     Asked(part): Asked<Part>,
 ) -> Answer<Json<Deployments>> {
-    let limit = limit(part.limit, PAGE_MAX)?;
-    let page = serving.engine().history(&of.id(), part.before, limit).await?;
-    Ok(Json(show::deployments(page)))
+    let page = serving.engine().history(&of.id(), part.after("deployments")?, part.limit()?).await?;
+    let next = page.before.map(|number| cursor("deployments", &number));
+    Ok(Json(Deployments { deployments: page.deployments.into_iter().map(show::deployment).collect(), next }))
 }
 
 /// Deploys once what a known stack's source holds now

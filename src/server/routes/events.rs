@@ -1,13 +1,18 @@
 //! What happened, as it happens.
 
 use super::Shared;
+use crate::contract::{Cursor, EventsError};
 use crate::model::Name;
 use crate::server::access::Caller;
+use crate::server::api::answers::Events;
 use crate::server::api::paths;
 use crate::server::api::schema;
 use crate::server::extract::Asked;
+use crate::server::page::{Part, cursor};
 use crate::server::refusal::{Answer, Refusal};
+use crate::server::show;
 use crate::server::stream::{self, From, Wanted};
+use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -56,4 +61,65 @@ pub async fn events(
         }
     };
     stream::events(&serving, caller, from, Wanted { world: which.world, stack: which.stack }).await
+}
+
+/// Of which stacks.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Of {
+    /// Only those of this world's stacks.
+    #[param(value_type = Option<schema::Name>)]
+    world: Option<Name>,
+    /// Only those of stacks of this name.
+    #[param(value_type = Option<schema::Name>)]
+    stack: Option<Name>,
+}
+
+/// How many events are looked through at once.
+const READ: u16 = 500;
+/// How often, for one page: what is asked for may lie far apart.
+const READS_MAX: usize = 20;
+
+/// What happened, as far as it is kept
+///
+/// From the oldest that is kept on. Where the last page ends, the stream goes on: `after` with the last event's id.
+#[utoipa::path(get, path = paths::EVENTS_KEPT, operation_id = "kept_events", tag = "events", params(Of, Part),
+    security(("token" = ["read"])), responses(
+    (status = 200, description = "The events, oldest first.", body = Events),
+))]
+pub async fn kept(State(serving): Shared, Asked(of): Asked<Of>, Asked(part): Asked<Part>) -> Answer<Json<Events>> {
+    let (limit, asked) = (part.limit()?, part.after::<Cursor>("events")?);
+    let wanted = Wanted { world: of.world, stack: of.stack };
+    let mut at = asked.unwrap_or_default();
+    let mut events = Vec::new();
+    for _ in 0..READS_MAX {
+        let page = match serving.engine().events(at, READ).await {
+            Ok(page) => page,
+            // Without a cursor the beginning is meant, wherever that is by now.
+            Err(EventsError::Reset(reset)) if asked.is_none() && events.is_empty() => {
+                at = reset.next;
+                continue;
+            }
+            Err(EventsError::Reset(_)) => {
+                return Err(Refusal::gone("what came after that cursor is not kept any more")
+                    .way_out("leave `cursor` out to begin with the oldest event that is kept"));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if page.events.is_empty() {
+            return Ok(Json(Events { events, next: None }));
+        }
+        for event in page.events {
+            if events.len() == limit {
+                return Ok(Json(Events { events, next: Some(cursor("events", &at)) }));
+            }
+            at = event.cursor;
+            if wanted.has(event.draft.stack.as_ref())
+                && let Ok(body) = serde_json::from_slice(&event.draft.body)
+            {
+                events.push(show::event(&event, body));
+            }
+        }
+    }
+    Ok(Json(Events { events, next: Some(cursor("events", &at)) }))
 }

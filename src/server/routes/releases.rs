@@ -3,20 +3,37 @@
 use super::Shared;
 use super::paths::{OfRelease, OfStack};
 use crate::contract::changed_paths;
-use crate::engine::KeptRelease;
+use crate::engine::{KeptRelease, ReleaseKnown};
 use crate::model::StackId;
 use crate::server::answer_explain::explain_resolved;
-use crate::server::api::answers::Explanations;
+use crate::server::api::answers::{Explanations, Releases};
 use crate::server::api::deployment::{Diff, Release};
 use crate::server::api::paths;
 use crate::server::extract::{Asked, Named};
+use crate::server::page::{Page, Part};
 use crate::server::refusal::{Answer, Refusal};
 use crate::server::serving::Serving;
 use crate::server::show;
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
+use std::cmp::Reverse;
 use utoipa::IntoParams;
+
+/// The releases of a stack that are kept
+#[utoipa::path(get, path = paths::RELEASES, operation_id = "releases", tag = "deployments", params(OfStack, Part), security(("token" = ["read"])), responses(
+    (status = 200, description = "The releases, newest first: one can be returned to, looked at and compared.", body = Releases),
+))]
+pub async fn list(
+    State(serving): Shared,
+    Named(of): Named<OfStack>,
+    Asked(part): Asked<Part>,
+) -> Answer<Json<Releases>> {
+    let all = serving.engine().releases(&of.id()).await?;
+    let newest_first = |one: &ReleaseKnown| Reverse((one.made, one.nth, one.id));
+    let Page { items, next } = part.of("releases", all, newest_first)?;
+    Ok(Json(Releases { releases: items.into_iter().map(show::known_release).collect(), next }))
+}
 
 /// A release that is kept
 #[utoipa::path(get, path = paths::RELEASE, operation_id = "release", tag = "deployments", params(OfRelease), security(("token" = ["read"])), responses(

@@ -6,21 +6,22 @@ use crate::model::Name;
 use crate::server::api::answers::Repositories;
 use crate::server::api::paths;
 use crate::server::api::world::Repository;
-use crate::server::extract::Named;
+use crate::server::extract::{Asked, Named};
+use crate::server::page::{Page, Part};
 use crate::server::refusal::{Answer, Refusal};
 use crate::server::show;
 use axum::Json;
 use axum::extract::State;
 
 /// The repositories
-#[utoipa::path(get, path = paths::REPOSITORIES, operation_id = "repositories", tag = "repositories", security(("token" = ["read"])), responses(
+#[utoipa::path(get, path = paths::REPOSITORIES, operation_id = "repositories", tag = "repositories", params(Part), security(("token" = ["read"])), responses(
     (status = 200, description = "The repositories, sorted by name.", body = Repositories),
 ))]
-pub async fn list(State(serving): Shared) -> Json<Repositories> {
+pub async fn list(State(serving): Shared, Asked(part): Asked<Part>) -> Answer<Json<Repositories>> {
     let catalogue = serving.engine().catalogue();
-    let all = catalogue.repositories();
-    let shown = all.values().map(|repository| show::repository(repository, &|file| catalogue.text(file)));
-    Json(Repositories { repositories: shown.collect() })
+    let Page { items, next } = part.of("repositories", catalogue.repositories(), |(name, _)| name.clone())?;
+    let shown = items.iter().map(|(_, repository)| show::repository(repository, &|file| catalogue.text(file)));
+    Ok(Json(Repositories { repositories: shown.collect(), next }))
 }
 
 /// One repository

@@ -13,7 +13,8 @@ use crate::server::api::asks::{NewResource, PutResource};
 use crate::server::api::deployment::{Accepted, Down};
 use crate::server::api::paths;
 use crate::server::api::stack::WorldResource;
-use crate::server::extract::{Conditions, Named, Sent};
+use crate::server::extract::{Asked, Conditions, Named, Sent};
+use crate::server::page::{Page, Part};
 use crate::server::refusal::{Answer, Refusal};
 use crate::server::{conditional, show};
 use crate::state::{From, StackState, Wish};
@@ -22,20 +23,23 @@ use axum::extract::State;
 use axum::response::Response;
 
 /// The resources of a world
-#[utoipa::path(get, path = paths::RESOURCES, operation_id = "resources", tag = "resources", params(OfWorld), security(("token" = ["read"])), responses(
+#[utoipa::path(get, path = paths::RESOURCES, operation_id = "resources", tag = "resources", params(OfWorld, Part), security(("token" = ["read"])), responses(
     (status = 200, description = "The resources that are made of a slug, without a service, sorted by name.", body = WorldResources),
 ))]
-pub async fn list(State(serving): Shared, Named(of): Named<OfWorld>) -> Answer<Json<WorldResources>> {
+pub async fn list(
+    State(serving): Shared,
+    Named(of): Named<OfWorld>,
+    Asked(part): Asked<Part>,
+) -> Answer<Json<WorldResources>> {
     serving.world(&of.world)?;
-    let mut all = serving.engine().status(Some(&of.world)).await?;
-    all.retain(is_resource);
-    all.sort_by(|a, b| a.id.cmp(&b.id));
-    let mut resources = Vec::with_capacity(all.len());
-    for shown in all {
+    let all = serving.engine().status(Some(&of.world)).await?;
+    let Page { items, next } = part.of("resources", all.into_iter().filter(is_resource), |shown| shown.id.clone())?;
+    let mut resources = Vec::with_capacity(items.len());
+    for shown in items {
         let resolved = serving.resolved(&shown.id).await;
         resources.push(show::world_resource(shown, resolved.as_deref()));
     }
-    Ok(Json(WorldResources { resources }))
+    Ok(Json(WorldResources { resources, next }))
 }
 
 fn is_resource(shown: &StackShown) -> bool {

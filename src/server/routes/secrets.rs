@@ -8,20 +8,26 @@ use crate::model::SecretName;
 use crate::server::api::paths;
 use crate::server::api::secret::{Secret, SecretSet, Secrets, SetSecret};
 use crate::server::doors::SecretShown;
-use crate::server::extract::{Named, Sent};
+use crate::server::extract::{Asked, Named, Sent};
+use crate::server::page::{Page, Part};
 use crate::server::refusal::Answer;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 
 /// The secrets of a world, without their values
-#[utoipa::path(get, path = paths::SECRETS, operation_id = "secrets", tag = "secrets", params(OfWorld), security(("token" = ["read"])), responses(
+#[utoipa::path(get, path = paths::SECRETS, operation_id = "secrets", tag = "secrets", params(OfWorld, Part), security(("token" = ["read"])), responses(
     (status = 200, description = "The secrets, sorted by name: where they are, their versions, when they were set and by whom.", body = Secrets),
 ))]
-pub async fn list(State(serving): Shared, Named(of): Named<OfWorld>) -> Answer<Json<Secrets>> {
+pub async fn list(
+    State(serving): Shared,
+    Named(of): Named<OfWorld>,
+    Asked(part): Asked<Part>,
+) -> Answer<Json<Secrets>> {
     serving.world(&of.world)?;
-    let secrets = serving.doors.secrets.list(&of.world).await?;
-    Ok(Json(Secrets { secrets: secrets.into_iter().map(shown).collect() }))
+    let all = serving.doors.secrets.list(&of.world).await?;
+    let Page { items, next } = part.of("secrets", all, |secret| secret.name.clone())?;
+    Ok(Json(Secrets { secrets: items.into_iter().map(shown).collect(), next }))
 }
 
 /// Sets a secret

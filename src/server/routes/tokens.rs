@@ -5,7 +5,8 @@ use super::paths::OfToken;
 use crate::server::access::{Caller, DAYS, DAYS_MAX, KEPT_MAX, NotIssued, Scope, Token};
 use crate::server::api::paths;
 use crate::server::api::token::{self as api, IssuedToken, NewToken, TokenScope, Tokens};
-use crate::server::extract::{Named, Sent};
+use crate::server::extract::{Asked, Named, Sent};
+use crate::server::page::{Page, Part};
 use crate::server::refusal::{Answer, Refusal};
 use crate::state::{Why, WhyCode};
 use axum::Json;
@@ -15,12 +16,13 @@ use axum::response::{IntoResponse, Response};
 use std::collections::BTreeSet;
 
 /// The tokens that are good, without what they are
-#[utoipa::path(get, path = paths::TOKENS, operation_id = "tokens", tag = "server", security(("token" = ["admin"])), responses(
+#[utoipa::path(get, path = paths::TOKENS, operation_id = "tokens", tag = "server", params(Part), security(("token" = ["admin"])), responses(
     (status = 200, description = "The tokens that were issued and have not expired, sorted by name.", body = Tokens),
 ))]
-pub async fn list(State(serving): Shared) -> Json<Tokens> {
-    let tokens = serving.access.issued.list(serving.now());
-    Json(Tokens { tokens: tokens.into_iter().map(shown).collect() })
+pub async fn list(State(serving): Shared, Asked(part): Asked<Part>) -> Answer<Json<Tokens>> {
+    let all = serving.access.issued.list(serving.now());
+    let Page { items, next } = part.of("tokens", all, |token| token.name.clone())?;
+    Ok(Json(Tokens { tokens: items.into_iter().map(shown).collect(), next }))
 }
 
 /// Issues a token

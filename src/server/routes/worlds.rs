@@ -8,7 +8,8 @@ use crate::resolve::slugs as lines;
 use crate::server::api::answers::{Capabilities, Exports, Slugs, Worlds};
 use crate::server::api::paths;
 use crate::server::api::world::{Slug, World};
-use crate::server::extract::Named;
+use crate::server::extract::{Asked, Named};
+use crate::server::page::{Page, Part};
 use crate::server::refusal::{Answer, Refusal};
 use crate::server::serving::Serving;
 use crate::server::show;
@@ -16,13 +17,14 @@ use axum::Json;
 use axum::extract::State;
 
 /// The worlds
-#[utoipa::path(get, path = paths::WORLDS, operation_id = "worlds", tag = "worlds", security(("token" = ["read"])), responses(
+#[utoipa::path(get, path = paths::WORLDS, operation_id = "worlds", tag = "worlds", params(Part), security(("token" = ["read"])), responses(
     (status = 200, description = "The worlds, sorted by name.", body = Worlds),
 ))]
-pub async fn list(State(serving): Shared) -> Answer<Json<Worlds>> {
+pub async fn list(State(serving): Shared, Asked(part): Asked<Part>) -> Answer<Json<Worlds>> {
     let names = serving.engine().catalogue().worlds().into_keys();
-    let worlds = names.map(|name| shown(&serving, &name)).collect::<Answer<_>>()?;
-    Ok(Json(Worlds { worlds }))
+    let Page { items, next } = part.of("worlds", names, Name::clone)?;
+    let worlds = items.iter().map(|name| shown(&serving, name)).collect::<Answer<_>>()?;
+    Ok(Json(Worlds { worlds, next }))
 }
 
 /// One world
@@ -41,21 +43,28 @@ fn shown(serving: &Serving, name: &Name) -> Answer<World> {
 }
 
 /// What a world can do, with the kinds that it can make
-#[utoipa::path(get, path = paths::CAPABILITIES, operation_id = "capabilities", tag = "worlds", params(OfWorld), security(("token" = ["read"])), responses(
+#[utoipa::path(get, path = paths::CAPABILITIES, operation_id = "capabilities", tag = "worlds", params(OfWorld, Part), security(("token" = ["read"])), responses(
     (status = 200, description = "What it can do, sorted by name.", body = Capabilities),
 ))]
-pub async fn capabilities(State(serving): Shared, Named(of): Named<OfWorld>) -> Answer<Json<Capabilities>> {
+pub async fn capabilities(
+    State(serving): Shared,
+    Named(of): Named<OfWorld>,
+    Asked(part): Asked<Part>,
+) -> Answer<Json<Capabilities>> {
     let facts = serving.world(&of.world)?;
-    Ok(Json(Capabilities { capabilities: show::capabilities(&facts, &serving.engine().parts().kinds) }))
+    let all = show::capabilities(&facts, &serving.engine().parts().kinds);
+    let Page { items, next } = part.of("capabilities", all, |one| one.name.clone())?;
+    Ok(Json(Capabilities { capabilities: items, next }))
 }
 
 /// What can be required in a world
-#[utoipa::path(get, path = paths::SLUGS, operation_id = "slugs", tag = "worlds", params(OfWorld), security(("token" = ["read"])), responses(
+#[utoipa::path(get, path = paths::SLUGS, operation_id = "slugs", tag = "worlds", params(OfWorld, Part), security(("token" = ["read"])), responses(
     (status = 200, description = "The slugs, sorted by name, each with its parameters.", body = Slugs),
 ))]
-pub async fn slugs(State(serving): Shared, Named(of): Named<OfWorld>) -> Answer<Json<Slugs>> {
+pub async fn slugs(State(serving): Shared, Named(of): Named<OfWorld>, Asked(part): Asked<Part>) -> Answer<Json<Slugs>> {
     let offers = serving.offers(&of.world)?;
-    Ok(Json(Slugs { slugs: lines(&offers).into_iter().map(|line| show::slug(line, &offers)).collect() }))
+    let Page { items, next } = part.of("slugs", lines(&offers), |line| line.slug.clone())?;
+    Ok(Json(Slugs { slugs: items.into_iter().map(|line| show::slug(line, &offers)).collect(), next }))
 }
 
 /// One slug of a world
@@ -74,12 +83,17 @@ pub async fn slug(State(serving): Shared, Named(of): Named<OfSlug>) -> Answer<Js
 }
 
 /// What the stacks of a world offer to others
-#[utoipa::path(get, path = paths::EXPORTS, operation_id = "exports", tag = "worlds", params(OfWorld), security(("token" = ["read"])), responses(
+#[utoipa::path(get, path = paths::EXPORTS, operation_id = "exports", tag = "worlds", params(OfWorld, Part), security(("token" = ["read"])), responses(
     (status = 200, description = "What is offered, sorted by address.", body = Exports),
 ))]
-pub async fn exports(State(serving): Shared, Named(of): Named<OfWorld>) -> Answer<Json<Exports>> {
+pub async fn exports(
+    State(serving): Shared,
+    Named(of): Named<OfWorld>,
+    Asked(part): Asked<Part>,
+) -> Answer<Json<Exports>> {
     serving.world(&of.world)?;
-    let exports = serving.engine().exports(&of.world).await?;
-    let exports = exports.into_iter().map(|(address, export)| show::export(address, &export)).collect();
-    Ok(Json(Exports { exports }))
+    let all = serving.engine().exports(&of.world).await?;
+    let Page { items, next } = part.of("exports", all, |(address, _)| address.clone())?;
+    let exports = items.into_iter().map(|(address, export)| show::export(address, &export)).collect();
+    Ok(Json(Exports { exports, next }))
 }

@@ -1,11 +1,11 @@
 //! Deployments, releases, and what differs between two of these.
 
 use super::value::{changes, json};
-use crate::engine::{self, DeploymentShown, HistoryPage, KeptRelease, ResourceCondition};
+use crate::engine::{self, DeploymentShown, KeptRelease, ReleaseKnown, ResourceCondition};
 use crate::model::Value;
 use crate::plan::Act;
 use crate::server::api::deployment::{
-    Accepted, Condition, Deployment, Deployments, Diff, Difference, Node, Release, StepOnItsWay,
+    Accepted, Condition, Deployment, Diff, Difference, KnownRelease, Node, Release, StepOnItsWay,
 };
 
 /// A deployment that was accepted.
@@ -46,10 +46,19 @@ pub fn deployment(shown: DeploymentShown) -> Deployment {
     }
 }
 
-/// Some deployments, and where to go on.
+/// A release, as lists show it.
 #[must_use]
-pub fn deployments(page: HistoryPage) -> Deployments {
-    Deployments { deployments: page.deployments.into_iter().map(deployment).collect(), before: page.before }
+pub fn known_release(known: ReleaseKnown) -> KnownRelease {
+    KnownRelease {
+        id: known.id,
+        label: known.label,
+        revision: known.revision,
+        made: known.made.into(),
+        good: known.good.map(Into::into),
+        serves: known.serves,
+        is_target: known.is_target,
+        quarantined: known.quarantined.map(Into::into),
+    }
 }
 
 /// How something is.

@@ -3,14 +3,16 @@
 
 mod deployment;
 mod diagnostic;
+mod event;
 mod plan;
 mod question;
 mod stack;
 mod value;
 mod world;
 
-pub use deployment::{accepted, deployment, deployments, diff, release};
+pub use deployment::{accepted, deployment, diff, known_release, release};
 pub use diagnostic::{diagnostics, diagnostics_with};
+pub use event::event;
 pub use plan::plan;
 pub use question::{explanation, misfit};
 pub use stack::{export, stack, world_resource};

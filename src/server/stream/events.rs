@@ -9,6 +9,7 @@ use crate::server::access::Caller;
 use crate::server::api::event::{self as api, StreamReset};
 use crate::server::refusal::Answer;
 use crate::server::serving::Serving;
+use crate::server::show;
 use crate::state::EventBody;
 use axum::response::Response;
 use std::sync::Arc;
@@ -112,7 +113,9 @@ impl Telling {
 }
 
 impl Wanted {
-    fn has(&self, stack: Option<&StackId>) -> bool {
+    /// Whether what happened to a stack is wanted; nothing of a stack is of no world.
+    #[must_use]
+    pub fn has(&self, stack: Option<&StackId>) -> bool {
         let fits = |wanted: &Option<Name>, is: fn(&StackId) -> &Name| {
             wanted.as_ref().is_none_or(|wanted| stack.is_some_and(|stack| is(stack) == wanted))
         };
@@ -122,11 +125,7 @@ impl Wanted {
 
 fn told(event: &Event) -> String {
     match serde_json::from_slice::<EventBody>(&event.draft.body) {
-        Ok(body) => {
-            let (world, stack) = event.draft.stack.clone().map(|id| (id.world, id.stack)).unzip();
-            let shown = api::Event { at: event.draft.at.into(), world, stack, body };
-            text::event(Some(&event.cursor), api::HAPPENED, &shown)
-        }
+        Ok(body) => text::event(Some(&event.cursor), api::HAPPENED, &show::event(event, body)),
         Err(error) => {
             // It must not be passed over in silence.
             tracing::warn!(cursor = %event.cursor, %error, "an event cannot be read");

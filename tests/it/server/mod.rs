@@ -7,6 +7,8 @@ mod document;
 mod house;
 mod leave;
 mod life;
+mod once;
+mod pages;
 mod questions;
 mod raw;
 mod resources;

@@ -14,6 +14,13 @@ pub struct Told {
     data: Json,
 }
 
+impl Told {
+    /// What is told.
+    pub fn data(&self) -> &Json {
+        &self.data
+    }
+}
+
 /// A stream of them.
 pub struct Stream {
     response: Response,
