@@ -2,9 +2,9 @@
 //! logarithm.
 
 use crate::bed::{KINDS, catalogue, world};
-use crate::told::{Told, per, seconds};
+use crate::told::{Told, Watch, seconds};
 use deployd::contract::FilePath;
-use deployd::engine::{Catalogue as _, CompileAsk};
+use deployd::engine::{Catalogue as _, CompileAsk, ManifestFile};
 use deployd::graph::DesiredGraph;
 use deployd::model::{Address, Digest, Now, SecretName, SecretVersion, StackId, Wall};
 use deployd::plan::{Foreign, Inputs, Policy, plan};
@@ -12,7 +12,7 @@ use deployd::resolve::{Offering, Others};
 use deployd::state::{From, Mode, Principal, Record, SourceId, Stack, Wish};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a service costs more at ten times as many, if it is n log n from one hundred on: log 10,000 / log 100, and half
 /// as much again for caches that get too small.
@@ -27,7 +27,7 @@ struct Took {
 }
 
 pub fn sizes(sizes: &[usize]) {
-    let mut told = Told::of("parse, resolve and plan N services from nothing (one thread)");
+    let mut told = Told::of("parse, resolve and plan N services from nothing (one thread, its time of the processors)");
     let mut first: Option<f64> = None;
     for services in sizes {
         // The best of some: the others tell of the machine.
@@ -37,9 +37,9 @@ pub fn sizes(sizes: &[usize]) {
         told.row(
             &format!("{services} services, {} nodes, {} steps", took.nodes, took.steps),
             &format!(
-                "{}, {} (parse {}, resolve and compile {}, plan {})",
+                "{}, {:.2} µs each (parse {}, resolve and compile {}, plan {})",
                 seconds(all),
-                per(all, *services),
+                all.as_secs_f64() * 1e6 / *services as f64,
                 seconds(took.parse),
                 seconds(took.resolve),
                 seconds(took.plan)
@@ -59,7 +59,7 @@ impl Took {
     }
 }
 
-fn manifests(services: usize) -> BTreeMap<FilePath, Vec<u8>> {
+fn manifests(services: usize) -> BTreeMap<FilePath, ManifestFile> {
     let manifest = |number: usize| {
         let uses = match number % 10 {
             0 if number > 0 => format!("  - {{ service: s{} }}\n", number - 1),
@@ -69,19 +69,19 @@ fn manifests(services: usize) -> BTreeMap<FilePath, Vec<u8>> {
             "service: s{number}\nrun: ./serve --port $PORT\nport: 8080\nenv:\n  LOG: info\n  DATA: ${{data.path}}\n\
              entrypoints:\n  web: {{ host: s{number}.example.com }}\nrequires:\n  - data: {{ use: volume, with: {{ size: 1Gi }} }}\n{uses}"
         );
-        (FilePath::new(&format!("s{number}/deployd.yaml")).unwrap(), text.into_bytes())
+        (FilePath::new(&format!("s{number}/deployd.yaml")).unwrap(), ManifestFile::of(text.into_bytes()))
     };
     (0..services).map(manifest).collect()
 }
 
 fn once(services: usize) -> Took {
     let (catalogue, files) = (catalogue(), manifests(services));
-    let began = Instant::now();
+    let watch = Watch::start();
     let read = catalogue.manifests(&files);
-    let parse = began.elapsed();
+    let parse = watch.took().cpu;
     assert!(!read.mistakes.has_errors(), "{:?}", read.mistakes.iter().next());
 
-    let began = Instant::now();
+    let watch = Watch::start();
     let (mut others, mut graphs) = (Others::default(), Vec::with_capacity(services));
     // As the engine does it: what asks for what is not offered yet is compiled again.
     let mut open: Vec<_> = read.found.values().collect();
@@ -99,11 +99,11 @@ fn once(services: usize) -> Took {
         });
         assert!(open.len() < before, "all of them compile");
     }
-    let resolve = began.elapsed();
+    let resolve = watch.took().cpu;
 
-    let began = Instant::now();
+    let watch = Watch::start();
     let steps = graphs.iter().map(steps).sum();
-    let plan = began.elapsed();
+    let plan = watch.took().cpu;
     Took { parse, resolve, plan, nodes: graphs.iter().map(|graph| graph.nodes.len()).sum(), steps }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::bed::{Bed, INSTANCE, THINGS_OF_A_SERVICE, up};
 use crate::idle::{Standing, standing};
-use crate::told::{Told, per, seconds};
+use crate::told::{Told, Took, Watch, both, ratio, seconds};
 use deployd::clock::SystemClock;
 use deployd::contract::{Genesis, STORE_FORMAT, Scope, Store};
 use deployd::engine::Engine;
@@ -11,7 +11,7 @@ use deployd::model::{Digest, Wall};
 use deployd::store::sled::{Settings, SledStore, Start, restore};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::runtime::Runtime;
 
 /// What terraform took for 2,000 things of a provider that does nothing, by PERFORMANCE.md: on another machine.
@@ -45,14 +45,14 @@ pub fn bookkeeping(sizes: &[usize], folder: &Path) {
         for (shape, services) in [("stacks of 4", things / THINGS_OF_A_SERVICE), ("one stack", 0)] {
             let took = made(*things, services, &folder.join(format!("{things}-{services}")));
             let what = format!("{things} resources, {shape}");
-            told.row(&what, &format!("{}, {}", seconds(took), per(took, *things)));
+            told.row(&what, &both(took, *things));
             if *things == 2_000 {
-                let times = TERRAFORM / took.as_secs_f64();
+                let times = TERRAFORM / took.wall.as_secs_f64();
                 told.row("  against terraform elsewhere (not run here)", &format!("{times:.0} times as fast"));
                 told.gate("500 times terraform", times >= 500.0);
             }
             if services == 0 {
-                let each = took.as_secs_f64() / *things as f64;
+                let each = took.wall.as_secs_f64() / *things as f64;
                 let smallest = *first.get_or_insert(each);
                 told.gate("linear (at most 1.5 times the smallest, each)", each <= smallest * 1.5);
             }
@@ -61,7 +61,7 @@ pub fn bookkeeping(sizes: &[usize], folder: &Path) {
 }
 
 /// Makes so many things: as services, or all in one stack.
-fn made(things: usize, services: usize, folder: &Path) -> Duration {
+fn made(things: usize, services: usize, folder: &Path) -> Took {
     let bed = Bed::new(Arc::new(SystemClock::start().unwrap()));
     match services {
         0 => bed.one_service(things),
@@ -74,19 +74,19 @@ fn made(things: usize, services: usize, folder: &Path) -> Duration {
         let engine = engine.clone();
         async move { engine.run(std::future::pending()).await.unwrap() }
     });
-    let began = Instant::now();
+    let watch = Watch::start();
     runtime.block_on(async {
         let accepted = engine.run_source(up()).await.unwrap();
         for one in accepted {
             while !is_over(&engine, &one.stack).await {
                 let shown = || format!("{} things are there", bed.provider.count());
-                assert!(began.elapsed() < LONGEST, "{} does not end: {}", one.stack, shown());
+                assert!(watch.took().wall < LONGEST, "{} does not end: {}", one.stack, shown());
                 tokio::time::sleep(GLANCE).await;
             }
         }
     });
     assert_eq!(bed.provider.count(), things);
-    began.elapsed()
+    watch.took()
 }
 
 async fn is_over(engine: &Engine, stack: &deployd::model::StackId) -> bool {
@@ -112,24 +112,27 @@ pub fn restart(things: usize, folder: &Path) {
     std::fs::write(&bare, &bytes).unwrap();
     let length = bytes.len();
     drop(bytes);
-    let began = Instant::now();
+    let watch = Watch::start();
     let digest = Digest::of(std::fs::read(&bare).unwrap());
-    let read = began.elapsed();
-    told.row("reading and hashing the same bytes", &format!("{}, {length} bytes ({})", seconds(read), digest.short()));
+    let read = watch.took();
+    told.row(
+        "reading and hashing the same bytes",
+        &format!("{}, {length} bytes ({})", seconds(read.cpu), digest.short()),
+    );
 
     let bed = standing.bed.at(Arc::new(SystemClock::start().unwrap()));
     let Standing { hand, store, .. } = standing;
     drop((hand, store));
-    let began = Instant::now();
+    let watch = Watch::start();
     let store = open(&state.join("store"));
-    let opened = began.elapsed();
+    let opened = watch.took();
     let rows = runtime.block_on(store.load(&Scope::Everything)).unwrap().0;
-    let loaded = began.elapsed();
-    told.row("store opened", &seconds(opened));
-    told.row("  and every row loaded and checked", &seconds(loaded));
+    let loaded = watch.took();
+    told.row("store opened", &both(opened, things));
+    told.row("  and every row loaded and checked", &both(loaded, things));
     drop((rows, store));
 
-    let began = Instant::now();
+    let watch = Watch::start();
     let engine = bed.engine(open(&state.join("store")));
     runtime.spawn({
         let engine = engine.clone();
@@ -140,12 +143,12 @@ pub fn restart(things: usize, folder: &Path) {
             tokio::time::sleep(GLANCE).await;
         }
     });
-    let looked = began.elapsed();
-    told.row("opened, loaded, decoded, all looked at", &format!("{}, {}", seconds(looked), per(looked, things)));
-    let times = loaded.as_secs_f64() / read.as_secs_f64();
+    let looked = watch.took();
+    told.row("opened, loaded, decoded, all looked at", &both(looked, things));
+    let times = ratio(loaded, read);
     told.row("store against read and hash", &format!("{times:.1} times"));
     told.gate("5 times read and hash (store)", times <= 5.0);
-    let times = looked.as_secs_f64() / read.as_secs_f64();
+    let times = ratio(looked, read);
     told.row("all looked at against read and hash", &format!("{times:.1} times"));
     told.gate("5 times read and hash (all looked at)", times <= 5.0);
 }

@@ -5,6 +5,7 @@ use super::source::{File, FilePath, Snapshot, Source};
 use crate::model::Digest;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
@@ -80,9 +81,21 @@ pub fn content_digest(listing: &ContentListing, adds: &str) -> Digest {
 /// The paths that two listings do not have alike, in order.
 #[must_use]
 pub fn changed_paths(before: &ContentListing, after: &ContentListing) -> Vec<FilePath> {
-    let gone_or_other = before.iter().filter(|(path, file)| after.get(*path) != Some(*file)).map(|(path, _)| path);
-    let new = after.keys().filter(|path| !before.contains_key(*path));
-    gone_or_other.chain(new).cloned().collect::<BTreeSet<_>>().into_iter().collect()
+    let (mut before, mut after) = (before.iter().peekable(), after.iter().peekable());
+    let mut changed = Vec::new();
+    loop {
+        let order = match (before.peek(), after.peek()) {
+            (None, None) => return changed,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((was, _)), Some((is, _))) => was.cmp(is),
+        };
+        let was = before.next_if(|_| order.is_le());
+        let is = after.next_if(|_| order.is_ge());
+        if was.map(|(_, file)| file) != is.map(|(_, file)| file) {
+            changed.extend(was.or(is).map(|(path, _)| path.clone()));
+        }
+    }
 }
 
 impl fmt::Display for ContentFailure {

@@ -149,6 +149,17 @@ impl FilePath {
     }
 }
 
+impl File {
+    /// The digest of a regular file's bytes.
+    #[must_use]
+    pub fn digest(&self) -> Option<Digest> {
+        match self {
+            File::Regular { digest, .. } => Some(*digest),
+            File::Link(_) => None,
+        }
+    }
+}
+
 impl Snapshot {
     /// Whether it shows one moment.
     #[must_use]

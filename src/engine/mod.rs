@@ -30,7 +30,7 @@ mod sweep;
 
 pub use catalogue::{
     Catalogue, CatalogueRead, CatalogueReader, CompileAsk, Compiled, ConfigFile, ConfigFiles, FileCatalogue,
-    FolderRead, ManifestFound, Manifests, Trust, WorldFacts,
+    FolderRead, ManifestFile, ManifestFound, Manifests, Trust, WorldFacts,
 };
 pub use doors::{
     Accepted, AdoptAsk, ApplyAsk, ApproveAsk, By, Changed, ConsentAsk, DeploymentShown, DoorError, DownAnswer, DownAsk,

@@ -1,7 +1,7 @@
 //! Reading sources: once for all the services in them, whole or not at all. What cannot be read, is torn or is empty
 //! becomes a reason, never "there are no files".
 
-use super::catalogue::{Catalogue, ManifestFound, Manifests};
+use super::catalogue::{Catalogue, ManifestFile, ManifestFound, Manifests};
 use super::shared::Shared;
 use crate::contract::{At, File, FilePath, Snapshot, Source, SourceFailure, Whole};
 use crate::model::{Name, Wall};
@@ -9,7 +9,7 @@ use crate::state::{SourceId, Why, WhyCode};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// The largest manifest: a hundred times what a person writes, and far below what a reader's budgets stop at.
 const MANIFEST_BYTES_MAX: u64 = 1024 * 1024;
@@ -40,30 +40,24 @@ pub struct Held {
     /// Its files.
     pub snapshot: Snapshot,
     /// The services that its manifests speak of.
-    pub manifests: Manifests,
-    /// The paths of all its files, once they were asked for: each of many services asks.
-    paths: OnceLock<BTreeSet<String>>,
+    pub manifests: Arc<Manifests>,
+    /// The files of these manifests.
+    files: BTreeMap<FilePath, ManifestFile>,
+    /// The number of the catalogue that found the services in them.
+    catalogue: u64,
 }
 
-impl Held {
-    /// The paths of all its files.
-    pub fn paths(&self) -> &BTreeSet<String> {
-        self.paths.get_or_init(|| self.snapshot.files.keys().map(ToString::to_string).collect())
-    }
-}
-
-/// Reads a source. `before` is the read before this one: what is still the same is no news to anybody.
+/// Reads a source. `before` is a read before this one: what is still the same is neither read again nor news to anybody.
 pub async fn read(shared: &Shared, id: &SourceId, before: Option<&SourceRead>) -> SourceRead {
     let at = shared.now().wall;
-    let (_, catalogue) = shared.catalogue();
-    let held = hold(shared, id, &*catalogue).await;
+    let held = hold(shared, id, before.and_then(|before| before.held.as_ref().ok())).await;
     let pin = |held: &Result<Held, Trouble>| held.as_ref().ok().map(|held| held.snapshot.pin.clone());
     let is_same = before.and_then(|before| pin(&before.held)).is_some_and(|was| pin(&held) == Some(was));
     let number = before.map_or(0, |before| before.number) + u64::from(!is_same);
     SourceRead { number, at, held }
 }
 
-async fn hold(shared: &Shared, id: &SourceId, catalogue: &dyn Catalogue) -> Result<Held, Trouble> {
+async fn hold(shared: &Shared, id: &SourceId, before: Option<&Held>) -> Result<Held, Trouble> {
     let source = shared.parts.rooms.source(id).map_err(|why| Trouble { why, passes: false })?;
     let snapshot = source.read(&At::Now).await.map_err(trouble)?;
     if let Whole::Torn(how) = &snapshot.whole {
@@ -74,7 +68,23 @@ async fn hold(shared: &Shared, id: &SourceId, catalogue: &dyn Catalogue) -> Resu
         let why = Why::new(WhyCode::Missing, format!("{} is empty", id.0));
         return Err(Trouble { why, passes: false });
     }
-    let mut manifests = BTreeMap::new();
+    let (number, catalogue) = shared.catalogue();
+    let files = manifest_files(&*source, &snapshot, &*catalogue, before).await?;
+    let manifests = match before {
+        Some(before) if before.catalogue == number && before.files == files => Arc::clone(&before.manifests),
+        _ => Arc::new(catalogue.manifests(&files)),
+    };
+    Ok(Held { source, snapshot, manifests, files, catalogue: number })
+}
+
+/// The files of a snapshot's manifests. Only those are read that were not read before with the same digest.
+async fn manifest_files(
+    source: &dyn Source,
+    snapshot: &Snapshot,
+    catalogue: &dyn Catalogue,
+    before: Option<&Held>,
+) -> Result<BTreeMap<FilePath, ManifestFile>, Trouble> {
+    let mut files = BTreeMap::new();
     for (path, file) in snapshot.files.iter().filter(|(path, _)| catalogue.is_manifest(path)) {
         if let File::Regular { size, .. } = file
             && *size > MANIFEST_BYTES_MAX
@@ -82,10 +92,15 @@ async fn hold(shared: &Shared, id: &SourceId, catalogue: &dyn Catalogue) -> Resu
             let text = format!("{path} has {size} bytes; a manifest has at most {MANIFEST_BYTES_MAX}");
             return Err(Trouble { why: Why::new(WhyCode::Refused, text), passes: false });
         }
-        manifests.insert(path.clone(), source.bytes(path, file).await.map_err(trouble)?);
+        let known =
+            before.and_then(|before| before.files.get(path)).filter(|known| file.digest() == Some(known.digest));
+        let read = match known {
+            Some(known) => known.clone(),
+            None => ManifestFile::of(source.bytes(path, file).await.map_err(trouble)?),
+        };
+        files.insert(path.clone(), read);
     }
-    let manifests = catalogue.manifests(&manifests);
-    Ok(Held { source, snapshot, manifests, paths: OnceLock::new() })
+    Ok(files)
 }
 
 /// What a source's failure means for those who wait for it.
@@ -101,24 +116,33 @@ pub fn trouble(failure: SourceFailure) -> Trouble {
 /// The services of a source that two reads do not have alike. What could not be read concerns all of them: each says so.
 #[must_use]
 pub fn concerned(before: Option<&SourceRead>, after: &SourceRead) -> BTreeSet<Name> {
-    let services = |read: &SourceRead| read.held.as_ref().map(|held| &held.manifests.found).ok().cloned();
-    let (old, new) = (before.and_then(services).unwrap_or_default(), services(after).unwrap_or_default());
-    let all: BTreeSet<Name> = old.keys().chain(new.keys()).cloned().collect();
-    let (Some(Ok(was)), Ok(is)) = (before.map(|read| &read.held), &after.held) else { return all };
-    let changed = crate::contract::changed_paths(&was.snapshot.files, &is.snapshot.files);
-    let differs = |service: &Name| match (old.get(service), new.get(service)) {
-        (Some(old), Some(new)) => old != new || changed.iter().any(|path| belongs(path, new)),
-        _ => true,
+    let (was, is) = (before.and_then(|before| before.held.as_ref().ok()), after.held.as_ref().ok());
+    let (Some(was), Some(is)) = (was, is) else {
+        return was.into_iter().chain(is).flat_map(|held| held.manifests.found.keys()).cloned().collect();
     };
-    all.into_iter().filter(differs).collect()
+    let (old, new) = (&was.manifests.found, &is.manifests.found);
+    let changed = crate::contract::changed_paths(&was.snapshot.files, &is.snapshot.files);
+    let stirred = folders_above(&changed);
+    let is_same = |old: &Arc<ManifestFound>, new: &Arc<ManifestFound>| Arc::ptr_eq(old, new) || old == new;
+    let differs = |(name, new): &(&Name, &Arc<ManifestFound>)| {
+        old.get(*name).is_none_or(|old| !is_same(old, new)) || folders_of(new).iter().any(|of| stirred.contains(of))
+    };
+    let new_or_other = new.iter().filter(differs).map(|(name, _)| name);
+    new_or_other.chain(old.keys().filter(|name| !new.contains_key(*name))).cloned().collect()
 }
 
-/// Whether a file may be part of a service: it lies in its folder, or in its manifest's.
-fn belongs(path: &FilePath, manifest: &ManifestFound) -> bool {
-    let beside = manifest.path.as_str().rsplit_once('/').map_or("", |(folder, _)| folder);
-    [manifest.folder.as_str(), beside].iter().any(|folder| {
-        folder.is_empty() || path.as_str().strip_prefix(*folder).is_some_and(|rest| rest.starts_with('/'))
-    })
+/// The folders that any of these files lies in, however deep; the empty one is the whole source.
+fn folders_above(paths: &[FilePath]) -> BTreeSet<&str> {
+    paths.iter().flat_map(|path| std::iter::successors(folder_above(path.as_str()), |at| folder_above(at))).collect()
+}
+
+fn folder_above(path: &str) -> Option<&str> {
+    if path.is_empty() { None } else { Some(path.rsplit_once('/').map_or("", |(folder, _)| folder)) }
+}
+
+/// The folders whose files may be part of a service: its own, and its manifest's.
+fn folders_of(manifest: &ManifestFound) -> [&str; 2] {
+    [manifest.folder.as_str(), folder_above(manifest.path.as_str()).unwrap_or_default()]
 }
 
 /// A folder of a source, as a source: paths begin in that folder.

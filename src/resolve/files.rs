@@ -4,7 +4,9 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::document::{Node, Scalar, Shape, Spanned, Style};
 use crate::manifest::{FileContent, Manifest, RelativePath};
 use crate::model::Digest;
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// Files of a source, as far as a graph is made of them: what [`reads`] names.
@@ -20,9 +22,9 @@ pub struct Files<'f> {
 const FILE_BYTES_MAX: usize = 64 * 1024;
 
 /// The paths that a service's graph is made of beyond its manifest: what `files:` takes in, what `when:` watches, and the
-/// Dockerfile that implies `build`. `all` are the paths of the source.
+/// Dockerfile that implies `build`. `all` are the source's files by their paths.
 #[must_use]
-pub fn reads(manifest: &Manifest, folder: &str, all: &BTreeSet<String>) -> BTreeSet<String> {
+pub fn reads<P: Borrow<str> + Ord, F>(manifest: &Manifest, folder: &str, all: &BTreeMap<P, F>) -> BTreeSet<String> {
     let mut read = BTreeSet::new();
     for file in manifest.files.values() {
         if let FileContent::From(path) = &file.content {
@@ -31,11 +33,18 @@ pub fn reads(manifest: &Manifest, folder: &str, all: &BTreeSet<String>) -> BTree
     }
     for migration in &manifest.migrate {
         let globs = Globs::of(&migration.when, folder, &mut Diagnostics::new());
-        read.extend(all.iter().filter(|path| globs.matches(path)).cloned());
+        read.extend(beneath(folder, all).filter(|path| globs.matches(path)).map(str::to_owned));
     }
     read.insert(dockerfile(manifest, folder));
-    read.retain(|path| all.contains(path));
+    read.retain(|path| all.contains_key(path.as_str()));
     read
+}
+
+/// The paths in a folder: a source has many services, of which none looks through the files of the others.
+fn beneath<'a, P: Borrow<str> + Ord, F>(folder: &str, all: &'a BTreeMap<P, F>) -> impl Iterator<Item = &'a str> {
+    let beginning = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+    let from = all.range::<str, _>((Bound::Included(beginning.as_str()), Bound::Unbounded));
+    from.map(|(path, _)| path.borrow()).take_while(move |path| path.starts_with(&beginning))
 }
 
 /// A path of a manifest, from the root of its source.

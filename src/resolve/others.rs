@@ -105,6 +105,12 @@ impl Others {
         }
     }
 
+    /// What a stack offers, as far as it is known.
+    #[must_use]
+    pub fn of_stack(&self, stack: &StackId) -> Option<&Offering> {
+        self.stacks.get(stack)
+    }
+
     /// The outputs of a thing that another stack offers.
     pub(super) fn outputs(&self, of: &Address) -> Option<&BTreeSet<Name>> {
         self.exports.get(of)

@@ -7,7 +7,7 @@ use super::refusal::{Answer, Refusal};
 use super::show;
 use crate::contract::{At, ContentListing, File, FilePath, Snapshot, Source, SourceFailure, Whole, content_digest};
 use crate::diagnostic::{Diagnostics, did_you_mean};
-use crate::engine::{Catalogue, CompileAsk, Compiled, DoorError, Engine, ManifestFound, Manifests};
+use crate::engine::{Catalogue, CompileAsk, Compiled, DoorError, Engine, ManifestFile, ManifestFound, Manifests};
 use crate::model::{Digest, Name, StackId};
 use crate::resolve::{Offering, Others};
 use crate::state::{SourceId, Why, WhyCode};
@@ -74,8 +74,9 @@ pub async fn gather(engine: &Engine, of: &Files) -> Answer<Gathered> {
         gathered.listing.keys().filter(|path| gathered.catalogue.is_manifest(path)).cloned().collect();
     gathered.load(&manifests).await?;
     let bytes = manifests.into_iter().filter_map(|path| gathered.texts.get_key_value(&path));
-    gathered.manifests =
-        gathered.catalogue.manifests(&bytes.map(|(path, bytes)| (path.clone(), bytes.clone())).collect());
+    gathered.manifests = gathered
+        .catalogue
+        .manifests(&bytes.map(|(path, bytes)| (path.clone(), ManifestFile::of(bytes.clone()))).collect());
     Ok(gathered)
 }
 
@@ -102,7 +103,7 @@ impl Gathered {
     /// # Errors
     /// 404 when there is none of that name, 400 when there are several and none is named, 422 with the mistakes when none
     /// could be read.
-    pub fn one(&self, service: Option<&Name>) -> Answer<&ManifestFound> {
+    pub fn one(&self, service: Option<&Name>) -> Answer<&Arc<ManifestFound>> {
         let found = &self.manifests.found;
         let names = || found.keys().map(Name::as_str).collect::<Vec<_>>();
         match service {
@@ -131,8 +132,7 @@ impl Gathered {
 
     async fn compile_with(&mut self, world: &Name, service: &Name, others: &Others) -> Answer<Compiled> {
         let Some(manifest) = self.manifests.found.get(service).cloned() else { return Ok(Compiled::default()) };
-        let all: BTreeSet<String> = self.listing.keys().map(ToString::to_string).collect();
-        let reads = self.catalogue.reads(&manifest, &all);
+        let reads = self.catalogue.reads(&manifest, &self.listing);
         let paths: Vec<FilePath> = self.listing.keys().filter(|path| reads.contains(path.as_str())).cloned().collect();
         self.load(&paths).await?;
         let read = paths.iter().filter_map(|path| Some((path.to_string(), self.texts.get(path)?.clone())));

@@ -1,14 +1,15 @@
 //! The manifests of a source: each parsed once for its bytes, however often it is asked for.
 
 use super::memo::Memo;
-use super::{ManifestFound, Manifests};
+use super::{ManifestFile, ManifestFound, Manifests};
 use crate::contract::FilePath;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::document::{self, Budget};
 use crate::manifest::{self, Manifest};
 use crate::model::{Digest, Name};
 use crate::resolve::adds;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::Arc;
 
 /// What a manifest's file is called.
@@ -19,7 +20,7 @@ const NEARLY: &str = "deployd.yml";
 /// How many parsed files are kept: a file of one service takes some 30 KiB.
 const PARSED_MAX: usize = 20_000;
 
-/// Parsed manifests by path and bytes.
+/// Parsed manifests by path and digest.
 pub(super) struct Parsed(Memo<(FilePath, Digest), Arc<ParsedFile>>);
 
 /// One parsed file.
@@ -33,7 +34,9 @@ pub(super) struct ParsedFile {
 /// One service of a file.
 pub(super) struct ParsedService {
     /// What was read of it.
-    pub manifest: Arc<Manifest>,
+    pub manifest: Manifest,
+    /// The same, as the engine knows it.
+    pub as_found: Arc<ManifestFound>,
     /// What is wrong with it.
     pub found: Diagnostics,
 }
@@ -51,9 +54,8 @@ impl Parsed {
     }
 
     /// A file, parsed now or before.
-    pub(super) fn file(&self, path: &FilePath, bytes: &[u8]) -> Arc<ParsedFile> {
-        let key = (path.clone(), Digest::of(bytes));
-        self.0.get_or(key, || Arc::new(parse(path, bytes)))
+    pub(super) fn file(&self, path: &FilePath, file: &ManifestFile) -> Arc<ParsedFile> {
+        self.0.get_or((path.clone(), file.digest), || Arc::new(parse(path, file)))
     }
 }
 
@@ -67,11 +69,11 @@ pub(super) fn folder_of(path: &FilePath) -> &str {
     path.as_str().rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-fn parse(path: &FilePath, bytes: &[u8]) -> ParsedFile {
-    let file: Arc<str> = Arc::from(path.as_str());
+fn parse(path: &FilePath, file: &ManifestFile) -> ParsedFile {
+    let shown: Arc<str> = Arc::from(path.as_str());
     let depth = u32::try_from(path.as_str().matches('/').count()).unwrap_or(u32::MAX);
-    let (documents, mut found) = document::read(&file, bytes, &Budget::default());
-    let top = Place::new(&file, 1, 1, 1);
+    let (documents, mut found) = document::read(&shown, &file.bytes, &Budget::default());
+    let top = Place::new(&shown, 1, 1, 1);
     if path.as_str().ends_with(NEARLY) {
         let detail = format!("a manifest is called {MANIFEST}");
         found.push(Diagnostic::error("other-name", "another name", detail).at(&top).help("rename it"));
@@ -83,7 +85,11 @@ fn parse(path: &FilePath, bytes: &[u8]) -> ParsedFile {
     let mut services: Vec<ParsedService> = Vec::with_capacity(documents.len());
     for document in documents {
         match manifest::read_document(document, depth) {
-            (Some(manifest), of_this) => services.push(ParsedService { manifest: Arc::new(manifest), found: of_this }),
+            (Some(manifest), of_this) => {
+                let number = u32::try_from(services.len()).unwrap_or(u32::MAX);
+                let as_found = Arc::new(as_found(path, file, number, &manifest));
+                services.push(ParsedService { manifest, as_found, found: of_this });
+            }
             // Which service it would be is not known: whoever asks for any is told.
             (None, of_this) => found.extend(of_this),
         }
@@ -95,38 +101,36 @@ fn parse(path: &FilePath, bytes: &[u8]) -> ParsedFile {
 /// lies about must not be deployed in the place of what runs.
 pub(super) fn manifests(
     parsed: &Parsed,
-    files: &BTreeMap<FilePath, Vec<u8>>,
+    files: &BTreeMap<FilePath, ManifestFile>,
     unknown_worlds: impl Fn(&Manifest) -> Diagnostics,
 ) -> Manifests {
-    let mut all = Manifests::default();
-    let mut places: BTreeMap<Name, Place> = BTreeMap::new();
-    let mut twice: BTreeSet<Name> = BTreeSet::new();
-    for (path, bytes) in files {
-        let file = parsed.file(path, bytes);
-        all.mistakes.extend(file.found.clone());
-        let bytes: Arc<[u8]> = Arc::from(bytes.as_slice());
-        for (at, service) in file.services.iter().enumerate() {
-            all.mistakes.extend(service.found.clone());
-            all.mistakes.extend(unknown_worlds(&service.manifest));
+    let files: Vec<Arc<ParsedFile>> = files.iter().map(|(path, file)| parsed.file(path, file)).collect();
+    let mut mistakes = Diagnostics::new();
+    let mut first: BTreeMap<&Name, &ParsedService> = BTreeMap::new();
+    let mut twice: BTreeSet<&Name> = BTreeSet::new();
+    for file in &files {
+        mistakes.extend(file.found.clone());
+        for service in &file.services {
+            mistakes.extend(service.found.clone());
+            mistakes.extend(unknown_worlds(&service.manifest));
             let name = &service.manifest.service;
-            if let Some(first) = places.get(&name.value) {
-                let detail = format!("`{}` is a service of this source already", name.value);
-                let mistake = Diagnostic::error("duplicate-name", "duplicate name", detail).at(&name.place);
-                all.mistakes.push(mistake.related(first, "first here"));
-                twice.insert(name.value.clone());
-                continue;
+            match first.entry(&name.value) {
+                Entry::Vacant(entry) => drop(entry.insert(service)),
+                Entry::Occupied(entry) => {
+                    let detail = format!("`{}` is a service of this source already", name.value);
+                    let mistake = Diagnostic::error("duplicate-name", "duplicate name", detail).at(&name.place);
+                    mistakes.push(mistake.related(&entry.get().manifest.service.place, "first here"));
+                    twice.insert(&name.value);
+                }
             }
-            places.insert(name.value.clone(), name.place.clone());
-            let document = u32::try_from(at).unwrap_or(u32::MAX);
-            all.found.insert(name.value.clone(), found(path, document, Arc::clone(&bytes), &service.manifest));
         }
     }
-    all.found.retain(|name, _| !twice.contains(name));
-    all.mistakes = std::mem::take(&mut all.mistakes).sorted();
-    all
+    let once = first.into_iter().filter(|(name, _)| !twice.contains(name));
+    let found = once.map(|(name, service)| (name.clone(), Arc::clone(&service.as_found))).collect();
+    Manifests { found, mistakes: mistakes.sorted() }
 }
 
-fn found(path: &FilePath, document: u32, bytes: Arc<[u8]>, manifest: &Arc<Manifest>) -> ManifestFound {
+fn as_found(path: &FilePath, file: &ManifestFile, document: u32, manifest: &Manifest) -> ManifestFound {
     let beside: Vec<String> = folder_of(path).split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
     let folder = match &manifest.folder {
         Some(folder) => folder.value.from_root(&beside),
@@ -136,11 +140,10 @@ fn found(path: &FilePath, document: u32, bytes: Arc<[u8]>, manifest: &Arc<Manife
         service: manifest.service.value.clone(),
         path: path.clone(),
         document,
-        bytes,
+        file: file.clone(),
         written: Digest::of_json("manifest", &manifest.written()),
         folder: folder.join("/"),
         adds: adds(manifest),
-        read: Some(Arc::clone(manifest)),
         worlds: manifest.worlds.as_ref().map(|worlds| worlds.iter().map(|world| world.value.clone()).collect()),
     }
 }

@@ -17,10 +17,9 @@ pub use of_files::FileCatalogue;
 pub use read::{CatalogueRead, CatalogueReader};
 pub use trust::Trust;
 
-use crate::contract::FilePath;
+use crate::contract::{ContentListing, FilePath};
 use crate::diagnostic::Diagnostics;
 use crate::graph::DesiredGraph;
-use crate::manifest::Manifest;
 use crate::model::{Address, Capability, Digest, Name, StackId, Value};
 use crate::plan::Policy;
 use crate::repository::Repository;
@@ -36,12 +35,12 @@ pub trait Catalogue: Send + Sync {
     /// Which files of a snapshot are manifests: only these are read before it is known which files belong to a service.
     fn is_manifest(&self, path: &FilePath) -> bool;
 
-    /// The services in a source's manifests, by their bytes.
-    fn manifests(&self, files: &BTreeMap<FilePath, Vec<u8>>) -> Manifests;
+    /// The services in a source's manifests. A file that it was asked about before costs a look at its digest.
+    fn manifests(&self, files: &BTreeMap<FilePath, ManifestFile>) -> Manifests;
 
-    /// Which files a service's graph is made of beyond its manifest: what `files:` takes in and `when:` watches. Paths
-    /// are the source's, of which `all` are there.
-    fn reads(&self, manifest: &ManifestFound, all: &BTreeSet<String>) -> BTreeSet<String>;
+    /// Which files a service's graph is made of beyond its manifest: what `files:` takes in and `when:` watches. `all` are
+    /// the source's.
+    fn reads(&self, manifest: &ManifestFound, all: &ContentListing) -> BTreeSet<String>;
 
     /// A service in a world.
     fn compile(&self, world: &Name, ask: &CompileAsk<'_>) -> Compiled;
@@ -108,10 +107,34 @@ pub struct WorldFacts {
 /// The services that a source's manifests speak of.
 #[derive(Clone, Debug, Default)]
 pub struct Manifests {
-    /// By service.
-    pub found: BTreeMap<Name, ManifestFound>,
+    /// By service. What was found before is shared with it.
+    pub found: BTreeMap<Name, Arc<ManifestFound>>,
     /// What is wrong with them.
     pub mistakes: Diagnostics,
+}
+
+/// A manifest's file as it was read. Files are told apart by their digests.
+#[derive(Clone, Debug)]
+pub struct ManifestFile {
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// What stands in it.
+    pub bytes: Arc<[u8]>,
+}
+
+impl ManifestFile {
+    /// A file that holds these bytes.
+    #[must_use]
+    pub fn of(bytes: impl Into<Arc<[u8]>>) -> ManifestFile {
+        let bytes = bytes.into();
+        ManifestFile { digest: Digest::of(&bytes), bytes }
+    }
+}
+
+impl PartialEq for ManifestFile {
+    fn eq(&self, other: &ManifestFile) -> bool {
+        self.digest == other.digest
+    }
 }
 
 /// One service's manifest in a source.
@@ -123,8 +146,8 @@ pub struct ManifestFound {
     pub path: FilePath,
     /// Which document of that file, from 0.
     pub document: u32,
-    /// The file's bytes: what a revision keeps. References stay references.
-    pub bytes: Arc<[u8]>,
+    /// That file: what a revision keeps. References stay references.
+    pub file: ManifestFile,
     /// Digest of the document as it was written: comments and other documents of the file are no part of it.
     pub written: Digest,
     /// Where the service's files are, relative to the source; empty is the whole source.
@@ -133,8 +156,6 @@ pub struct ManifestFound {
     pub adds: String,
     /// The worlds that it may go to; `None` is anywhere.
     pub worlds: Option<BTreeSet<Name>>,
-    /// It was read already.
-    pub read: Option<Arc<Manifest>>,
 }
 
 impl PartialEq for ManifestFound {

@@ -4,12 +4,11 @@
 
 use super::files::{ConfigFile, ConfigFiles};
 use super::manifests::{self, Parsed, ParsedService};
-use super::{Catalogue, CatalogueReader, CompileAsk, Compiled, ManifestFound, Manifests, WorldFacts};
-use crate::contract::FilePath;
+use super::{Catalogue, CatalogueReader, CompileAsk, Compiled, ManifestFile, ManifestFound, Manifests, WorldFacts};
+use crate::contract::{ContentListing, FilePath};
 use crate::diagnostic::{Diagnostic, Diagnostics, Sources, did_you_mean};
 use crate::document::as_written;
 use crate::graph::KindSet;
-use crate::manifest::Manifest;
 use crate::model::{Digest, Name, StackId, Value};
 use crate::repository::{Repositories, Repository};
 use crate::resolve::{self, Files, Offers, Others, Resolved, Resource, Service};
@@ -68,13 +67,6 @@ impl FileCatalogue {
         }
     }
 
-    fn unknown_worlds(&self, manifest: &Manifest) -> Diagnostics {
-        let worlds: Vec<&str> = self.worlds.keys().map(Name::as_str).collect();
-        let capabilities: BTreeSet<&str> = self.kinds.iter().map(|rules| rules.capability.as_str()).collect();
-        let capabilities: Vec<&str> = capabilities.into_iter().collect();
-        manifest.unknown_worlds(&worlds, &capabilities)
-    }
-
     fn no_world(&self, world: &Name) -> Compiled {
         let mut mistake = Diagnostic::error("no-such-world", "no such world", format!("there is no world `{world}`"));
         mistake.help.extend(did_you_mean(world, self.worlds.keys().map(Name::as_str)));
@@ -91,12 +83,15 @@ impl Catalogue for FileCatalogue {
         manifests::is_manifest(path)
     }
 
-    fn manifests(&self, files: &BTreeMap<FilePath, Vec<u8>>) -> Manifests {
-        manifests::manifests(&self.parsed, files, |manifest| self.unknown_worlds(manifest))
+    fn manifests(&self, files: &BTreeMap<FilePath, ManifestFile>) -> Manifests {
+        let worlds: Vec<&str> = self.worlds.keys().map(Name::as_str).collect();
+        let capabilities: BTreeSet<&str> = self.kinds.iter().map(|rules| rules.capability.as_str()).collect();
+        let capabilities: Vec<&str> = capabilities.into_iter().collect();
+        manifests::manifests(&self.parsed, files, |manifest| manifest.unknown_worlds(&worlds, &capabilities))
     }
 
-    fn reads(&self, manifest: &ManifestFound, all: &BTreeSet<String>) -> BTreeSet<String> {
-        let file = self.parsed.file(&manifest.path, &manifest.bytes);
+    fn reads(&self, manifest: &ManifestFound, all: &ContentListing) -> BTreeSet<String> {
+        let file = self.parsed.file(&manifest.path, &manifest.file);
         let read =
             |service: &ParsedService| resolve::reads(&service.manifest, manifests::folder_of(&manifest.path), all);
         file.service(&manifest.service).map(read).unwrap_or_default()
@@ -105,7 +100,7 @@ impl Catalogue for FileCatalogue {
     fn compile(&self, world: &Name, ask: &CompileAsk<'_>) -> Compiled {
         let Some(entry) = self.worlds.get(world) else { return self.no_world(world) };
         let path = &ask.manifest.path;
-        let file = self.parsed.file(path, &ask.manifest.bytes);
+        let file = self.parsed.file(path, &ask.manifest.file);
         let mut said = file.found.clone();
         let Some(service) = file.service(&ask.manifest.service) else {
             // What was a manifest once may be none by the rules of a newer deployd.

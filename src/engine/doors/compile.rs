@@ -9,7 +9,7 @@ use super::{DoorError, Engine};
 use crate::diagnostic::{Diagnostics, did_you_mean};
 use crate::graph::DesiredGraph;
 use crate::model::{Digest, Name, SecretName, SecretVersion, StackId, Value, canonical_json};
-use crate::resolve::{Offering, Others};
+use crate::resolve::Offering;
 use crate::state::{Release, Revision, RevisionId, SourceId, Why, WhyCode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -53,7 +53,8 @@ impl Engine {
         let mut reads = 0;
         loop {
             reads += 1;
-            match sources::read(&self.shared, source, None).await.held {
+            let before = self.shared.source(source);
+            match sources::read(&self.shared, source, before.as_deref()).await.held {
                 Ok(held) => return Ok(held),
                 Err(trouble) if trouble.passes && reads < READS_MAX => {}
                 Err(trouble) => return Err(DoorError::Source(trouble.why)),
@@ -129,7 +130,8 @@ impl Engine {
     }
 
     async fn compile_revised(&self, world: &Name, revised: Vec<(StackId, Revision)>) -> Result<Vec<Would>, DoorError> {
-        let mut others: Others = (*self.shared.others(world)).clone();
+        // Copied once one of them offers something else than is known of it: most changes are of a file.
+        let mut others = self.shared.others(world);
         let mut done: BTreeMap<StackId, Would> = BTreeMap::new();
         // One that asks for what another of them offers is compiled again once that one is: as often as there are.
         for _ in 0..revised.len() {
@@ -142,7 +144,10 @@ impl Engine {
             for (stack, revision) in open {
                 let compiled = compile_with(&self.shared, &stack, &revision, &others).await.map_err(no_release)?;
                 if let Some(graph) = &compiled.graph {
-                    others.set(stack.clone(), Offering::of(graph));
+                    let offering = Offering::of(graph);
+                    if others.of_stack(&stack) != Some(&offering) {
+                        Arc::make_mut(&mut others).set(stack.clone(), offering);
+                    }
                     gained = true;
                 }
                 done.insert(stack.clone(), Would { stack, revision, compiled });
@@ -189,7 +194,7 @@ impl Engine {
         let held = self.hold(source).await?;
         let service = BTreeSet::from([stack.stack.clone()]);
         if let (false, true) = (held.manifests.found.contains_key(&stack.stack), held.manifests.mistakes.has_errors()) {
-            return Err(DoorError::Mistakes(held.manifests.mistakes));
+            return Err(DoorError::Mistakes(held.manifests.mistakes.clone()));
         }
         let would = self.compile_all(&stack.world, &held, &service).await?;
         Ok(would.into_iter().next().expect("one was asked for"))

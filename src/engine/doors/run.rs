@@ -3,13 +3,14 @@
 use super::super::queue::{New, accept};
 use super::super::record::{Change, Op, StackRows};
 use super::super::rows::{Aim, ResourceSpec, SourceRow};
+use super::super::shared::Shared;
 use super::once::Once;
 use super::owner::{REST, no_stack};
 use super::plans::no_source;
 use super::write::{Needs, Reading, SourceOf, audit, put_stack};
 use super::{Accepted, ApplyAsk, DoorError, Engine, ResourceAsk, RunAsk};
 use crate::contract::RowVersion;
-use crate::model::{StackId, Wall};
+use crate::model::{Name, StackId, Wall};
 use crate::state::{DeploymentState, From, Mode, Principal, SourceId, Stack, Why, WhyCode, Wish};
 
 impl Engine {
@@ -38,10 +39,13 @@ impl Engine {
             self.check_owner(&one.stack, owned, ask.from, &ask.source)?;
             stacks.push((one.stack, last));
         }
+        let mut follow = Follow { shared: &self.shared, world: &ask.world, row: None };
         let mut answer = Vec::with_capacity(stacks.len());
         for (stack, last) in stacks {
             answer.push(self.run_one(&ask, &stack, last, once.as_ref()).await?);
+            follow.row = self.source_row(&ask.world, &ask.source).await?;
         }
+        drop(follow);
         if let Some(once) = &once {
             self.keep_answer(&answer[0].stack, Some(once), &answer).await?;
         }
@@ -57,35 +61,22 @@ impl Engine {
     ) -> Result<Accepted, DoorError> {
         let about = once.map(|once| once.about(stack));
         let needs = Needs { once: about.as_ref(), source: SourceOf::Named(&ask.source) };
-        let accepted = self
-            .write_with(stack, needs, |reading| {
-                let rows = &reading.rows;
-                let owned = rows.stack().map(|stack| (stack, source_now(stack, last.as_ref())));
-                self.check_owner(stack, owned, ask.from, &ask.source)?;
-                let mut change = Change::new();
-                if let Some(at) = &reading.source {
-                    at.run(&mut change, &source_row(ask, at.row.as_ref()));
-                }
-                let wish = Wish::Run { source: ask.source.clone() };
-                let row = wished(rows, wish, Some(ask.from), &ask.principal, reading.now);
-                let new = New { mode: ask.mode, ..from_source(&ask.source, &ask.principal, &ask.because) };
-                let accepted = self.accept(rows, row, new, reading.now, &mut change)?;
-                audit(&mut change, "run", &ask.principal);
-                Ok((change, accepted))
-            })
-            .await?;
-        // What the world runs is followed from now on: files that change, services that come.
-        self.follow_source(&ask.source, stack).await?;
-        Ok(accepted)
-    }
-
-    /// Makes what the source's row says known to the loop, and has the source read.
-    async fn follow_source(&self, source: &SourceId, stack: &StackId) -> Result<(), DoorError> {
-        if let Some(row) = self.source_row(&stack.world, source).await? {
-            self.shared.runs(&stack.world, row);
-            self.shared.ask_source(source);
-        }
-        Ok(())
+        self.write_with(stack, needs, |reading| {
+            let rows = &reading.rows;
+            let owned = rows.stack().map(|stack| (stack, source_now(stack, last.as_ref())));
+            self.check_owner(stack, owned, ask.from, &ask.source)?;
+            let mut change = Change::new();
+            if let Some(at) = &reading.source {
+                at.run(&mut change, &source_row(ask, at.row.as_ref()));
+            }
+            let wish = Wish::Run { source: ask.source.clone() };
+            let row = wished(rows, wish, Some(ask.from), &ask.principal, reading.now);
+            let new = New { mode: ask.mode, ..from_source(&ask.source, &ask.principal, &ask.because) };
+            let accepted = self.accept(rows, row, new, reading.now, &mut change)?;
+            audit(&mut change, "run", &ask.principal);
+            Ok((change, accepted))
+        })
+        .await
     }
 
     /// Deploy once what a known stack's source holds now.
@@ -220,6 +211,24 @@ impl Engine {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// Has a source followed that a world runs from now on: files that change, services that come. It does when it is
+/// dropped: not before all services are accepted, since those that are not would be accepted once more, as news; but also
+/// when one of them is refused, or whoever asked goes away in between. After a crash the row tells.
+struct Follow<'a> {
+    shared: &'a Shared,
+    world: &'a Name,
+    row: Option<SourceRow>,
+}
+
+impl Drop for Follow<'_> {
+    fn drop(&mut self) {
+        let Some(row) = self.row.take() else { return };
+        let source = row.source.clone();
+        self.shared.runs(self.world, row);
+        self.shared.ask_source(&source);
     }
 }
 

@@ -1,10 +1,9 @@
 //! What a revision keeps of a manifest: all that compiling it again needs, whatever became of its source.
 
-use super::super::catalogue::ManifestFound;
+use super::super::catalogue::{ManifestFile, ManifestFound};
 use crate::contract::FilePath;
 use crate::model::{Digest, Name, Value};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// What a revision was made of. A blob, which the revision names.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -50,12 +49,11 @@ impl KeptManifest {
             service: self.service.clone(),
             path: self.path.clone(),
             document: self.document,
-            bytes: Arc::from(self.text.as_bytes()),
+            file: ManifestFile::of(self.text.as_bytes()),
             folder: self.folder.clone(),
             adds: self.adds.clone(),
             worlds: None,
             written: self.written,
-            read: None,
         }
     }
 }

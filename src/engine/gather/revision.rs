@@ -41,7 +41,7 @@ async fn keep_content(shared: &Shared, held: &Held, manifest: &ManifestFound) ->
 
 async fn keep_manifest(shared: &Shared, held: &Held, manifest: &ManifestFound) -> Result<Kept, NoRelease> {
     let (_, catalogue) = shared.catalogue();
-    let reads = catalogue.reads(manifest, held.paths());
+    let reads = catalogue.reads(manifest, &held.snapshot.files);
     let files = reads.iter().filter_map(|path| held.snapshot.files.get_key_value(path.as_str()));
     let files: BTreeMap<_, _> = files.map(|(path, file)| (path.clone(), file.clone())).collect();
     let kept = match files.is_empty() {
@@ -56,7 +56,7 @@ async fn keep_manifest(shared: &Shared, held: &Held, manifest: &ManifestFound) -
         service: manifest.service.clone(),
         path: manifest.path.clone(),
         document: manifest.document,
-        text: String::from_utf8_lossy(&manifest.bytes).into_owned(),
+        text: String::from_utf8_lossy(&manifest.file.bytes).into_owned(),
         folder: manifest.folder.clone(),
         adds: manifest.adds.clone(),
         written: manifest.written,

@@ -28,7 +28,7 @@ struct FolderInner {
 
 #[derive(Default)]
 struct FolderState {
-    files: BTreeMap<String, Vec<u8>>,
+    files: BTreeMap<FilePath, (File, Vec<u8>)>,
     mood: Mood,
 }
 
@@ -59,7 +59,9 @@ impl Folder {
 
     /// Writes a file, as an editor would: whoever watches is told.
     pub fn write(&self, path: &str, text: &str) {
-        self.0.state.lock().unwrap().files.insert(path.to_owned(), text.as_bytes().to_vec());
+        let bytes = text.as_bytes().to_vec();
+        let file = File::Regular { digest: Digest::of(&bytes), size: bytes.len() as u64, executable: false };
+        self.0.state.lock().unwrap().files.insert(FilePath::new(path).unwrap(), (file, bytes));
         self.touch();
     }
 
@@ -72,7 +74,7 @@ impl Folder {
     pub fn clear(&self) -> BTreeMap<String, Vec<u8>> {
         let files = std::mem::take(&mut self.0.state.lock().unwrap().files);
         self.touch();
-        files
+        files.into_iter().map(|(path, (_, bytes))| (path.to_string(), bytes)).collect()
     }
 
     pub fn mood(&self, mood: Mood) {
@@ -89,10 +91,8 @@ impl Folder {
 impl Source for Folder {
     async fn read(&self, _: &At) -> Result<Snapshot, SourceFailure> {
         let state = self.0.state.lock().unwrap();
-        let file =
-            |bytes: &Vec<u8>| File::Regular { digest: Digest::of(bytes), size: bytes.len() as u64, executable: false };
         let mut files: BTreeMap<FilePath, File> =
-            state.files.iter().map(|(path, bytes)| (FilePath::new(path).unwrap(), file(bytes))).collect();
+            state.files.iter().map(|(path, (file, _))| (path.clone(), file.clone())).collect();
         let whole = match state.mood {
             Mood::Missing => return Err(SourceFailure::Missing("the folder".to_owned())),
             Mood::Unreadable => return Err(SourceFailure::Unreachable("the disk does not answer".to_owned())),
@@ -103,17 +103,14 @@ impl Source for Folder {
                 Whole::Torn("it was being emptied".to_owned())
             }
         };
-        Ok(Snapshot { pin: Digest::of_json("pin", &files).to_string(), files, whole })
+        Ok(Snapshot { pin: pin(&files), files, whole })
     }
 
     async fn bytes(&self, path: &FilePath, file: &File) -> Result<Vec<u8>, SourceFailure> {
         let state = self.0.state.lock().unwrap();
         let gone = || SourceFailure::Unreachable(format!("{path} changed meanwhile"));
-        let bytes = state.files.get(path.as_str()).ok_or_else(gone)?;
-        match file {
-            File::Regular { digest, .. } if *digest == Digest::of(bytes) => Ok(bytes.clone()),
-            _ => Err(gone()),
-        }
+        let (there, bytes) = state.files.get(path).ok_or_else(gone)?;
+        if there == file { Ok(bytes.clone()) } else { Err(gone()) }
     }
 
     fn hints(&self) -> BoxStream<'static, ()> {
@@ -124,6 +121,17 @@ impl Source for Folder {
         })
         .boxed()
     }
+}
+
+/// What names a listing.
+fn pin(files: &BTreeMap<FilePath, File>) -> String {
+    let mut listed = Vec::new();
+    for (path, file) in files {
+        listed.extend_from_slice(path.as_str().as_bytes());
+        listed.push(0);
+        listed.extend(file.digest().iter().flat_map(Digest::bytes));
+    }
+    Digest::of(listed).to_string()
 }
 
 /// Contents in memory: they outlive the engine, as a disk would.

@@ -1,9 +1,10 @@
 //! Catalogues of files: what is read, what stands when files break or go, and whom a change concerns.
 
-use deployd::contract::{FilePath, Whole};
+use deployd::contract::{File, FilePath, Whole};
 use deployd::diagnostic::{Diagnostics, Severity};
 use deployd::engine::{
-    Catalogue, CatalogueReader, CompileAsk, Compiled, ConfigFiles, FileCatalogue, FolderRead, ManifestFound,
+    Catalogue, CatalogueReader, CompileAsk, Compiled, ConfigFiles, FileCatalogue, FolderRead, ManifestFile,
+    ManifestFound,
 };
 use deployd::model::{Digest, Name, Value};
 use deployd::resolve::Others;
@@ -58,8 +59,8 @@ fn codes(found: &Diagnostics) -> Vec<&'static str> {
 }
 
 /// The manifests of a source with one file, by service.
-fn manifests(catalogue: &FileCatalogue, at: &str, text: &str) -> BTreeMap<Name, ManifestFound> {
-    catalogue.manifests(&[(path(at), text.as_bytes().to_vec())].into()).found
+fn manifests(catalogue: &FileCatalogue, at: &str, text: &str) -> BTreeMap<Name, Arc<ManifestFound>> {
+    catalogue.manifests(&[(path(at), ManifestFile::of(text.as_bytes()))].into()).found
 }
 
 fn compile(catalogue: &FileCatalogue, world: &str, text: &str) -> Compiled {
@@ -213,7 +214,7 @@ fn every_service_of_every_file_is_found_once() {
         ("api/old/deployd.yaml", "service: shop\nrun: ./old\n"),
         ("web/deployd.yml", "service: web\nrun: ./web\n"),
     ];
-    let found = catalogue.manifests(&files.map(|(at, text)| (path(at), text.as_bytes().to_vec())).into());
+    let found = catalogue.manifests(&files.map(|(at, text)| (path(at), ManifestFile::of(text.as_bytes()))).into());
     assert_eq!(codes(&found.mistakes), ["out-of-range", "duplicate-name", "other-name"], "{:?}", found.mistakes);
     assert!(found.mistakes.iter().any(|one| one.code.0 == "unknown-world" && one.severity == Severity::Note));
     let shown: Vec<_> = found
@@ -237,7 +238,8 @@ fn what_a_graph_is_made_of_beyond_its_manifest_is_named() {
     let catalogue = read(&mut reader(), FolderRead::Nothing, FolderRead::Nothing);
     let text = "service: api\nrun: ./api\nfiles: { settings: { from: settings.yml } }\n";
     let found = manifests(&catalogue, "api/deployd.yaml", text).into_values().next().unwrap();
-    let all = ["api/settings.yml", "settings.yml", "api/Dockerfile", "api/app.py"].map(str::to_owned);
+    let file = |at| (path(at), File::Regular { digest: Digest::of(at), size: 1, executable: false });
+    let all = ["api/settings.yml", "settings.yml", "api/Dockerfile", "api/app.py"].map(file);
     let reads = catalogue.reads(&found, &all.into());
     assert_eq!(reads, ["api/Dockerfile", "api/settings.yml"].map(str::to_owned).into());
 }

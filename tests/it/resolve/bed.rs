@@ -6,7 +6,7 @@ use deployd::model::{Digest, Name};
 use deployd::repository::{self, Library, Repositories, RepositoryFile};
 use deployd::resolve::{Files, Offers, Service, adds, reads};
 use deployd::{wiring, world};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -99,14 +99,13 @@ impl Bed {
     pub fn manifests(&self) -> (Vec<Read>, Diagnostics) {
         let mut found = Diagnostics::new();
         let mut all = Vec::new();
-        let paths: BTreeSet<String> = self.files.keys().cloned().collect();
         for (path, bytes) in self.files.iter().filter(|(path, _)| path.rsplit('/').next() == Some("deployd.yaml")) {
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
             let depth = u32::try_from(folder.split('/').filter(|name| !name.is_empty()).count()).unwrap();
             let (manifests, of_file) = manifest::read(&Arc::from(path.as_str()), depth, bytes);
             found.extend(of_file);
             for manifest in manifests {
-                let read = reads(&manifest, &folder, &paths);
+                let read = reads(&manifest, &folder, &self.files);
                 let files = read.iter().map(|path| (path.clone(), self.files[path].clone()));
                 let content = Digest::of_json("content", &(adds(&manifest), self.digests()));
                 all.push(Read { files: files.collect(), content, folder: folder.clone(), manifest });
