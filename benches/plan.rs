@@ -14,6 +14,7 @@ use deployd::state::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How many nodes a service of [`graph`] has, with the folder that it uses.
@@ -172,7 +173,7 @@ fn seen(record: &Record) -> Observation {
             outputs: owned.outputs.clone(),
             in_flight: Some(0),
         };
-        let presence = Presence::Present(Box::new(present));
+        let presence = Presence::Present(Arc::new(present));
         (owned.identity.clone(), Seen { looked: Wall(2), fresh: true, presence })
     };
     record.owned.values().map(seen).collect()

@@ -142,7 +142,7 @@ pub fn up() -> RunAsk {
 /// A provider of things that do nothing.
 pub struct Idle {
     clock: Arc<dyn Clock>,
-    there: Mutex<BTreeMap<Identity, (Kind, Present)>>,
+    there: Mutex<BTreeMap<Identity, (Kind, Arc<Present>)>>,
     pub asked: Asked,
 }
 
@@ -190,7 +190,7 @@ impl Idle {
             outputs: Seal::seal(&**KEYS, &order.identity, &outputs),
             in_flight: (rules.role == Role::Workload).then_some(0),
         };
-        self.there.lock().unwrap().insert(order.identity.clone(), (order.kind.clone(), present));
+        self.there.lock().unwrap().insert(order.identity.clone(), (order.kind.clone(), Arc::new(present)));
         Outcome { handle, outputs, condition, note: None }
     }
 }
@@ -234,7 +234,7 @@ impl Provider for Idle {
         count.fetch_add(ask.len() as u64, Ordering::Relaxed);
         let (there, looked) = (self.there.lock().unwrap(), self.clock.now().wall);
         let presence = |query: &Query| match there.get(&query.identity) {
-            Some((_, present)) => Presence::Present(Box::new(present.clone())),
+            Some((_, present)) => Presence::Present(Arc::clone(present)),
             None => Presence::Absent,
         };
         ask.iter().map(|query| Seen { looked, fresh: true, presence: presence(query) }).collect()
@@ -243,7 +243,7 @@ impl Provider for Idle {
     async fn list(&self, _: &ListScope) -> Listing {
         self.asked.listings.fetch_add(1, Ordering::Relaxed);
         let there = self.there.lock().unwrap();
-        let found = |(identity, (kind, present)): (&Identity, &(Kind, Present))| Found {
+        let found = |(identity, (kind, present)): (&Identity, &(Kind, Arc<Present>))| Found {
             receipt: Receipt { instance: INSTANCE.to_owned(), identity: identity.clone() },
             kind: kind.clone(),
             handle: present.handle.clone(),

@@ -7,6 +7,7 @@
 use crate::contract::{Failure, Filled, Outcome, Plain, Query, Redactor, Secrets};
 use crate::model::SecretName;
 use crate::state::{Condition, Presence, Seen, Settling, Why};
+use std::sync::Arc;
 
 /// An answer to an order, without what filled the order.
 pub fn of_answer(answer: Result<Outcome, Failure>, filled: &Filled) -> Result<Outcome, Failure> {
@@ -39,8 +40,8 @@ pub async fn of_seen(secrets: &dyn Secrets, query: &Query, mut seen: Seen) -> Se
         return seen;
     }
     match open(secrets, query, &names).await {
-        Some(values) => of_condition(&mut present.condition, &Redactor::new(&values)),
-        None => without_lines(&mut present.condition),
+        Some(values) => of_condition(&mut Arc::make_mut(present).condition, &Redactor::new(&values)),
+        None => without_lines(&mut Arc::make_mut(present).condition),
     }
     seen
 }

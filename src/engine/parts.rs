@@ -60,6 +60,8 @@ pub struct Limits {
     pub fresh_for: Milliseconds,
     /// How often everything is looked at anew, even with healthy watches (RELIABILITY.md D7).
     pub relist_every: Milliseconds,
+    /// How often what nothing names any more is taken away: it reads every row.
+    pub sweep_every: Milliseconds,
     /// How long asking for one thing may take.
     pub order_max: Milliseconds,
     /// The longest wait between two tries of a step.
@@ -85,6 +87,7 @@ impl Default for Limits {
             cached_max: Milliseconds(60_000),
             fresh_for: Milliseconds(5_000),
             relist_every: Milliseconds(10 * 60_000),
+            sweep_every: Milliseconds(60 * 60_000),
             order_max: Milliseconds(60_000),
             backoff_max: Milliseconds(5 * 60_000),
             backoff_min: Milliseconds(500),

@@ -51,6 +51,7 @@ enum Alarm {
     Stack(StackId),
     Source(SourceId),
     Relist,
+    Sweep,
 }
 
 /// The loop.
@@ -145,8 +146,10 @@ impl Loop {
         for source in self.shared.sources_running() {
             self.shared.ask_source(&source);
         }
-        let relist = self.shared.parts.clock.now().steady.plus(self.shared.parts.limits.relist_every);
-        self.wake(relist, Alarm::Relist);
+        let now = self.shared.parts.clock.now().steady;
+        let (relist, sweep) = (self.shared.parts.limits.relist_every, self.shared.parts.limits.sweep_every);
+        self.wake(now.plus(relist), Alarm::Relist);
+        self.wake(now.plus(sweep), Alarm::Sweep);
         Ok(())
     }
 
@@ -315,11 +318,16 @@ impl Loop {
         self.shared.source_awaited(&source);
     }
 
-    /// Hands what carries our receipt to the stacks that it says it is of.
+    /// Hands what carries our receipt, and what no row is known of, to the stacks that it says it is of.
     fn take_found(&mut self, found: Vec<Found>) {
         let mut by_stack: BTreeMap<StackId, Vec<Found>> = BTreeMap::new();
         for one in found {
-            by_stack.entry(one.receipt.identity.address.stack_id()).or_default().push(one);
+            let identity = &one.receipt.identity;
+            let stack = identity.address.stack_id();
+            let is_known = self.memories.get(&stack).is_some_and(|memory| memory.owns(identity));
+            if !is_known {
+                by_stack.entry(stack).or_default().push(one);
+            }
         }
         for (stack, found) in by_stack {
             self.shared.found(&stack, found);
@@ -348,6 +356,7 @@ impl Loop {
                 Alarm::Stack(stack) => self.shared.nudge(&stack, Nudge::default()),
                 Alarm::Source(source) => self.shared.ask_source(&source),
                 Alarm::Relist => self.relist(now),
+                Alarm::Sweep => self.sweep(now),
             }
         }
     }
@@ -359,6 +368,11 @@ impl Loop {
         worlds.keys().for_each(|world| self.look_at_world(world));
         worlds.keys().for_each(|world| self.shared.ask_world(world));
         self.shared.sources_running().iter().for_each(|source| self.shared.ask_source(source));
+    }
+
+    /// What nothing names any more is taken away.
+    fn sweep(&mut self, now: Steady) {
+        self.wake(now.plus(self.shared.parts.limits.sweep_every), Alarm::Sweep);
         let (shared, before) = (Arc::clone(&self.shared), self.swept);
         self.work.push(async move { Work::Swept(sweep(&shared, before).await) }.boxed());
     }

@@ -143,6 +143,7 @@ mod tests {
     use crate::engine::rows::golden_owned;
     use crate::model::{Name, StackId, Value};
     use crate::state::{Exit, From, Handle, Principal, Receipt, Settling, Stack, Why, WhyCode, Wish};
+    use std::sync::Arc;
 
     fn record(owned: Owned) -> Record {
         let id = StackId::new(Name::fixed("laptop"), Name::fixed("guestbook"));
@@ -175,7 +176,7 @@ mod tests {
     #[test]
     fn a_create_whose_answer_was_lost_is_settled_by_a_fresh_look_at_what_is_ours() {
         let owned = golden_owned();
-        let there = |present: Present| Presence::Present(Box::new(present));
+        let there = |present: Present| Presence::Present(Arc::new(present));
         let found = look(&owned, there(present(&owned, on_its_way())), true).expect("it is settled");
         assert_eq!((found.phase, found.tries, found.trouble), (Phase::Standing, 0, None));
         assert_eq!(found.handle, Some(Handle("there".to_owned())));
@@ -201,7 +202,7 @@ mod tests {
         let mut owned = golden_owned();
         let Phase::Intended(intent) = &mut owned.phase else { unreachable!("it is intended") };
         intent.act = IntentAct::Update;
-        assert_eq!(look(&owned, Presence::Present(Box::new(present(&owned, Condition::Ready))), true), None);
+        assert_eq!(look(&owned, Presence::Present(Arc::new(present(&owned, Condition::Ready))), true), None);
     }
 
     #[test]
@@ -237,7 +238,7 @@ mod tests {
             watched.look(&Observation::from([(identity.clone(), seen)]), Steady(steady));
             watched.spans().get(&identity).copied()
         };
-        let settling = || Presence::Present(Box::new(present(&golden_owned(), on_its_way())));
+        let settling = || Presence::Present(Arc::new(present(&golden_owned(), on_its_way())));
         assert_eq!(at(settling(), 100), Some(Milliseconds(0)));
         assert_eq!(at(settling(), 130), Some(Milliseconds(30)));
         assert_eq!(at(Presence::Unknown(Why::new(WhyCode::NotReadable, "no")), 200), Some(Milliseconds(30)));

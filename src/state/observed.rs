@@ -5,6 +5,7 @@ use super::why::Why;
 use crate::model::{Digest, Identity, Name, Value, Wall};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a provider calls a thing that it made: an ARN, a folder, a uid. Only the provider reads it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -41,7 +42,7 @@ pub enum Presence {
     /// It is not there, and that is proved.
     Absent,
     /// It is there.
-    Present(Box<Present>),
+    Present(Arc<Present>),
     /// It could not be read, or not whole.
     Unknown(Why),
 }

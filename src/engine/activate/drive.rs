@@ -14,7 +14,7 @@ impl Activation {
     pub(super) async fn drive(&mut self, number: u64) -> Result<Round, Halt> {
         let mut planning = self.planning(self.stack().target, Some(number)).await?;
         self.use_imports(&planning).await?;
-        self.look_all(&planning).await?;
+        self.look_all(&planning.desired).await?;
         let (mut plan, mut report) = self.plan_recorded(&planning)?;
         let is_returning = self.deployment(number).deployment.why.is_some();
         if is_returning && matches!(plan.verdict, Verdict::AwaitApproval { .. }) {

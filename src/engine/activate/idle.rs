@@ -61,12 +61,15 @@ impl Activation {
             return Ok(Round::Waits);
         }
         let target = stack.target;
-        let planning = self.planning(target, None).await?;
+        self.world()?;
+        let desired = self.graph(target).await?;
         let was_idle = self.memory.idle;
-        let has_changed = self.look_all(&planning).await?;
+        let has_changed = self.look_all(&desired).await?;
         if was_idle && self.memory.idle && !has_changed {
+            // As it was when there was nothing to be done: nothing else is asked of anybody.
             return Ok(Round::Waits);
         }
+        let planning = self.planning(target, None).await?;
         let (plan, report) = self.plan_recorded(&planning)?;
         self.offer(&planning).await?;
         if plan.steps.is_empty() {

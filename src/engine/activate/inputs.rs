@@ -1,5 +1,6 @@
 //! All that a plan depends on, gathered once for a round.
 
+use super::super::catalogue::WorldFacts;
 use super::super::exports::{Loaded, foreign, imported};
 use super::super::gather::graph_of;
 use super::{Activation, Halt, later};
@@ -72,7 +73,7 @@ impl Activation {
         release: Option<ReleaseId>,
         deployment: Option<u64>,
     ) -> Result<Planning, Halt> {
-        let policy = self.policy()?;
+        let policy = self.world()?.policy.clone();
         let desired = self.graph(release).await?;
         let good = match self.stack().good {
             Some(good) if Some(good) == release => Some(Arc::clone(&desired)),
@@ -103,15 +104,14 @@ impl Activation {
         })
     }
 
-    /// What the world's people decided. A world that is not there any more is no reason to do anything.
-    pub(super) fn policy(&self) -> Result<Policy, Halt> {
+    /// The world. One that is not there any more is no reason to do anything.
+    pub(super) fn world(&self) -> Result<Arc<WorldFacts>, Halt> {
         let (_, catalogue) = self.shared.catalogue();
-        let worlds = catalogue.worlds();
-        let facts = worlds.get(&self.id.world).ok_or_else(|| {
+        let facts = catalogue.worlds().remove(&self.id.world);
+        facts.ok_or_else(|| {
             let text = format!("there is no world {} any more", self.id.world);
             Halt::SetAside(Why::new(WhyCode::Missing, text).way_out("put its file back; nothing was changed"))
-        })?;
-        Ok(facts.policy.clone())
+        })
     }
 
     /// The graph of a release that is kept; an empty one of none.

@@ -80,6 +80,13 @@ impl Memory {
         self.graphs.insert(blob, graph);
     }
 
+    /// Whether a row is known of a life.
+    #[must_use]
+    pub fn owns(&self, identity: &Identity) -> bool {
+        let record = self.rows.as_ref().and_then(|rows| rows.record.as_ref());
+        record.is_some_and(|record| record.owned.contains_key(identity))
+    }
+
     /// Whether a life was seen fresh within a span.
     #[must_use]
     pub fn is_fresh(&self, identity: &Identity, now: Steady, within: Milliseconds) -> bool {

@@ -4,12 +4,13 @@
 use super::super::look::{look, look_at, queries};
 use super::super::record::{Change, Op};
 use super::super::settle::settled;
-use super::inputs::Planning;
 use super::{Activation, Halt};
 use crate::contract::{Freshness, Query};
-use crate::model::{Identity, Milliseconds, Steady};
-use crate::state::{Condition, EventBody, Owned, Phase, Presence, Present, Seen, Why, WhyCode};
+use crate::graph::DesiredGraph;
+use crate::model::{Identity, Milliseconds, Name, Steady};
+use crate::state::{Condition, EventBody, Owned, Phase, Presence, Present, RecordedOutput, Seen, Why, WhyCode};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// How old an answer about something on its way may be: the report says how often it is worth looking.
 const SETTLING_MAX: Milliseconds = Milliseconds(100);
@@ -20,16 +21,16 @@ const SETTLED_AT_ONCE: usize = 30;
 impl Activation {
     /// Looks at everything that a plan needs, as far as it was not looked at just now, and records what the look
     /// settles. Whether anything is otherwise than before.
-    pub(super) async fn look_all(&mut self, planning: &Planning) -> Result<bool, Halt> {
+    pub(super) async fn look_all(&mut self, desired: &DesiredGraph) -> Result<bool, Halt> {
         let now = self.now().steady;
-        let mut all = queries(self.record(), &planning.desired);
-        all.extend(self.unread(planning, &all));
-        let asked: BTreeSet<Identity> = all.iter().map(|query| query.identity.clone()).collect();
+        let mut all = queries(self.record(), desired);
+        all.extend(self.unread(desired, &all));
+        let asked: BTreeSet<&Identity> = all.iter().map(|query| &query.identity).collect();
         // Lives that were, are forgotten; one that a step is about to make, and one that ran once and is about to be ended,
         // was looked at for that step: forgotten, it would be news with each look, and the plan be made anew for it forever.
         let record = self.memory.rows.as_ref().and_then(|rows| rows.record.as_ref()).expect("it was just used");
         let is_to_come = |identity: &Identity| {
-            planning.desired.nodes.contains_key(&identity.address)
+            desired.nodes.contains_key(&identity.address)
                 && record.lives.get(&identity.address).is_none_or(|last| identity.incarnation > *last)
         };
         let keeps = |identity: &Identity| {
@@ -53,9 +54,10 @@ impl Activation {
         let doubtful = |seen: &Seen| seen.presence == Presence::Absent && !seen.fresh;
         let doubted: BTreeSet<Identity> =
             self.memory.seen.iter().filter(|(_, seen)| doubtful(seen)).map(|(identity, _)| identity.clone()).collect();
-        let again =
-            queries(self.record(), &planning.desired).into_iter().filter(|query| doubted.contains(&query.identity));
-        changed |= self.ask(again.collect(), Freshness::Fresh).await;
+        if !doubted.is_empty() {
+            let again = queries(self.record(), desired).into_iter().filter(|query| doubted.contains(&query.identity));
+            changed |= self.ask(again.collect(), Freshness::Fresh).await;
+        }
         self.memory.looked = Some((self.now().wall, now));
         self.looked_this_time = true;
         let settled = self.settle().await?;
@@ -65,21 +67,27 @@ impl Activation {
 
     /// What ran once and ended is looked at only before it is taken away, and a successor only before it is made. If it
     /// could not be read then, it is looked at until it can be: nothing else would, and nothing is done to what is unread.
-    fn unread(&self, planning: &Planning, others: &[Query]) -> Vec<Query> {
-        let asked: BTreeSet<&Identity> = others.iter().map(|query| &query.identity).collect();
+    fn unread(&self, desired: &DesiredGraph, others: &[Query]) -> Vec<Query> {
         let is_unread = |seen: &Seen| matches!(seen.presence, Presence::Unknown(_));
-        let unread = self.memory.seen.iter().filter(|(identity, seen)| is_unread(seen) && !asked.contains(identity));
-        unread.filter_map(|(identity, _)| self.question(planning, identity)).collect()
+        let mut unread: BTreeSet<&Identity> =
+            self.memory.seen.iter().filter(|(_, seen)| is_unread(seen)).map(|(identity, _)| identity).collect();
+        for query in others {
+            if unread.is_empty() {
+                break;
+            }
+            unread.remove(&query.identity);
+        }
+        unread.into_iter().filter_map(|identity| self.question(desired, identity)).collect()
     }
 
     /// How to ask about a life that is recorded, or that a step would make.
-    fn question(&self, planning: &Planning, identity: &Identity) -> Option<Query> {
+    fn question(&self, desired: &DesiredGraph, identity: &Identity) -> Option<Query> {
         let record = self.record();
         if let Some(owned) = record.owned.get(identity) {
-            return Some(look_at(owned, &planning.desired));
+            return Some(look_at(owned, desired));
         }
         let is_to_come = record.lives.get(&identity.address).is_none_or(|last| identity.incarnation > *last);
-        let node = planning.desired.nodes.get(&identity.address).filter(|_| is_to_come)?;
+        let node = desired.nodes.get(&identity.address).filter(|_| is_to_come)?;
         Some(Query {
             identity: identity.clone(),
             kind: node.kind.clone(),
@@ -116,7 +124,7 @@ impl Activation {
     }
 
     /// Looks fresh at some lives. Whether anything is otherwise than it was seen before.
-    pub(super) async fn look_fresh(&mut self, planning: &Planning, at: &BTreeSet<Identity>) -> Result<bool, Halt> {
+    pub(super) async fn look_fresh(&mut self, desired: &DesiredGraph, at: &BTreeSet<Identity>) -> Result<bool, Halt> {
         let now = self.now().steady;
         let fresh_for = self.shared.parts.limits.fresh_for;
         let stale: BTreeSet<&Identity> =
@@ -125,7 +133,7 @@ impl Activation {
             return Ok(false);
         }
         // What ran once is looked at before it is ended, a successor before it is made.
-        let asked = stale.into_iter().filter_map(|identity| self.question(planning, identity)).collect();
+        let asked = stale.into_iter().filter_map(|identity| self.question(desired, identity)).collect();
         let changed = self.ask(asked, Freshness::Fresh).await;
         let settled = self.settle().await?;
         Ok(changed | settled)
@@ -225,14 +233,13 @@ fn is_on_its_way(condition: &Condition) -> bool {
     matches!(condition, Condition::Settling(_) | Condition::Leaving)
 }
 
-/// Whether two looks say the same. Sealing the same outputs gives other bytes each time, so their digests are compared;
-/// what something on its way says of its progress is no difference.
+/// Whether two looks say the same: a room that watches gives the same answer again. Sealing the same outputs gives other
+/// bytes each time, so their digests are compared; what something on its way says of its progress is no difference.
 fn is_same(before: &Presence, after: &Presence) -> bool {
     match (before, after) {
+        (Presence::Present(before), Presence::Present(after)) if Arc::ptr_eq(before, after) => true,
         (Presence::Present(before), Presence::Present(after)) => {
-            let outputs = |present: &Present| {
-                present.outputs.iter().map(|(name, output)| (name.clone(), output.digest)).collect::<Vec<_>>()
-            };
+            let digest = |(name, output): (&'_ Name, &'_ RecordedOutput)| (name.clone(), output.digest);
             let condition = match (&before.condition, &after.condition) {
                 (Condition::Settling(_), Condition::Settling(_)) => true,
                 (before, after) => before == after,
@@ -243,7 +250,7 @@ fn is_same(before: &Presence, after: &Presence) -> bool {
                 && before.fields == after.fields
                 && before.asked == after.asked
                 && before.is_drained() == after.is_drained()
-                && outputs(before) == outputs(after)
+                && before.outputs.iter().map(digest).eq(after.outputs.iter().map(digest))
         }
         (before, after) => before == after,
     }

@@ -129,7 +129,7 @@ impl Activation {
             let steps = next.iter().map(|id| &running.plan.steps[id]);
             let at =
                 steps.flat_map(|step| leans_on(step, &inputs).into_iter().chain([step.identity.clone()])).collect();
-            if self.look_fresh(running.planning, &at).await? {
+            if self.look_fresh(&running.planning.desired, &at).await? {
                 return Ok(true);
             }
             running.begun.extend(next.iter().cloned());
@@ -342,7 +342,7 @@ impl Activation {
         }
         self.record_rows(rows, events).await?;
         // What was deleted, and what is not clear, is told by looking.
-        self.look_fresh(planning, &deleted).await.map(drop)
+        self.look_fresh(&planning.desired, &deleted).await.map(drop)
     }
 
     fn failure(&mut self, flying: &Flying, failure: &Failure) -> (Owned, EventBody) {
@@ -372,7 +372,7 @@ impl Activation {
             outputs: owned.outputs.clone(),
             in_flight: before.and_then(|before| before.in_flight),
         };
-        let seen = Seen { looked: now.wall, fresh: true, presence: Presence::Present(Box::new(present)) };
+        let seen = Seen { looked: now.wall, fresh: true, presence: Presence::Present(Arc::new(present)) };
         self.memory.seen.insert(owned.identity.clone(), seen);
         self.memory.seen_at.insert(owned.identity.clone(), (now.steady, true));
     }

@@ -26,7 +26,7 @@ impl Activation {
         if matches!(self.stack().wish, Wish::Gone) && !self.is_proved_gone().await? {
             return Ok(Round::Waits);
         }
-        if self.look_fresh(planning, &self.serving(planning)).await? {
+        if self.look_fresh(&planning.desired, &self.serving(planning)).await? {
             // What was ready a minute ago need not be ready now.
             return Ok(Round::Moved);
         }

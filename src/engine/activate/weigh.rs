@@ -17,7 +17,7 @@ impl Activation {
     pub(super) async fn weigh(&mut self, number: u64) -> Result<Round, Halt> {
         let row = self.deployment(number).clone();
         let planning = self.planning(row.deployment.release, Some(number)).await?;
-        self.look_all(&planning).await?;
+        self.look_all(&planning.desired).await?;
         let (plan, report) = self.plan_as(&self.as_started(&row), &planning)?;
         let kept = self.keep_plan(&plan, &report).await?;
         match &plan.verdict {

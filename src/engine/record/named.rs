@@ -5,6 +5,7 @@ use super::LoadError;
 use crate::contract::{Row, Store, StoreError};
 use crate::model::Digest;
 use crate::state::Revision;
+use serde::de::IgnoredAny;
 use std::collections::BTreeSet;
 
 /// Every digest that stands anywhere in some rows, and in the rows that lie in blobs. More than the blobs that are named
@@ -18,7 +19,7 @@ pub async fn blobs_named(store: &dyn Store, rows: &[Row]) -> Result<BTreeSet<Dig
         let unreadable = |how: &dyn std::fmt::Display| StoreError::Corrupt(format!("{}: {how}", row.key));
         let bytes = row.bytes.as_ref().map_err(|unreadable_row| unreadable(&unreadable_row.0))?;
         named.extend(digests_in(bytes));
-        if let Opened::InBlob(blob) = open::<serde_json::Value>(bytes).map_err(|how| unreadable(&how))? {
+        if let Opened::InBlob(blob) = open::<IgnoredAny>(bytes).map_err(|how| unreadable(&how))? {
             named.extend(digests_in(&store.blob(blob).await?));
         }
     }
@@ -46,6 +47,6 @@ pub async fn contents_named(store: &dyn Store, rows: &[Row]) -> Result<BTreeSet<
 
 /// Digests are the only texts of 64 hexadecimal letters.
 fn digests_in(bytes: &[u8]) -> Vec<Digest> {
-    let text = String::from_utf8_lossy(bytes);
-    text.split('"').filter(|part| part.len() == 64).filter_map(|part| part.parse().ok()).collect()
+    let texts = bytes.split(|byte| *byte == b'"').filter(|part| part.len() == 64);
+    texts.filter_map(|part| std::str::from_utf8(part).ok()?.parse().ok()).collect()
 }

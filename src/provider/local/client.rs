@@ -80,7 +80,7 @@ impl LocalProvider {
         let stats = proxied.and_then(|proxied| proxied.as_ref().ok()).and_then(|proxied| proxied.stats.as_ref());
         let receipt = Receipt { instance: self.room.settings.instance.clone(), identity: query.identity.clone() };
         let outputs = plain(read::outputs(&thing, &folder, routes));
-        Presence::Present(Box::new(Present {
+        Presence::Present(Arc::new(Present {
             handle: Handle(name),
             owner: read::owner(&thing, &receipt),
             fields: read::fields(&thing, routes),

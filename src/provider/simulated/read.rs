@@ -7,6 +7,7 @@ use crate::graph::{KindRules, Known, Outputs as OutputRules, Role};
 use crate::model::{Name, Steady, Value, Wall};
 use crate::state::{Condition, Exit, Owner, Presence, Present, Seen, Settling};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Who looks, when, and how sure it may be.
 pub(super) struct Look<'l> {
@@ -25,7 +26,7 @@ pub(super) fn seen(world: &SimulatedWorld, query: &Query, look: &Look<'_>) -> Se
     let by_receipt = || world.of(&query.identity).into_iter().next();
     let by_name = || world.objects.get(&crate::state::Handle(name.clone()));
     let presence = match by_handle.or_else(by_receipt).or_else(by_name) {
-        Some(object) => Presence::Present(Box::new(present(object, query, look))),
+        Some(object) => Presence::Present(Arc::new(present(object, query, look))),
         None => Presence::Absent,
     };
     Seen { looked: look.looked, fresh: look.fresh, presence }

@@ -121,6 +121,7 @@ fn a_wish_that_is_taken_back_while_it_is_carried_out_leaves_nothing() {
 fn what_nothing_names_any_more_is_swept() {
     let mut bed = Bed::new(Faults::default());
     bed.limits.releases_kept = 2;
+    bed.limits.sweep_every = bed.limits.relist_every;
     let mut running = bed.start(None);
     let text = |path, text| Act::Write("shop", path, text);
     tell(&mut bed, &mut running, &[text("deployd.yaml", SERVICE), text("app.py", "one"), Act::Up("shop"), Act::Settle]);

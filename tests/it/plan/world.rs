@@ -10,6 +10,7 @@ use deployd::state::{
     Condition, Exit, Handle, Owner, Presence, Present, Receipt, Recorded, RecordedOutput, Seen, Settling, Why, WhyCode,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Ours.
 pub const INSTANCE: &str = "ours";
@@ -77,7 +78,7 @@ impl World {
             _ if is(&self.unreadable) => (false, unreadable),
             _ if is(&self.stale) => (false, Presence::Absent),
             None => (true, Presence::Absent),
-            Some(thing) => (true, Presence::Present(Box::new(self.present(identity, thing)))),
+            Some(thing) => (true, Presence::Present(Arc::new(self.present(identity, thing)))),
         };
         Seen { looked: now, fresh, presence }
     }

@@ -11,6 +11,7 @@ use deployd::state::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 fn survives<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) {
     let bytes = serde_json::to_vec(value).unwrap();
@@ -111,7 +112,7 @@ fn answers() {
                 outputs: BTreeMap::from([(Name::fixed("port"), plain)]),
                 in_flight: Some(2),
             };
-            survives(&Seen { looked: Wall(1), fresh: true, presence: Presence::Present(Box::new(present)) });
+            survives(&Seen { looked: Wall(1), fresh: true, presence: Presence::Present(Arc::new(present)) });
         }
     }
     survives(&Seen { looked: Wall(1), fresh: false, presence: Presence::Absent });
