@@ -58,7 +58,9 @@ pub(super) enum Command {
     /// Run the server in the foreground
     Serve(Serve),
     /// Read a folder's files and tell every mistake in them
-    #[command(after_help = "Examples:\n  deployd check\n  deployd check --all-worlds")]
+    #[command(
+        after_help = "Examples:\n  deployd check\n  deployd check --all-worlds\n\nEvery deployd.yaml below the folder is read, but for those in hidden folders, and those that\na .gitignore or a .deploydignore leaves out."
+    )]
     Check(Check),
     /// Show what would change, field by field, and change nothing
     #[command(

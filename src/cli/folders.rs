@@ -98,6 +98,21 @@ fn no_folder(folder: &Path, why: &str) -> Failure {
     Failure::new(Exit::Usage, format!("no folder {}: {why}", folder.display()))
 }
 
+/// Where a file lies, as people say it: whole, and `~` for their home.
+#[must_use]
+pub(super) fn for_people(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    // What leads back and forth is one place all the same.
+    let folder = path.parent().and_then(|folder| std::fs::canonicalize(folder).ok());
+    let path = folder.zip(path.file_name()).map_or(path.clone(), |(folder, name)| folder.join(name));
+    let home =
+        variable("HOME").and_then(|home| std::fs::canonicalize(home).ok()).filter(|home| home.parent().is_some());
+    match home.as_ref().and_then(|home| path.strip_prefix(home).ok()) {
+        Some(rest) => format!("~/{}", rest.display()),
+        None => path.display().to_string(),
+    }
+}
+
 /// A folder's name as people know it from where they stand: relative where it is at or below it, or above it.
 #[must_use]
 pub(super) fn shown(folder: &Path, stand: &Path) -> String {

@@ -16,7 +16,7 @@
 
 use super::secrets::Filled;
 use crate::graph::HealthCheck;
-use crate::model::{Digest, Identity, Kind, Milliseconds, Name, StackId, Value, Wall};
+use crate::model::{Bytes, Digest, Identity, Kind, Milliseconds, Name, StackId, Value, Wall};
 use crate::state::{Condition, Handle, IntentId, Move, Receipt, RecordedOutput, Seen, Token, Why};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -267,6 +267,11 @@ pub trait Provider: Send + Sync {
 
     /// What stands in the way of these orders. Changes nothing.
     async fn preflight(&self, orders: &[Order]) -> Vec<Finding>;
+
+    /// How much data something holds, for whoever is asked whether it may go; nothing where that cannot be told.
+    async fn holds(&self, _of: &Query) -> Option<Bytes> {
+        None
+    }
 
     /// Asks for one thing to be done.
     ///

@@ -85,7 +85,7 @@ async fn manifest_files(
     before: Option<&Held>,
 ) -> Result<BTreeMap<FilePath, ManifestFile>, Trouble> {
     let mut files = BTreeMap::new();
-    for (path, file) in snapshot.files.iter().filter(|(path, _)| catalogue.is_manifest(path)) {
+    for (path, file) in snapshot.files.iter().filter(|(path, _)| catalogue.speaks(path)) {
         if let File::Regular { size, .. } = file
             && *size > MANIFEST_BYTES_MAX
         {

@@ -7,6 +7,7 @@ use crate::engine::{Catalogue, CatalogueReader, ConfigFiles, Engine, FileCatalog
 use crate::state::SourceId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Catalogues, as their files change: the reader, and whoever else has to know of a new one before the engine does.
 pub struct Catalogues {
@@ -19,7 +20,36 @@ pub struct Catalogues {
 pub struct Intake {
     engine: Engine,
     catalogues: Catalogues,
+    asked: AskedCatalogue,
     watch: FolderWatch,
+}
+
+/// So many who ask may wait; whoever comes then is answered by what was read last.
+const ASKING_MAX: usize = 64;
+
+/// Asks for worlds and repositories to be read now.
+#[derive(Clone)]
+pub struct AskCatalogue(mpsc::Sender<oneshot::Sender<()>>);
+
+/// Hears who asks.
+pub struct AskedCatalogue(mpsc::Receiver<oneshot::Sender<()>>);
+
+/// A way to ask, and who hears it.
+#[must_use]
+pub fn asks() -> (AskCatalogue, AskedCatalogue) {
+    let (ask, asked) = mpsc::channel(ASKING_MAX);
+    (AskCatalogue(ask), AskedCatalogue(asked))
+}
+
+impl AskCatalogue {
+    /// Returns when they were read. Where nobody watches any more, that is at once.
+    pub async fn read(&self) {
+        let (done, read) = oneshot::channel();
+        if self.0.try_send(done).is_ok() {
+            // An end without a word is the end of who watches.
+            let _ = read.await;
+        }
+    }
 }
 
 const WORLDS: Ground = Ground::Config("worlds");
@@ -62,8 +92,8 @@ impl Catalogues {
 impl Intake {
     /// Watches for an engine that has the first of these catalogues already.
     #[must_use]
-    pub fn new(engine: Engine, catalogues: Catalogues, settings: WatchSettings) -> Intake {
-        Intake { engine, catalogues, watch: FolderWatch::new(settings) }
+    pub fn new(engine: Engine, catalogues: Catalogues, asked: AskedCatalogue, settings: WatchSettings) -> Intake {
+        Intake { engine, catalogues, asked, watch: FolderWatch::new(settings) }
     }
 
     /// Watches until `until` comes.
@@ -82,17 +112,38 @@ impl Intake {
                     // The engine is gone, and with it everybody who could be nudged.
                     Err(_) => return,
                 },
+                Some(done) = self.asked.0.recv() => {
+                    self.read_now(done).await;
+                    continue;
+                }
                 moved = self.watch.next() => moved,
             };
             self.tell(moved).await;
         }
     }
 
-    async fn tell(&mut self, moved: BTreeSet<Ground>) {
-        if moved.iter().any(|ground| matches!(ground, Ground::Config(_)))
-            && let Some(catalogue) = self.catalogues.read().await
-        {
+    /// Reads for all who have asked until now.
+    async fn read_now(&mut self, first: oneshot::Sender<()>) {
+        let mut all = vec![first];
+        while let Ok(more) = self.asked.0.try_recv() {
+            all.push(more);
+        }
+        self.read_catalogue().await;
+        // Who does not wait any more needs no answer.
+        for done in all {
+            let _ = done.send(());
+        }
+    }
+
+    async fn read_catalogue(&mut self) {
+        if let Some(catalogue) = self.catalogues.read().await {
             self.engine.replace_catalogue(catalogue);
+        }
+    }
+
+    async fn tell(&mut self, moved: BTreeSet<Ground>) {
+        if moved.iter().any(|ground| matches!(ground, Ground::Config(_))) {
+            self.read_catalogue().await;
         }
         for ground in moved {
             if let Ground::Source(source) = ground {

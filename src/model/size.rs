@@ -17,6 +17,19 @@ pub struct MilliCpu(pub u32);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotASize;
 
+impl Bytes {
+    /// As people say it of files: `312 bytes`, `31 kB`, `4 MB`.
+    #[must_use]
+    pub fn for_people(self) -> String {
+        match self.0 {
+            bytes @ 0..1_000 => format!("{bytes} bytes"),
+            bytes @ 1_000..1_000_000 => format!("{} kB", bytes / 1_000),
+            bytes @ 1_000_000..1_000_000_000 => format!("{} MB", bytes / 1_000_000),
+            bytes => format!("{} GB", bytes / 1_000_000_000),
+        }
+    }
+}
+
 const UNITS: [(&str, u32); 4] = [("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10)];
 
 impl std::str::FromStr for Bytes {

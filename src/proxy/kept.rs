@@ -84,6 +84,12 @@ impl Kept {
         }
     }
 
+    /// What the file says, for who only wants to know: nothing is put aside.
+    pub(super) fn peek(home: &Home) -> Kept {
+        let text = std::fs::read(home.table()).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
+    }
+
     /// Writes the file. When this answers well, it is on the disk.
     pub(super) fn save(&self, home: &Home) -> io::Result<()> {
         write_whole(&home.table(), &serde_json::to_vec(self)?)

@@ -41,6 +41,7 @@ mod wire;
 
 pub use client::{Client, Failure, connect};
 pub use lifetime::{Start, ensure_running, stop};
+pub use ports::http_port;
 pub use route::{
     Backend, BackendStats, Limits, Listen, NotARoute, Protocol, Put, Route, Settings, Standing, Stats,
     ports_of_services,

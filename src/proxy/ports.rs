@@ -1,16 +1,36 @@
 //! Which port a route gets: what it had, what it asks for, or one that is chosen once. Ports are taken as they are chosen,
 //! so that what is promised is held.
 
+use super::home::Home;
 use super::http::Door;
 use super::kept::{HttpPort, Kept};
 use super::listen::{Bound, Listening};
+use super::process::Process;
 use super::route::{Listen, Route, ports_of_services};
 use super::wire::Refusal;
 use crate::model::Digest;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// How far from the preferred port of entrypoints another one is looked for.
 const HTTP_PORTS_TRIED: u16 = 100;
+
+/// The port at which ways in by name answer, or will: what [`Ports::give_http`] would give, without taking it.
+#[must_use]
+pub fn http_port(state: &Path, preferred: u16) -> Option<u16> {
+    let home = Home::of(state);
+    let kept = Kept::peek(&home);
+    let is_free = |port: &u16| Bound::take(*port).is_ok();
+    // One that runs has what it was given, also while nothing is behind it.
+    let runs = || Process::of(&home).is_ok_and(|process| process.is_some_and(|one| one.lives().unwrap_or(false)));
+    let known = kept.http.filter(|http| http.preferred == preferred).map(|http| http.given);
+    if let Some(known) = known.filter(|known| kept.has_entrypoints() || is_free(known) || runs()) {
+        return Some(known);
+    }
+    let others: BTreeSet<u16> = kept.ports.values().copied().collect();
+    let mut next = (preferred..=preferred.saturating_add(HTTP_PORTS_TRIED)).filter(|port| !others.contains(port));
+    next.find(is_free)
+}
 
 /// Ports that are listened on, and those just taken that will be once the change is durable.
 pub(super) struct Ports<'a> {

@@ -21,6 +21,8 @@ pub struct Doors {
     pub secrets: Arc<dyn SecretDoor>,
     /// Backups of the store.
     pub backups: Arc<dyn BackupDoor>,
+    /// What only this machine and its files tell.
+    pub machine: Arc<dyn MachineDoor>,
 }
 
 /// The secrets of worlds, as people set them. There is no way to read one back.
@@ -62,6 +64,17 @@ pub struct SecretShown {
     pub version: Result<SecretVersion, SecretFailure>,
     /// When it was set last and by whom, where it is in the store.
     pub set: Option<(Wall, Principal)>,
+}
+
+/// What only this machine and its files tell.
+#[async_trait]
+pub trait MachineDoor: Send + Sync {
+    /// The port at which ways in by name answer on this machine, or will; `preferred` is the one that is asked for.
+    fn http_port(&self, preferred: u16) -> Option<u16>;
+
+    /// Reads worlds and repositories as they are now: who asks right after a save is answered by what was saved, and not
+    /// by what was seen of it so far.
+    async fn read_catalogue(&self);
 }
 
 /// Backups of everything that the store holds.

@@ -71,7 +71,7 @@ pub async fn gather(engine: &Engine, of: &Files) -> Answer<Gathered> {
         }
     };
     let manifests: Vec<FilePath> =
-        gathered.listing.keys().filter(|path| gathered.catalogue.is_manifest(path)).cloned().collect();
+        gathered.listing.keys().filter(|path| gathered.catalogue.speaks(path)).cloned().collect();
     gathered.load(&manifests).await?;
     let bytes = manifests.into_iter().filter_map(|path| gathered.texts.get_key_value(&path));
     gathered.manifests = gathered

@@ -17,6 +17,7 @@ mod document;
 mod doors;
 mod extract;
 mod files;
+mod lacking;
 mod listen;
 mod page;
 pub mod place;
@@ -31,6 +32,6 @@ mod stream;
 mod strict_json;
 mod ways_in;
 
-pub use doors::{Backup, BackupDoor, Doors, SecretDoor, SecretShown};
+pub use doors::{Backup, BackupDoor, Doors, MachineDoor, SecretDoor, SecretShown};
 pub use serve::{ServeError, Server, document_text, serve};
 pub use settings::{Ends, Limits, Reach, Settings};

@@ -264,6 +264,7 @@ impl From<DoorError> for Refusal {
                 Refusal::because(StatusCode::PRECONDITION_FAILED, "moved", "changed meanwhile", why)
             }
             DoorError::Source(why) => Refusal::unavailable("source", "the files cannot be read", why),
+            DoorError::Lacking(why) => Refusal::unavailable("lacking", "the world lacks something", why),
             DoorError::Store(error) => error.into(),
             DoorError::Stopped(why) => Refusal::unavailable("stopped", "the engine does not run", why),
         }

@@ -2,7 +2,7 @@
 
 use super::access::Access;
 use super::api::stack::Stack;
-use super::doors::Doors;
+use super::doors::{Doors, MachineDoor};
 use super::refusal::{Answer, Refusal};
 use super::settings::Limits;
 use crate::contract::RowVersion;
@@ -43,6 +43,17 @@ impl Serving {
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.doors.engine
+    }
+
+    /// What only this machine and its files tell.
+    #[must_use]
+    pub fn machine(&self) -> &dyn MachineDoor {
+        &*self.doors.machine
+    }
+
+    /// Worlds and repositories as they are now, for questions about files that were saved a moment ago.
+    pub async fn read_anew(&self) {
+        self.doors.machine.read_catalogue().await;
     }
 
     /// What time it is.

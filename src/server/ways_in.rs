@@ -1,13 +1,12 @@
 //! Where ways in answer, for plans: what makes one knows its port only when it is made, and people want to know before.
 //!
-//! Only what is known is told: the port that ways in of the world have already, else the one that its file asks for,
-//! while nobody has it.
+//! It is the port that ways in of the world have already, else the one that this machine will give: the one that the
+//! world's file asks for, or the next that is free.
 
 use super::serving::Serving;
 use crate::engine::{OutputShown, Planned, StackShown};
 use crate::model::{Capability, Kind, Name, Value};
 use crate::plan::Act;
-use std::net::{Ipv4Addr, TcpListener};
 
 /// The port of ways in by name where the world's file says none.
 const HTTP: i64 = 8080;
@@ -31,7 +30,7 @@ pub async fn http_port(serving: &Serving, planned: &Planned) -> Option<u16> {
         return None;
     }
     let stacks = serving.engine().status(Some(world)).await.ok()?;
-    stacks.iter().find_map(given).or_else(|| is_free(preferred).then_some(preferred))
+    stacks.iter().find_map(given).or_else(|| serving.machine().http_port(preferred))
 }
 
 /// The port that the world's file asks for.
@@ -58,10 +57,6 @@ fn is_way_in(kind: &Kind) -> bool {
 /// Whether it is found by its name; a port of its own is given to what is not HTTP.
 fn is_http(fields: &Value) -> bool {
     fields.get("protocol").and_then(Value::as_text).is_none_or(|protocol| protocol == "http")
-}
-
-fn is_free(port: u16) -> bool {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
 /// Where something of a kind and with these fields answers, if it is a way in by name of this machine.

@@ -11,12 +11,14 @@ use crate::clock::SystemClock;
 use crate::contract::{Clock, Contents, Seal, Secrets, Store};
 use crate::engine::{CatalogueReader, Engine, FileCatalogue, Limits, Parts, Rooms};
 use crate::intake::watch::WatchSettings;
-use crate::intake::{Catalogues, ConfigFolders, Intake};
+use crate::intake::{self, AskCatalogue, Catalogues, ConfigFolders, Intake};
 use crate::model::Bytes;
+use crate::proxy;
 use crate::secrets::WorldSecrets;
-use crate::server::Doors;
+use crate::server::{Doors, MachineDoor};
 use crate::source::{FolderContents, FolderLimits, FolderOptions, FolderSource};
-use std::path::Path;
+use async_trait::async_trait;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Everything of one server.
@@ -75,15 +77,34 @@ impl House {
             digest_key: keys.digest_key().clone(),
             limits: Limits::default(),
         });
+        let (asks, asked) = intake::asks();
         let doors = Doors {
             engine: engine.clone(),
             instance: keys.instance().to_owned(),
             secrets: Arc::new(SecretRoom(secrets)),
             backups: Arc::new(BackupRoom::new(Arc::clone(&store), keys, settings.state.clone())),
+            machine: Arc::new(Machine { state: settings.state.clone(), catalogue: asks }),
         };
         let upkeep = Upkeep { store, state: settings.state.clone(), clock };
-        let intake = Intake::new(engine.clone(), catalogues, WatchSettings::default());
+        let intake = Intake::new(engine.clone(), catalogues, asked, WatchSettings::default());
         Ok(House { engine, intake, doors, upkeep, warnings })
+    }
+}
+
+/// What only this machine and its files tell.
+struct Machine {
+    state: PathBuf,
+    catalogue: AskCatalogue,
+}
+
+#[async_trait]
+impl MachineDoor for Machine {
+    fn http_port(&self, preferred: u16) -> Option<u16> {
+        proxy::http_port(&self.state, preferred)
+    }
+
+    async fn read_catalogue(&self) {
+        self.catalogue.read().await;
     }
 }
 

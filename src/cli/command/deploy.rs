@@ -41,6 +41,7 @@ where
     let before = asking.stacks(Some(waiting.world)).await?;
     let mut follow = Follow::new(asking.client(), &asking.out, waiting.world, waiting.files).await?;
     follow.shows = waiting.shows;
+    follow.stops_when_held = true;
     waiting.folder.iter().for_each(|folder| follow.folder(folder.to_path_buf()));
     let accepted = ask().await.map_err(|failure| failure.in_files(waiting.files))?;
     let concerned: BTreeSet<&Name> = accepted.iter().map(|one| &one.stack).collect();
@@ -218,47 +219,45 @@ pub(in crate::cli) async fn retry(common: &Common, of: &OfStack, out: &Out) -> R
 pub(in crate::cli) async fn down(common: &Common, asked: &Down, out: &Out) -> Result<Exit, Failure> {
     let asking = Asking::new(common, out, &Near::word(&asked.of.stack)).await?;
     let (world, stacks) = asking.stacks_meant(&asked.of.stack).await?;
-    let mut worst = Exit::Done;
-    for stack in stacks {
-        match down_one(&asking, &world, &stack, asked).await? {
-            Exit::Done => {}
-            other => worst = other,
-        }
-    }
-    Ok(worst)
-}
-
-async fn down_one(asking: &Asking, world: &Name, stack: &Name, asked: &Down) -> Result<Exit, Failure> {
     let out = &asking.out;
-    let body = TakeDown { keep_data: asked.keep_data, delete: asked.delete.iter().cloned().collect() };
-    let path = paths::fill(paths::DOWN, &[world, stack]);
     let files = Files::default();
-    let waiting = Waiting { world, files: &files, folder: None, shows: Shows::Nothing, within: asked.within };
+    let shows = Shows::Nothing;
+    let waiting = Waiting { world: &world, files: &files, folder: None, shows, within: asked.within };
+    let body = TakeDown { keep_data: asked.keep_data, delete: asked.delete.iter().cloned().collect() };
+    // Together: one of them may be what another is needed by.
+    let (mut before, mut refused) = (BTreeSet::new(), None);
     let ask = async || {
-        let went: WentDown = asking.client().post(&path, &body).await?;
-        Ok(went.accepted.into_iter().collect())
-    };
-    let outcomes = match to_the_end(asking, &waiting, ask).await {
-        Ok(outcomes) => outcomes,
-        Err(failure) => return Err(refusal(asking, stack, failure)),
-    };
-    let Some(outcome) = outcomes.first() else {
-        // It was taken away before, or this name was never there: that was asked already.
-        match out.is_json() {
-            true => out.object("down", Some(world), &serde_json::json!({ "stack": stack, "left": [] }))?,
-            false => out.data(&down_screen::gone_before(world, stack, out.look()))?,
+        let mut accepted = Vec::new();
+        for stack in &stacks {
+            let path = paths::fill(paths::DOWN, &[&world, stack]);
+            match asking.client().post::<WentDown>(&path, &body).await {
+                Ok(WentDown { accepted: Some(one) }) => accepted.push(one),
+                // It was taken away before, or this name was never there: that was asked already.
+                Ok(WentDown { accepted: None }) => drop(before.insert(stack)),
+                Err(failure) => {
+                    let failure = refusal(&asking, stack, failure);
+                    out.failure(&failure);
+                    refused = Some(failure.exit);
+                }
+            }
         }
-        return Ok(Exit::Done);
+        Ok(accepted)
     };
-    if outcome.deployment.state != DeploymentState::Done {
-        return Ok(exit(&outcomes));
+    let outcomes = to_the_end(&asking, &waiting, ask).await?;
+    for stack in &before {
+        match out.is_json() {
+            true => out.object("down", Some(&world), &serde_json::json!({ "stack": stack, "left": [] }))?,
+            false => out.data(&down_screen::gone_before(&world, stack, out.look()))?,
+        }
     }
-    let left = left(outcome.stack.as_ref());
-    match out.is_json() {
-        true => out.object("down", Some(world), &serde_json::json!({ "stack": stack, "left": left }))?,
-        false => out.data(&down_screen::verified(world, stack, &left, out.look()))?,
+    for outcome in outcomes.iter().filter(|outcome| outcome.deployment.state == DeploymentState::Done) {
+        let (stack, left) = (&outcome.deployment.stack, left(outcome.stack.as_ref()));
+        match out.is_json() {
+            true => out.object("down", Some(&world), &serde_json::json!({ "stack": stack, "left": left }))?,
+            false => out.data(&down_screen::verified(&world, stack, &left, out.look()))?,
+        }
     }
-    Ok(Exit::Done)
+    Ok(refused.unwrap_or_else(|| exit(&outcomes)))
 }
 
 /// What holds data and was kept, by name.

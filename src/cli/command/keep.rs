@@ -5,8 +5,9 @@ use crate::cli::arguments::{Backup, Common, Restore, Serve};
 use crate::cli::ask_person;
 use crate::cli::asking::Asking;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::folders::Near;
+use crate::cli::folders::{Near, for_people};
 use crate::cli::out::Out;
+use crate::model::Bytes;
 use crate::server::api::asks::MakeBackup;
 use crate::server::api::paths;
 use crate::server::api::secret::SecretValue;
@@ -41,7 +42,7 @@ pub(in crate::cli) async fn backup(common: &Common, asked: &Backup, out: &Out) -
     let bytes = part.finish(&asked.file)?;
     match out.is_json() {
         true => out.object("backup", None, &serde_json::json!({ "file": asked.file, "bytes": bytes }))?,
-        false => out.talk(&format!("saved to {} ({})\n", asked.file.display(), size(bytes))),
+        false => out.talk(&format!("saved to {} ({})\n", for_people(&asked.file), Bytes(bytes).for_people())),
     }
     Ok(Exit::Done)
 }
@@ -137,13 +138,4 @@ impl Drop for Part {
 
 fn failed(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(Exit::WentWrong, format!("{} cannot be written: {error}", path.display()))
-}
-
-/// A number of bytes as people read it.
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..1000 => format!("{bytes} bytes"),
-        1000..1_000_000 => format!("{} kB", bytes / 1000),
-        _ => format!("{} MB", bytes / 1_000_000),
-    }
 }

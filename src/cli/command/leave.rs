@@ -29,7 +29,10 @@ pub(in crate::cli) async fn approve(common: &Common, asked: &Approve, out: &Out)
     let waits = known.live.iter().find(|one| one.state == DeploymentState::AwaitingApproval);
     let plan = shown_plan(&asking, &world, &known, waits).await?;
     if waits.is_none() && plan.report.needs_consent.is_empty() {
-        out.talk(&format!("nothing of {stack} needs leave\n"));
+        match out.is_json() {
+            true => out.object("approved", Some(&world), &serde_json::json!({ "stack": stack, "plan": null }))?,
+            false => out.talk(&format!("nothing of {stack} needs leave\n")),
+        }
         return Ok(Exit::Done);
     }
     looked_at(asked, &plan, out)?;

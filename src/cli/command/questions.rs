@@ -10,13 +10,14 @@ use crate::cli::screen::names::Files;
 use crate::cli::screen::{
     diff as diff_screen, found, history as history_screen, plan as plan_screen, questions as screens,
 };
+use crate::diagnostic::Severity;
 use crate::model::Name;
 use crate::server::api::answers::{Explanations, Plans, Repositories, Slugs, Worlds};
 use crate::server::api::asks::{self, AskWhyNot, Files as OfFiles, MakePlan, PlanOf};
 use crate::server::api::deployment::{Deployment, Deployments, Diff as Differs};
 use crate::server::api::paths;
 use crate::server::api::problem::Diagnostic;
-use crate::server::api::question::{Checked, WhyNot};
+use crate::server::api::question::{Checked, ServiceFits, WhyNot};
 use jiff::tz::TimeZone;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -47,7 +48,7 @@ pub(in crate::cli) async fn check(common: &Common, of: &Check, out: &Out) -> Res
     let new: Vec<Diagnostic> = of_systems.into_iter().filter(|one| !checked.diagnostics.contains(one)).collect();
     checked.diagnostics.extend(new);
     checked.diagnostics.sort_by(|a, b| (&a.place, &a.code, &a.detail).cmp(&(&b.place, &b.code, &b.detail)));
-    checked.has_errors = checked.diagnostics.iter().any(|one| one.severity == crate::diagnostic::Severity::Error);
+    checked.has_errors = checked.diagnostics.iter().any(|one| one.severity == Severity::Error);
     if out.is_json() {
         let data = json!({
             "services": checked.services, "worlds": checked.worlds, "files": checked.files,
@@ -55,7 +56,7 @@ pub(in crate::cli) async fn check(common: &Common, of: &Check, out: &Out) -> Res
         });
         out.object_with("check", common.world.as_deref(), &data, &checked.diagnostics)?;
     } else {
-        out.data(&found::diagnostics(&checked.diagnostics, &files, out.look()))?;
+        out.data(&found::some(&checked.diagnostics, &files, out.look()))?;
         out.talk(&summary(&checked));
     }
     Ok(if checked.has_errors { Exit::Mistakes } else { Exit::Done })
@@ -80,7 +81,7 @@ async fn systems_mistakes(asking: &Asking) -> Result<Vec<Diagnostic>, Failure> {
 
 fn summary(checked: &Checked) -> String {
     let names = |names: &[Name]| names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
-    let errors = checked.diagnostics.iter().filter(|one| one.severity == crate::diagnostic::Severity::Error).count();
+    let errors = checked.diagnostics.iter().filter(|one| one.severity == Severity::Error).count();
     let found = match errors {
         0 => "no mistakes".to_owned(),
         1 => "1 mistake".to_owned(),
@@ -234,8 +235,18 @@ pub(in crate::cli) async fn why_not(common: &Common, of: &Of, out: &Out) -> Resu
         true => out.object("why-not", Some(&world), &answer)?,
         false => out.data(&screens::why_not(&answer, &files, out.look()))?,
     }
-    let fits = answer.services.iter().all(|service| service.fits);
-    Ok(if fits { Exit::Done } else { Exit::Mistakes })
+    Ok(fits(&answer))
+}
+
+/// What is in the way is in the files, or in the world.
+fn fits(answer: &WhyNot) -> Exit {
+    let is_error = |one: &Diagnostic| one.severity == Severity::Error;
+    let mistaken = |one: &ServiceFits| !one.misfits.is_empty() || one.diagnostics.iter().any(is_error);
+    match () {
+        () if answer.services.iter().all(|service| service.fits) => Exit::Done,
+        () if answer.services.iter().any(mistaken) => Exit::Mistakes,
+        () => Exit::WentWrong,
+    }
 }
 
 /// `deployd history`: the deployments of a stack, newest first.

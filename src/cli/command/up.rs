@@ -70,6 +70,7 @@ impl Upping<'_> {
         }
         let mut follow = Follow::new(asking.client(), self.out, &self.world, &files).await?;
         follow.folder(self.folder.clone());
+        follow.stops_when_held = self.asked.detach;
         if !first {
             follow.shows = Shows::Changes;
         }

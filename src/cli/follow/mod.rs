@@ -59,6 +59,8 @@ pub(super) struct Follow<'c> {
     leave: Option<Failure>,
     /// How plans are shown before they are carried out.
     pub shows: Shows,
+    /// Whether it stops where waiting does not help: somebody has to do something first.
+    pub stops_when_held: bool,
 }
 
 /// What is known of one stack.
@@ -92,7 +94,7 @@ pub(super) struct Outcome {
 pub(super) enum Stopped {
     /// All that was waited for has ended.
     Ended(Vec<Outcome>),
-    /// A person must approve one of them first: why, and how.
+    /// A person must do something first, approve one of them, say: why, and how.
     Leave(Failure),
     /// The server has gone: it has to be found again.
     ServerGone,
@@ -117,6 +119,7 @@ impl<'c> Follow<'c> {
             patience: Patience::default(),
             leave: None,
             shows: Shows::Table,
+            stops_when_held: false,
         })
     }
 
@@ -223,7 +226,12 @@ impl<'c> Follow<'c> {
                     Told::Ended => Ok(None),
                 },
                 _ = look.tick(), if self.moving.moves() => self.look_at_moving().await,
-                _ = quiet.tick() => self.look_at_waiting().await,
+                _ = quiet.tick() => {
+                    self.look_at_waiting().await;
+                    if self.leave.is_some() {
+                        return Ok(Some(Vec::new()));
+                    }
+                }
             }
         }
     }

@@ -11,6 +11,7 @@ use crate::server::api::deployment::Deployment;
 use crate::server::api::event::LogLine;
 use crate::server::api::paths;
 use crate::server::api::plan::{Plan, Verdict};
+use crate::server::api::problem::Diagnostic;
 use crate::server::api::question::Checked;
 use crate::server::api::stack::{Resource, Stack};
 use crate::server::api::words::Moment;
@@ -68,8 +69,10 @@ impl Follow<'_> {
         let Some(now) = self.stack(stack).await? else { return Ok(()) };
         let look = self.out.talk_look();
         if conditions.contains(&StackCondition::Mistaken) {
-            self.moving.say(&story::changed(Moment(wall()), "files changed", &self.zone, look));
-            self.told_mistakes(stack).await?;
+            let found = self.mistakes().await?;
+            let changed = found::mistaken_files(&found, &self.files).unwrap_or_else(|| "files".to_owned());
+            self.moving.say(&story::changed(Moment(wall()), &format!("{changed} changed"), &self.zone, look));
+            self.tell_mistakes(stack, &found)?;
             self.moving.say(&format!("{}\n", story::keeps(&now)));
         } else if let Some(why) = now.conditions.get("source_missing") {
             self.moving.say(&format!("\n{}{}\n", story::reason(stack, None, why, look), story::keeps(&now)));
@@ -79,15 +82,23 @@ impl Follow<'_> {
 
     /// All mistakes of the folder's files, with their lines.
     async fn told_mistakes(&mut self, stack: &Name) -> Result<(), Failure> {
-        let Some(folder) = &self.folder else { return Ok(()) };
+        let found = self.mistakes().await?;
+        self.tell_mistakes(stack, &found)
+    }
+
+    async fn mistakes(&self) -> Result<Vec<Diagnostic>, Failure> {
+        let Some(folder) = &self.folder else { return Ok(Vec::new()) };
         let of = OfFiles::Folder(folder.display().to_string());
         let check = Check { of, worlds: BTreeSet::from([self.world.clone()]) };
-        let checked: Checked = self.client.post(paths::CHECK, &check).await?;
+        Ok(self.client.post::<Checked>(paths::CHECK, &check).await?.diagnostics)
+    }
+
+    fn tell_mistakes(&self, stack: &Name, found: &[Diagnostic]) -> Result<(), Failure> {
         if self.out.is_json() {
             let data = as_json(&BTreeMap::from([("stack", stack)]));
-            return self.out.object_with("mistakes", Some(&self.world), &data, &checked.diagnostics);
+            return self.out.object_with("mistakes", Some(&self.world), &data, &found);
         }
-        self.moving.say(&found::diagnostics(&checked.diagnostics, &self.files, self.out.talk_look()));
+        self.moving.say(&found::some(found, &self.files, self.out.talk_look()));
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use super::super::exit::Failure;
 use super::names::Files;
 use super::page::{Page, Text, Tone};
-use crate::diagnostic::{Drawn, Lines, Look, Place, draw};
+use crate::diagnostic::{Drawn, Lines, Look, Place, Severity, draw};
 use crate::server::api::problem::Diagnostic;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -34,6 +34,39 @@ pub fn diagnostics(all: &[Diagnostic], files: &Files, look: Look) -> String {
     draw(&drawn, &Brought(lines), look)
 }
 
+/// More mistakes than these are counted: who has so many begins with the first.
+const MISTAKES_MAX: usize = 20;
+
+/// The first of many diagnostics, and how many more there are.
+#[must_use]
+pub fn some(all: &[Diagnostic], files: &Files, look: Look) -> String {
+    let shown = &all[..all.len().min(MISTAKES_MAX)];
+    let mut text = diagnostics(shown, files, look);
+    if let more @ 1.. = all.len() - shown.len() {
+        let mut page = Page::new(look);
+        page.gap();
+        page.folded(0, &Text::plain(format!("and {more} more: mend these first, or see all of them with --json")));
+        text.push_str(&page.text());
+    }
+    text
+}
+
+/// The files that have mistakes: the first of them, and how many more there are.
+#[must_use]
+pub fn mistaken_files(all: &[Diagnostic], files: &Files) -> Option<String> {
+    let errors = all.iter().filter(|one| one.severity == Severity::Error);
+    let mut named: Vec<String> = Vec::new();
+    for place in errors.filter_map(|one| one.place.as_ref()) {
+        let name = files.name(&place.file);
+        if !named.contains(&name) {
+            named.push(name);
+        }
+    }
+    let more = named.len().checked_sub(1)?;
+    let first = named.swap_remove(0);
+    Some(if more == 0 { first } else { format!("{first} +{more} more") })
+}
+
 fn drawn<'d>(said: &'d Diagnostic, files: &Files) -> Drawn<'d> {
     Drawn {
         place: said.place.as_ref().map(|place| files.found(place)),
@@ -51,7 +84,7 @@ fn drawn<'d>(said: &'d Diagnostic, files: &Files) -> Drawn<'d> {
 #[must_use]
 pub fn failure(failure: &Failure, look: Look) -> String {
     if let Some(problem) = failure.problem.as_deref().filter(|problem| !problem.diagnostics.is_empty()) {
-        return diagnostics(&problem.diagnostics, &failure.files, look);
+        return some(&problem.diagnostics, &failure.files, look);
     }
     let mut page = Page::new(look);
     for (index, line) in failure.what.lines().enumerate() {

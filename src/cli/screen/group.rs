@@ -20,6 +20,8 @@ pub enum Mark {
     Delete,
     /// It stays as it is.
     Keep,
+    /// It would be made, and is held.
+    Held,
 }
 
 /// What a plan does to one thing that the manifest names.
@@ -42,7 +44,7 @@ impl Mark {
     #[must_use]
     pub fn sign(self) -> &'static str {
         match self {
-            Mark::Create => "+",
+            Mark::Create | Mark::Held => "+",
             Mark::Change => "~",
             Mark::Replace => "±",
             Mark::Delete => "-",
@@ -68,7 +70,11 @@ pub fn groups(plan: &Plan) -> Vec<Group<'_>> {
     groups.sort_by_key(begins);
     for (name, about) in plan.about.iter().filter(|(name, _)| !steps.contains_key(name.as_str())) {
         let Ok(name) = Name::new(name) else { continue };
-        groups.push(Group { name, kind: about.kind.clone(), mark: Mark::Keep, about: Some(about), steps: Vec::new() });
+        // What exists elsewhere is made by nobody, and never held.
+        let is_made = about.kind.as_ref().is_none_or(|kind| kind.as_str() != "existing");
+        let is_held = about.missing && is_made && !plan.report.held.is_empty();
+        let mark = if is_held { Mark::Held } else { Mark::Keep };
+        groups.push(Group { name, kind: about.kind.clone(), mark, about: Some(about), steps: Vec::new() });
     }
     groups
 }
@@ -256,6 +262,9 @@ impl Group<'_> {
         notes.extend(self.replicas().map(|number| count(number, "replica", "replicas")));
         let url = self.about.and_then(|about| about.url.clone());
         notes.extend(url.or_else(|| self.mains().find_map(way_in)));
+        if self.mark == Mark::Held {
+            notes.push("held".to_owned());
+        }
         if matches!(self.mark, Mark::Delete) {
             notes.extend(self.steps.first().map(|step| step.because.text.clone()));
         }

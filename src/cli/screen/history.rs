@@ -34,12 +34,31 @@ pub fn history(deployments: &[Deployment], zone: &TimeZone, look: Look) -> Strin
     let shown = |index: usize| deployments.get(index).and_then(|one| one.why.as_ref());
     table.put_with(&mut page, 0, |page, index| {
         if let Some(why) = index.checked_sub(1).and_then(shown) {
-            let detail = why.details.last().map(|detail| format!(": {}", detail.trim())).unwrap_or_default();
+            let detail = telling(&why.details).map(|detail| format!(": {detail}")).unwrap_or_default();
             page.folded(4, &Text::new(Tone::Bad, format!("{}{detail}", why.text)));
         }
     });
     page.text()
 }
+
+/// The line of its last words that says what was wrong: the last one that speaks of an error, else the last that is no
+/// mere notice.
+#[must_use]
+pub fn telling(lines: &[String]) -> Option<&str> {
+    let lines = || lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty());
+    let says = |line: &str, words: &[&str]| {
+        let line = line.to_ascii_lowercase();
+        words.iter().any(|word| line.contains(word))
+    };
+    let is_notice = |line: &&str| says(line, &NOTICES);
+    let told = || lines().filter(|line| !is_notice(line));
+    told().filter(|line| says(line, &ERRORS)).last().or_else(|| told().last()).or_else(|| lines().last())
+}
+
+/// So programs begin what is no reason: pip's `[notice] A new release of pip is available`, npm's `npm notice`.
+const NOTICES: [&str; 4] = ["[notice]", "warning", "npm notice", "deprecat"];
+/// So they speak of what is wrong.
+const ERRORS: [&str; 6] = ["error", "failed", "fatal", "cannot", "not found", "no such"];
 
 /// What people call what a deployment brings.
 #[must_use]
@@ -53,5 +72,26 @@ fn tone(state: DeploymentState) -> Tone {
         DeploymentState::Failed | DeploymentState::RolledBack => Tone::Bad,
         DeploymentState::Superseded | DeploymentState::Cancelled => Tone::Quiet,
         _ => Tone::Warn,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_the_line_that_tells_of_an_error() {
+        let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+        let pip = lines(&[
+            "Collecting no-such-thing",
+            "ERROR: No matching distribution found for no-such-thing==1",
+            "",
+            "[notice] A new release of pip is available: 24.0 -> 26.1",
+            "[notice] To update, run: pip install --upgrade pip",
+        ]);
+        assert_eq!(telling(&pip), Some("ERROR: No matching distribution found for no-such-thing==1"));
+        assert_eq!(telling(&lines(&["x", "it is over", "WARNING: old"])), Some("it is over"));
+        assert_eq!(telling(&lines(&["[notice] only that"])), Some("[notice] only that"));
+        assert_eq!(telling(&[]), None);
     }
 }

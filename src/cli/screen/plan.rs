@@ -60,7 +60,7 @@ fn tone(mark: Mark) -> Tone {
         Mark::Create => Tone::Good,
         Mark::Change => Tone::Warn,
         Mark::Replace | Mark::Delete => Tone::Bad,
-        Mark::Keep => Tone::Quiet,
+        Mark::Keep | Mark::Held => Tone::Quiet,
     }
 }
 
@@ -83,7 +83,7 @@ fn row(group: &Group) -> Vec<Text> {
     let place = group.about.and_then(|about| about.place.as_ref()).map(line_of).unwrap_or_default();
     let name = format!("{} {}", group.mark.sign(), group.name);
     let kind = group.kind.as_ref().map(ToString::to_string).unwrap_or_default();
-    let quiet = if group.mark == Mark::Keep { Tone::Quiet } else { Tone::Plain };
+    let quiet = if matches!(group.mark, Mark::Keep | Mark::Held) { Tone::Quiet } else { Tone::Plain };
     vec![
         Text::new(tone(group.mark), name),
         Text::new(quiet, kind),
@@ -101,7 +101,7 @@ fn fields(page: &mut Page, groups: &[Group]) {
 
 /// Why, and which fields, each with its place.
 fn changes(page: &mut Page, group: &Group) {
-    if matches!(group.mark, Mark::Create | Mark::Keep) {
+    if matches!(group.mark, Mark::Create | Mark::Keep | Mark::Held) {
         return;
     }
     if group.mark != Mark::Delete {
@@ -160,6 +160,9 @@ fn counted(groups: &[Group]) -> String {
         parts.push(said(of(Mark::Replace), "replace"));
     }
     parts.push(said(of(Mark::Delete), "delete"));
+    if let held @ 1.. = of(Mark::Held) {
+        parts.push(format!("{held} held"));
+    }
     parts.join(" · ")
 }
 
@@ -167,7 +170,7 @@ fn counted(groups: &[Group]) -> String {
 fn report(page: &mut Page, plan: &Plan, detail: Detail<'_>) {
     let report = &plan.report;
     let mut lines: Vec<(&str, Tone, &Line)> = Vec::new();
-    lines.extend(report.held.iter().map(|line| ("held", Tone::Warn, line)));
+    lines.extend(once(&report.held).map(|line| ("held", Tone::Warn, line)));
     if detail != Detail::Names {
         lines.extend(report.kept.iter().map(|line| ("kept", Tone::Plain, line)));
     }
@@ -179,6 +182,16 @@ fn report(page: &mut Page, plan: &Plan, detail: Detail<'_>) {
     page.gap();
     waits.iter().for_each(|wait| wait.put(page, 2));
     lines.iter().for_each(|(word, tone, line)| report_line(page, 2, word, *tone, line));
+}
+
+/// Lines of which several replicas have the same are said once.
+pub(super) fn once(lines: &[Line]) -> impl Iterator<Item = &Line> {
+    let same = |one: &Line, other: &Line| called(&one.at) == called(&other.at) && one.why == other.why;
+    lines
+        .iter()
+        .enumerate()
+        .filter(move |(index, line)| !lines[..*index].iter().any(|before| same(before, line)))
+        .map(|(_, line)| line)
 }
 
 /// One line of a report on its own.

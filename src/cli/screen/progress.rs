@@ -372,7 +372,7 @@ fn title(group: &Group) -> String {
             let one_at_a_time = if group.replaced() > 1 { " one at a time" } else { "" };
             format!("replaces {}{one_at_a_time}", count(group.replaced(), "process", "processes"))
         }
-        (Mark::Change | Mark::Keep, _) => format!("changes {kind}"),
+        (Mark::Change | Mark::Keep | Mark::Held, _) => format!("changes {kind}"),
         (Mark::Replace, _) => format!("replaces {kind}"),
         (Mark::Delete, _) => format!("takes {kind} away"),
     }
@@ -395,7 +395,9 @@ fn ends(name: &str, group: &Group) -> Ends {
         (Mark::Create, Some(replicas)) => Ends::Healthy(replicas),
         (Mark::Create, None) => Ends::With(open_to(group).unwrap_or_else(|| "ready".to_owned())),
         (Mark::Change, _) if group.mains().any(|step| step.act == Act::Create) => Ends::Serves,
-        (Mark::Change | Mark::Keep, _) => Ends::With(open_to(group).unwrap_or_else(|| "changed".to_owned())),
+        (Mark::Change | Mark::Keep | Mark::Held, _) => {
+            Ends::With(open_to(group).unwrap_or_else(|| "changed".to_owned()))
+        }
         (Mark::Replace, _) => Ends::With("replaced".to_owned()),
         (Mark::Delete, _) if group.mains().any(|step| step.holds_data) => Ends::With(DELETED.to_owned()),
         (Mark::Delete, _) => Ends::With("stopped".to_owned()),

@@ -2,7 +2,7 @@
 
 use super::names::{age, count, short, span};
 use super::page::{Page, Text, Tone};
-use super::plan::report_line;
+use super::plan::{once, report_line};
 use super::table::{Layout, Table};
 use super::waiting::waits;
 use crate::diagnostic::Look;
@@ -170,7 +170,7 @@ fn said(page: &mut Page, stack: &Stack, now: Wall) {
         reason(page, &condition.replace('_', " "), Tone::Warn, why);
     }
     waits(&stack.report).iter().for_each(|wait| wait.put(page, 4));
-    stack.report.held.iter().for_each(|line| report_line(page, 4, "held", Tone::Warn, line));
+    once(&stack.report.held).for_each(|line| report_line(page, 4, "held", Tone::Warn, line));
     stack.report.kept.iter().for_each(|line| report_line(page, 4, "kept", Tone::Plain, line));
 }
 

@@ -3,6 +3,7 @@
 use super::group::{Group, Mark, groups, is_of_files};
 use super::names::{count, listed, short, time_of_day};
 use super::page::{Page, Text, Tone};
+use super::plan::nothing_to_do;
 use super::progress::Labels;
 use crate::diagnostic::{Look, nearest};
 use crate::model::Name;
@@ -97,11 +98,15 @@ pub fn changes(plan: &Plan, labels: &Labels, because: &str, look: Look) -> Strin
     let mut page = Page::new(look);
     let groups = groups(plan);
     let shown: Vec<&Group> = groups.iter().filter(|group| group.mark != Mark::Keep).collect();
+    if shown.is_empty() && plan.report.held.is_empty() {
+        // What was saved changes nothing of what runs: never silent.
+        page.line(2, &[Text::new(Tone::Quiet, nothing_to_do(plan))]);
+    }
     let width = shown.iter().map(|group| group.name.len()).max().unwrap_or(0);
     for group in shown {
         let tone = match group.mark {
             Mark::Create => Tone::Good,
-            Mark::Change | Mark::Keep => Tone::Warn,
+            Mark::Change | Mark::Keep | Mark::Held => Tone::Warn,
             Mark::Replace | Mark::Delete => Tone::Bad,
         };
         let front =
@@ -116,7 +121,7 @@ fn what(group: &Group, labels: &Labels, because: &str) -> String {
     let note = group.note();
     let with_note = |text: String| if note.is_empty() { text } else { format!("{text}  {note}") };
     match group.mark {
-        Mark::Create | Mark::Delete | Mark::Keep => with_note(kind),
+        Mark::Create | Mark::Delete | Mark::Keep | Mark::Held => with_note(kind),
         Mark::Replace => format!("replaced: {}", reasons(group)),
         Mark::Change if group.replaced() > 0 => {
             let number = group.replaced();
@@ -242,8 +247,7 @@ pub fn reason(name: &Name, label: Option<&str>, why: &Why, look: Look) -> String
 pub fn last_words(words: &[LogLine], environment: &BTreeSet<String>, all: &str, look: Look) -> String {
     let mut page = Page::new(look);
     let complains = words.iter().any(|line| line.is_error);
-    let says_something =
-        |line: &&LogLine| line.text.chars().any(char::is_alphanumeric) && !line.text.starts_with(KEEPERS_WORD);
+    let says_something = |line: &&LogLine| line.text.chars().any(char::is_alphanumeric) && !is_keepers(&line.text);
     let told: Vec<&LogLine> = words.iter().filter(|line| line.is_error == complains).filter(says_something).collect();
     for line in &told[told.len().saturating_sub(LAST_WORDS)..] {
         page.folded(6, &Text::new(Tone::Quiet, &line.text));
@@ -255,8 +259,13 @@ pub fn last_words(words: &[LogLine], environment: &BTreeSet<String>, all: &str, 
     page.text()
 }
 
-/// So begins what a keeper writes into a log when its process has ended.
-const KEEPERS_WORD: &str = "ended with ";
+/// Whether a keeper wrote it into the log when its process had ended.
+fn is_keepers(text: &str) -> bool {
+    KEEPERS_WORDS.iter().any(|word| text.starts_with(word))
+}
+
+/// So begins what a keeper writes.
+const KEEPERS_WORDS: [&str; 2] = ["ended with ", "was ended by signal "];
 
 /// So many lines say what is wrong.
 const LAST_WORDS: usize = 4;
@@ -298,6 +307,7 @@ mod tests {
             line("KeyError: 'DATABASE_URI'", true),
             line("----------", true),
             line("ended with code 0 (it was asked to stop)", true),
+            line("was ended by signal 15 (it was asked to stop)", true),
         ];
         let environment = ["DATABASE_URL", "PORT"].map(str::to_owned).into();
         let look = Look { colour: false, width: 80 };

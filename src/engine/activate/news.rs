@@ -1,7 +1,7 @@
 //! What is new: the source holds something else, a secret was set, the catalogue has changed. News becomes a deployment;
 //! the same again is none.
 
-use super::super::gather::{NoRelease, revise};
+use super::super::gather::{NoRelease, manifest_of, revise};
 use super::super::queue::{New, accept};
 use super::super::record::{Change, Op};
 use super::super::rows::{Aim, Head};
@@ -148,7 +148,10 @@ impl Activation {
                 [one, rest @ ..] => return format!("{one} and {} more files changed", rest.len()),
             }
         }
-        "its manifest changed".to_owned()
+        match manifest_of(&self.shared, after).await {
+            Some(path) => format!("{path} changed"),
+            None => "its manifest changed".to_owned(),
+        }
     }
 
     /// What was gathered is what was gathered before: a comment, a place, another commit of the same files.

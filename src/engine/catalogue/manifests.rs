@@ -64,6 +64,11 @@ pub(super) fn is_manifest(path: &FilePath) -> bool {
     matches!(path.as_str().rsplit('/').next(), Some(MANIFEST | NEARLY))
 }
 
+/// Whether a path is a manifest that speaks of a service: in hidden folders lie other programs' copies and caches.
+pub(super) fn speaks(path: &FilePath) -> bool {
+    is_manifest(path) && !folder_of(path).split('/').any(|part| part.starts_with('.'))
+}
+
 /// The folder that a file lies in, from the root of its source; empty is the root itself.
 pub(super) fn folder_of(path: &FilePath) -> &str {
     path.as_str().rsplit_once('/').map_or("", |(folder, _)| folder)

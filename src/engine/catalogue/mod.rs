@@ -32,8 +32,12 @@ pub trait Catalogue: Send + Sync {
     /// The worlds.
     fn worlds(&self) -> BTreeMap<Name, Arc<WorldFacts>>;
 
-    /// Which files of a snapshot are manifests: only these are read before it is known which files belong to a service.
+    /// Whether a file is a manifest: it is no part of what it describes.
     fn is_manifest(&self, path: &FilePath) -> bool;
+
+    /// Whether a file is a manifest that speaks of a service: those in hidden folders do not. Only these are read before it
+    /// is known which files belong to a service.
+    fn speaks(&self, path: &FilePath) -> bool;
 
     /// The services in a source's manifests. A file that it was asked about before costs a look at its digest.
     fn manifests(&self, files: &BTreeMap<FilePath, ManifestFile>) -> Manifests;

@@ -83,6 +83,10 @@ impl Catalogue for FileCatalogue {
         manifests::is_manifest(path)
     }
 
+    fn speaks(&self, path: &FilePath) -> bool {
+        manifests::speaks(path)
+    }
+
     fn manifests(&self, files: &BTreeMap<FilePath, ManifestFile>) -> Manifests {
         let worlds: Vec<&str> = self.worlds.keys().map(Name::as_str).collect();
         let capabilities: BTreeSet<&str> = self.kinds.iter().map(|rules| rules.capability.as_str()).collect();

@@ -25,6 +25,8 @@ pub enum DoorError {
     Moved(Why),
     /// The source cannot be read now, or not whole. (503; exit 1)
     Source(Why),
+    /// The world lacks what it takes to make something that was asked for, for now. (503; exit 1)
+    Lacking(Why),
     /// The store did not do it. (503, 507 when it is full; exit 1)
     Store(StoreError),
     /// The engine is ending, or another one acts for that stack. (503; exit 6)
@@ -51,6 +53,7 @@ impl fmt::Display for DoorError {
             | DoorError::Forbidden(why)
             | DoorError::Moved(why)
             | DoorError::Source(why)
+            | DoorError::Lacking(why)
             | DoorError::Stopped(why) => write!(f, "{why}"),
             DoorError::Mistakes(mistakes) => write!(f, "the files have {} mistakes", mistakes.len()),
             DoorError::Stale(changed) => {

@@ -9,10 +9,11 @@ use super::owner::no_stack;
 use super::run::wished;
 use super::write::{Needs, Reading, SourceOf, audit};
 use super::{Accepted, By, DoorError, DownAnswer, DownAsk, Engine, HeldData};
+use crate::contract::Query;
 use crate::diagnostic::did_you_mean;
-use crate::model::{Name, StackId};
+use crate::model::{Bytes, Name, StackId};
 use crate::plan::NeedsConsent;
-use crate::state::{ConsentAct, Mode, Principal, Recorded, SourceId, StackState, Why, WhyCode, Wish};
+use crate::state::{ConsentAct, Mode, Owned, Principal, Recorded, SourceId, StackState, Why, WhyCode, Wish};
 
 impl Engine {
     /// Processes end gracefully; data, addresses and record stay. `Ctrl-C` of `up`.
@@ -67,7 +68,11 @@ impl Engine {
         let (named, other): (Vec<_>, Vec<_>) =
             protected.into_iter().partition(|one| ask.delete.contains(&one.identity.address.name));
         if !ask.keep_data && !other.is_empty() {
-            return Ok(DownAnswer::HoldsData(other.iter().filter_map(|one| held(&rows, one)).collect()));
+            let mut all = Vec::with_capacity(other.len());
+            for one in &other {
+                all.extend(self.held(&rows, one).await);
+            }
+            return Ok(DownAnswer::HoldsData(all));
         }
         let needs = Needs { once: once.as_ref(), source: SourceOf::Wish };
         let good_for = self.parts().limits.consent_good_for;
@@ -88,6 +93,34 @@ impl Engine {
             })
             .await?;
         Ok(DownAnswer::Accepted(self.left(&ask.stack, written)))
+    }
+
+    /// What holds data, as people are told of it.
+    async fn held(&self, rows: &StackRows, one: &NeedsConsent) -> Option<HeldData> {
+        let owned = rows.record.as_ref()?.owned.get(&one.identity)?;
+        let size = match self.holds(owned).await {
+            Some(bytes) => Some(bytes.for_people()),
+            None => owned.outputs.get("size").and_then(|output| match &output.value {
+                Recorded::Plain(value) => Some(value.to_text()),
+                Recorded::Sealed(_) => None,
+            }),
+        };
+        Some(HeldData { identity: one.identity.clone(), kind: owned.kind.clone(), size, act: one.act })
+    }
+
+    /// How much data a life holds, as far as its room can tell.
+    async fn holds(&self, owned: &Owned) -> Option<Bytes> {
+        let (world, rooms) = (&owned.identity.address.world, &self.parts().rooms);
+        let maker = rooms.maker(world, &owned.kind)?;
+        let provider = rooms.providers(world).remove(&maker)?.ok()?;
+        let query = Query {
+            identity: owned.identity.clone(),
+            kind: owned.kind.clone(),
+            handle: owned.handle.clone(),
+            health: None,
+            fields: owned.fields.clone(),
+        };
+        provider.holds(&query).await
     }
 
     /// The world does not run the source any more, if this was the last stack that ran it.
@@ -142,14 +175,4 @@ fn refuse_unknown(ask: &DownAsk, rows: &StackRows, protected: &[NeedsConsent]) -
         (None, false) => why.way_out(format!("what holds data: {}", names.join(", "))),
         (None, true) => why.way_out(format!("deployd down {} takes all of it away", ask.stack.stack)),
     }))
-}
-
-/// What holds data, as people are told of it.
-fn held(rows: &StackRows, one: &NeedsConsent) -> Option<HeldData> {
-    let owned = rows.record.as_ref()?.owned.get(&one.identity)?;
-    let size = owned.outputs.get("size").and_then(|output| match &output.value {
-        Recorded::Plain(value) => Some(value.to_text()),
-        Recorded::Sealed(_) => None,
-    });
-    Some(HeldData { identity: one.identity.clone(), kind: owned.kind.clone(), size, act: one.act })
 }

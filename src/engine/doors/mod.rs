@@ -11,6 +11,7 @@ mod conditions;
 mod consents;
 mod error;
 mod follow;
+mod foresee;
 mod kept;
 mod leaving;
 mod logs;

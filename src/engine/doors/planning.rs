@@ -137,6 +137,7 @@ impl Engine {
         let (plan, mut report) = plan(&inputs);
         check(&inputs, &plan)?;
         add_lines(&draft, &mut report);
+        report.held.extend(self.lacking(&stack.world, &plan, &draft.desired).await);
         let before = plan.steps.values().filter_map(|step| draft.record.owned.get(&step.identity));
         let before = before.map(|owned| (owned.identity.clone(), owned.fields.clone())).collect();
         let planned = Planned { stack, revision: draft.revision, plan, report, before, made: now.wall };

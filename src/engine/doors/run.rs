@@ -37,6 +37,9 @@ impl Engine {
             let last = self.source_of(&rows).await?;
             let owned = rows.stack().map(|stack| (stack, last.as_ref()));
             self.check_owner(&one.stack, owned, ask.from, &ask.source)?;
+            if let Some(graph) = &one.compiled.graph {
+                self.refuse_lacking(&ask.world, rows.record.as_ref(), graph).await?;
+            }
             stacks.push((one.stack, last));
         }
         let mut follow = Follow { shared: &self.shared, world: &ask.world, row: None };
@@ -137,7 +140,10 @@ impl Engine {
         let rows = self.load(&stack).await?;
         let last = self.source_of(&rows).await?;
         self.check_put(&ask, &source, &rows, last.as_ref())?;
-        self.compile_slug(&stack, &ask.slug, &ask.with).await?;
+        let would = self.compile_slug(&stack, &ask.slug, &ask.with).await?;
+        if let Some(graph) = &would.compiled.graph {
+            self.refuse_lacking(&ask.world, rows.record.as_ref(), graph).await?;
+        }
         let needs = Needs { once: once.as_ref(), source: SourceOf::None };
         self.write_with(&stack, needs, |reading| {
             let rows = &reading.rows;

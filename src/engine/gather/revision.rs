@@ -122,6 +122,15 @@ async fn read_kept(shared: &Shared, revision: &Revision) -> Result<(Kept, BTreeM
     Ok((kept, files))
 }
 
+/// The file in which a revision's manifest stands, if it has one.
+pub async fn manifest_of(shared: &Shared, revision: &Revision) -> Option<String> {
+    let bytes = shared.parts.store.blob(revision.manifest).await.ok()?;
+    match serde_json::from_slice(&bytes).ok()? {
+        Kept::Manifest(kept) => Some(kept.path.to_string()),
+        Kept::Resource { .. } => None,
+    }
+}
+
 fn compile_kept(
     catalogue: &dyn Catalogue,
     stack: &StackId,

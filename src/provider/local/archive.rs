@@ -17,16 +17,6 @@ pub(super) fn name_of(name: &Name, at: Wall) -> String {
     format!("{name}-{}.tar.zst", time.strftime("%Y-%m-%dT%H-%M-%S"))
 }
 
-/// `4 MB`, `31 kB`.
-pub(super) fn size_for_people(bytes: u64) -> String {
-    match bytes {
-        0..1_000 => format!("{bytes} bytes"),
-        1_000..1_000_000 => format!("{} kB", bytes / 1_000),
-        1_000_000..1_000_000_000 => format!("{} MB", bytes / 1_000_000),
-        _ => format!("{} GB", bytes / 1_000_000_000),
-    }
-}
-
 /// Saves a folder; answers the file and its size. A half-written one never has the name.
 pub(super) fn save(folder: &Path, into: &Path, name: &str) -> io::Result<(PathBuf, u64)> {
     make_folder(into)?;
@@ -45,6 +35,24 @@ pub(super) fn save(folder: &Path, into: &Path, name: &str) -> io::Result<(PathBu
     fs::rename(&draft, &path)?;
     File::open(into)?.sync_all()?;
     Ok((path, size))
+}
+
+/// The bytes of all files in a folder. What goes while it is looked at counts no more.
+pub(super) fn size(folder: &Path) -> io::Result<u64> {
+    let mut total = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        total += match entry.metadata() {
+            Ok(found) if found.is_dir() => size(&entry.path()).or_else(gone)?,
+            Ok(found) => found.len(),
+            Err(error) => gone(error)?,
+        };
+    }
+    Ok(total)
+}
+
+fn gone(error: io::Error) -> io::Result<u64> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(0) } else { Err(error) }
 }
 
 /// Files and folders in a folder, itself among them.
@@ -83,6 +91,7 @@ mod tests {
         let (path, size) = save(&data, &place.path().join("backups"), &name).unwrap();
         assert!(path.ends_with("users-2026-11-18T11-06-40.tar.zst"), "{}", path.display());
         assert!(size > 0);
+        assert_eq!(super::size(&data).unwrap(), 8, "a file of four letters, and a link of as many");
         let mut archive = tar::Archive::new(zstd::Decoder::new(BufReader::new(File::open(&path).unwrap())).unwrap());
         let restored = place.path().join("restored");
         archive.unpack(&restored).unwrap();

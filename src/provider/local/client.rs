@@ -11,7 +11,7 @@ use crate::contract::{
     Order, OrderAct, Outcome, Provider, Query, Seal,
 };
 use crate::graph::Probe;
-use crate::model::{Digest, Identity, Steady, Value};
+use crate::model::{Bytes, Digest, Identity, Steady, Value};
 use crate::proxy;
 use crate::state::{Condition, Handle, Presence, Present, Receipt, Seen, Settling, Why, WhyCode};
 use async_trait::async_trait;
@@ -322,6 +322,11 @@ impl Provider for LocalProvider {
         }
     }
 
+    async fn holds(&self, of: &Query) -> Option<Bytes> {
+        let name = name_of(&self.room.settings.instance, &of.identity);
+        self.room.holds(&self.room.places.thing(&of.kind, &name)).await
+    }
+
     fn hints(&self) -> BoxStream<'static, Hint> {
         super::hints::hints(Arc::clone(&self.room))
     }
@@ -361,7 +366,7 @@ impl Room {
             }
             "local/process" => match health.as_ref().map(|health| &health.probe) {
                 Some(Probe::Grpc(_)) => blocks(
-                    Why::new(WhyCode::Refused, "a gRPC health check is not built yet on deploy:local")
+                    Why::new(WhyCode::Missing, "a gRPC health check is not built yet on deploy:local")
                         .way_out("use `health: { tcp: true }` in this world"),
                 ),
                 _ => None,

@@ -4,7 +4,7 @@ use super::archive;
 use super::room::{Room, ready, unwritable};
 use super::thing::{Thing, make_folder};
 use crate::contract::{Failure, Keep, Order, Outcome};
-use crate::model::{Digest, Value};
+use crate::model::{Bytes, Digest, Value};
 use std::path::{Path, PathBuf};
 
 impl Room {
@@ -50,8 +50,30 @@ impl Room {
         let saved = tokio::task::spawn_blocking(move || archive::save(&from, &into, &name));
         let saved = saved.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         let (file, size) = saved.map_err(|error| unwritable(&backups, &error))?;
-        let shown = file.strip_prefix(self.places.state()).unwrap_or(&file).display().to_string();
-        Ok(format!("saved to {shown} ({})", archive::size_for_people(size)))
+        Ok(format!("saved to {} ({})", self.for_people(&file), Bytes(size).for_people()))
+    }
+}
+
+impl Room {
+    /// A path as people say it: whole, and `~` for their home.
+    fn for_people(&self, path: &Path) -> String {
+        let home = self.settings.environment.get("HOME").filter(|home| home.len() > 1);
+        match home.and_then(|home| path.strip_prefix(home).ok()) {
+            Some(rest) => format!("~/{}", rest.display()),
+            None => path.display().to_string(),
+        }
+    }
+
+    /// How many bytes of data a thing holds.
+    pub(super) async fn holds(&self, folder: &Path) -> Option<Bytes> {
+        let thing = Thing::read(folder).ok()??;
+        let data = match thing.kind.as_str() {
+            "local/postgres" => PathBuf::from(thing.note("data")?),
+            "local/folder" => data(folder),
+            _ => return None,
+        };
+        let size = tokio::task::spawn_blocking(move || archive::size(&data));
+        size.await.ok()?.ok().map(Bytes)
     }
 }
 

@@ -29,12 +29,6 @@ impl Places {
         Places { state: state.to_owned() }
     }
 
-    /// The state folder.
-    #[must_use]
-    pub fn state(&self) -> &Path {
-        &self.state
-    }
-
     /// Where all things of this room lie.
     #[must_use]
     pub fn things(&self) -> PathBuf {

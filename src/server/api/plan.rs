@@ -159,6 +159,9 @@ pub struct About {
     /// Where it can be reached from outside, for a way in, as far as that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// Whether nothing of it is there yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub missing: bool,
 }
 
 /// What a person wants to know beside the steps.

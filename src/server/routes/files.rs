@@ -12,6 +12,7 @@ use crate::server::api::paths;
 use crate::server::api::question::{Checked, ServiceFits, WhyNot};
 use crate::server::extract::{Named, Sent};
 use crate::server::files::{Gathered, gather};
+use crate::server::lacking::lacking;
 use crate::server::refusal::{Answer, Refusal};
 use crate::server::show;
 use axum::Json;
@@ -26,6 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
     (status = 200, description = "What was found; mistakes are no failure of the question.", body = Checked),
 ))]
 pub async fn check(State(serving): Shared, Sent(sent): Sent<Check>) -> Answer<Json<Checked>> {
+    serving.read_anew().await;
     sent.worlds.iter().try_for_each(|world| serving.world(world).map(drop))?;
     let engine = serving.engine();
     let mut files = gather(engine, &sent.of).await?;
@@ -41,8 +43,10 @@ pub async fn check(State(serving): Shared, Sent(sent): Sent<Check>) -> Answer<Js
         }
     }
     for (world, services) in &by_world {
-        let compiled = files.compile_all(engine, world, services).await?;
-        compiled.into_iter().for_each(|one| found.extend(one.said));
+        for compiled in files.compile_all(engine, world, services).await? {
+            found.extend(lacking(engine, &compiled).await?);
+            found.extend(compiled.said);
+        }
     }
     // What they are checked against may be wrong itself.
     found.extend(match sent.worlds.is_empty() {
@@ -81,6 +85,7 @@ pub async fn explain(
     Named(of): Named<OfWorld>,
     Sent(sent): Sent<Explain>,
 ) -> Answer<Json<Explanations>> {
+    serving.read_anew().await;
     let offers = serving.offers(&of.world)?;
     let mut files = gather(serving.engine(), &sent.of).await?;
     let service = files.one(sent.service.as_ref())?.service.clone();
@@ -100,6 +105,7 @@ pub async fn why_not(
     Named(of): Named<OfWorld>,
     Sent(sent): Sent<AskWhyNot>,
 ) -> Answer<Json<WhyNot>> {
+    serving.read_anew().await;
     let offers = serving.offers(&of.world)?;
     let mut files = gather(serving.engine(), &sent.of).await?;
     for service in &sent.services {
@@ -116,10 +122,15 @@ pub async fn why_not(
     for service in wanted {
         let compiled = files.compile(serving.engine(), &of.world, &service).await?;
         let misfits = compiled.resolved.as_ref().map(|resolved| resolved.misfits.as_slice()).unwrap_or_default();
+        // What is there to be had, and not on this machine, is in the way too.
+        let lacks = lacking(serving.engine(), &compiled).await?;
+        let fits = !compiled.said.has_errors() && lacks.is_empty();
+        let mut told = others(&compiled);
+        told.extend(lacks);
         services.push(ServiceFits {
-            fits: !compiled.said.has_errors(),
+            fits,
             misfits: misfits.iter().map(|misfit| show::misfit(misfit, &offers.world)).collect(),
-            diagnostics: files.shown(&others(&compiled)),
+            diagnostics: files.shown(&told.sorted()),
             service,
         });
     }

@@ -3,8 +3,9 @@
 use super::Shared;
 use super::answer::made;
 use super::paths::{OfPlan, OfWorld};
-use crate::engine::{self, PlanAsk};
-use crate::model::Value;
+use crate::engine::{self, PlanAsk, Planned};
+use crate::model::{Name, Value};
+use crate::resolve::Resolved;
 use crate::server::api::answers::Plans;
 use crate::server::api::asks::{Files, MakePlan, PlanOf};
 use crate::server::api::paths;
@@ -12,11 +13,13 @@ use crate::server::api::plan::Plan;
 use crate::server::extract::{Named, Sent};
 use crate::server::files::{AskedOf, all_mistakes, folder_source, gather};
 use crate::server::refusal::{Answer, Refusal};
+use crate::server::serving::Serving;
 use crate::server::show;
 use crate::server::ways_in::http_port;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use std::collections::BTreeSet;
 
 /// Makes plans without running them
 ///
@@ -25,6 +28,7 @@ use axum::response::Response;
     (status = 201, description = "The plans.", body = Plans),
 ))]
 pub async fn make(State(serving): Shared, Named(of): Named<OfWorld>, Sent(sent): Sent<MakePlan>) -> Answer<Response> {
+    serving.read_anew().await;
     serving.world(&of.world)?;
     let folder = match &sent.of {
         PlanOf::Folder { folder, services } => Some((folder.clone(), services.clone())),
@@ -51,10 +55,20 @@ pub async fn make(State(serving): Shared, Named(of): Named<OfWorld>, Sent(sent):
             Some(files) => files.compile(engine, &of.world, &one.stack.stack).await.ok().and_then(|of| of.resolved),
             None => serving.resolved(&one.stack).await,
         };
-        let port = http_port(&serving, one).await;
-        plans.push(show::plan(one, resolved.as_deref(), &engine.parts().kinds, port));
+        plans.push(shown(&serving, one, resolved.as_deref()).await);
     }
     Ok(made(&Plans { plans }))
+}
+
+/// A plan with what is known beside it.
+async fn shown(serving: &Serving, planned: &Planned, resolved: Option<&Resolved>) -> Plan {
+    let there: BTreeSet<Name> = match serving.engine().stack(&planned.stack).await {
+        Ok(stack) => stack.resources.iter().map(|one| one.identity.address.name.clone()).collect(),
+        // It was never there.
+        Err(_) => BTreeSet::new(),
+    };
+    let beside = show::Beside { resolved, port: http_port(serving, planned).await, there: &there };
+    show::plan(planned, beside, &serving.engine().parts().kinds)
 }
 
 fn asked(of: PlanOf) -> Answer<engine::PlanOf> {
@@ -90,6 +104,5 @@ pub async fn get(State(serving): Shared, Named(of): Named<OfPlan>) -> Answer<Jso
     let stack = of.stack();
     let planned = serving.engine().plan_kept(&stack, of.plan).await?;
     let resolved = serving.resolved(&stack).await;
-    let port = http_port(&serving, &planned).await;
-    Ok(Json(show::plan(&planned, resolved.as_deref(), &serving.engine().parts().kinds, port)))
+    Ok(Json(shown(&serving, &planned, resolved.as_deref()).await))
 }

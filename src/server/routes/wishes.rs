@@ -39,6 +39,7 @@ pub(super) fn because(given: Option<String>) -> Answer<String> {
     (status = 202, description = "Accepted, durably: follow the events.", body = AcceptedList),
 ))]
 pub async fn run(State(serving): Shared, Named(of): Named<OfWorld>, by: By, Sent(sent): Sent<Run>) -> Answer<Response> {
+    serving.read_anew().await;
     serving.world(&of.world)?;
     let (world, services) = (of.world.clone(), sent.services.clone());
     let ask = RunAsk {

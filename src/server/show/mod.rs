@@ -13,7 +13,7 @@ mod world;
 pub use deployment::{accepted, deployment, diff, known_release, release};
 pub use diagnostic::{diagnostics, diagnostics_with};
 pub use event::event;
-pub use plan::plan;
+pub use plan::{Beside, plan};
 pub use question::{explanation, misfit};
 pub use stack::{export, stack, world_resource};
 pub use world::{capabilities, repository, slug, world};

@@ -3,16 +3,28 @@
 use super::value::{changes, json};
 use crate::engine::Planned;
 use crate::graph::{Component, Data, KindSet};
-use crate::model::{Address, FieldPath, Value};
+use crate::model::{Address, FieldPath, Name, Value};
 use crate::plan::{self, Act, After, Is, Reason};
 use crate::resolve::Resolved;
 use crate::server::api::plan::{About, Because, Line, NeedsConsent, Plan, Report, Step, Verdict};
 use crate::server::ways_in;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A plan, with what is known of the names that it speaks of. `port` is the one at which ways in by name answer.
+/// What is known beside a plan.
+#[derive(Clone, Copy, Debug)]
+pub struct Beside<'b> {
+    /// What it was made of.
+    pub resolved: Option<&'b Resolved>,
+    /// The port at which ways in by name answer.
+    pub port: Option<u16>,
+    /// The names of which something is there.
+    pub there: &'b BTreeSet<Name>,
+}
+
+/// A plan, with what is known of the names that it speaks of.
 #[must_use]
-pub fn plan(planned: &Planned, resolved: Option<&Resolved>, kinds: &KindSet, port: Option<u16>) -> Plan {
+pub fn plan(planned: &Planned, beside: Beside<'_>, kinds: &KindSet) -> Plan {
+    let resolved = beside.resolved;
     Plan {
         digest: planned.plan.digest,
         world: planned.stack.world.clone(),
@@ -22,7 +34,7 @@ pub fn plan(planned: &Planned, resolved: Option<&Resolved>, kinds: &KindSet, por
         made: planned.made.into(),
         verdict: verdict(&planned.plan.verdict),
         steps: in_order(&planned.plan).map(|(id, step)| one(id, step, planned, resolved, kinds)).collect(),
-        about: resolved.map(|resolved| about_with_urls(resolved, port)).unwrap_or_default(),
+        about: resolved.map(|resolved| about_now(resolved, &beside)).unwrap_or_default(),
         report: report(&planned.report),
     }
 }
@@ -123,17 +135,20 @@ pub fn about(resolved: &Resolved) -> BTreeMap<String, About> {
             stands_in_for: about.and_then(|about| about.stands_in_for.clone()),
             place: place.map(Into::into),
             url: None,
+            missing: false,
         };
         (component.address.short(), known)
     };
     resolved.asked.components.iter().map(one).collect()
 }
 
-fn about_with_urls(resolved: &Resolved, port: Option<u16>) -> BTreeMap<String, About> {
+/// What is known of the names, and how they are now.
+fn about_now(resolved: &Resolved, beside: &Beside<'_>) -> BTreeMap<String, About> {
     let mut about = about(resolved);
     for component in resolved.asked.components.iter().map(|asked| &asked.component) {
         if let Some(about) = about.get_mut(&component.address.short()) {
-            about.url = ways_in::url(&component.kind, &component.fields, port);
+            about.url = ways_in::url(&component.kind, &component.fields, beside.port);
+            about.missing = !beside.there.contains(&component.address.name);
         }
     }
     about

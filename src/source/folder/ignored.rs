@@ -1,5 +1,5 @@
-//! What `.gitignore` files leave out: those of the folder, those above it within its repository, and our own defaults
-//! beneath them all. What belongs to one machine (`.git/info/exclude`, the user's own excludes) is not asked: the same
+//! What `.gitignore` and `.deploydignore` files leave out: those of the folder, those above it within its repository, and
+//! our own defaults beneath them all. What belongs to one machine (`.git/info/exclude`, the user's own excludes) is not asked: the same
 //! files must count everywhere.
 
 use super::open::{Opened, open_beneath, read_small};
@@ -11,8 +11,9 @@ use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The name of the files that say what is left out.
-pub(super) const IGNORE_FILE: &str = ".gitignore";
+/// The names of the files that say what is left out. The second is for what belongs into the history and to no service:
+/// tests with manifests of their own, say. It is read after the first, and has the last word.
+pub(super) const IGNORE_FILES: [&str; 2] = [".gitignore", ".deploydignore"];
 /// The most bytes of one such file.
 const IGNORE_FILE_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -63,13 +64,15 @@ pub(super) fn above(root: &Path) -> Above {
     let mut rules = Rules(Arc::new(Chain { here: parse(root, defaults.as_bytes()), above: None }));
     let mut files = Vec::new();
     for folder in folders_above(root) {
-        let path = folder.join(IGNORE_FILE);
-        let read = read_small(rustix::fs::CWD, &path, IGNORE_FILE_BYTES_MAX);
-        if let Ok(Opened { stamp, bytes }) = &read {
-            rules = rules.inside(folder, bytes);
-            files.push((path, Some(*stamp)));
-        } else {
-            files.push((path, None));
+        for name in IGNORE_FILES {
+            let path = folder.join(name);
+            let read = read_small(rustix::fs::CWD, &path, IGNORE_FILE_BYTES_MAX);
+            if let Ok(Opened { stamp, bytes }) = &read {
+                rules = rules.inside(folder, bytes);
+                files.push((path, Some(*stamp)));
+            } else {
+                files.push((path, None));
+            }
         }
     }
     Above { rules, files }

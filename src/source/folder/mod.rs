@@ -275,7 +275,7 @@ impl Stirred {
 /// What two looks do not have alike, but for folders.
 fn difference(first: &Tree, second: &Tree) -> Option<String> {
     if first.rules != second.rules {
-        return Some(ignored::IGNORE_FILE.to_owned());
+        return Some(ignored::IGNORE_FILES[0].to_owned());
     }
     let gone_or_other = first.files.iter().find(|(path, found)| second.files.get(*path) != Some(*found));
     let new = || second.files.iter().find(|(path, _)| !first.files.contains_key(*path));

@@ -1,6 +1,6 @@
 //! One look at a folder: which files count, and their stamps. Nothing of them is read here but `.gitignore` files.
 
-use super::ignored::{self, IGNORE_FILE, Rules};
+use super::ignored::{self, IGNORE_FILES, Rules};
 use super::open::{open_folder, open_root};
 use super::options::FolderOptions;
 use super::stamp::{Look, Stamp, coarse_now, fine_now};
@@ -167,16 +167,20 @@ impl Walker<'_> {
 
     /// The rules that hold inside a folder.
     fn rules_inside(&mut self, path: &Path, rules: Rules) -> Result<Rules, Stop> {
-        let file = path.join(IGNORE_FILE);
-        match ignored::read(self.root.as_fd(), &file) {
-            Ok(read) => {
-                self.tree.rules.push((file, Some(read.stamp)));
-                Ok(rules.inside(&self.path.join(path), &read.bytes))
+        let mut inside = rules;
+        for name in IGNORE_FILES {
+            let file = path.join(name);
+            match ignored::read(self.root.as_fd(), &file) {
+                Ok(read) => {
+                    self.tree.rules.push((file, Some(read.stamp)));
+                    inside = inside.inside(&self.path.join(path), &read.bytes);
+                }
+                // A link, or no regular file: none, as for git. If it counts as a file, it is judged as one.
+                Err(Errno::NOENT | Errno::LOOP | Errno::INVAL | Errno::NXIO | Errno::ISDIR) => {}
+                Err(error) => return Err(unread(&file, error)),
             }
-            // A link, or no regular file: none, as for git. If it counts as a file, it is judged as one.
-            Err(Errno::NOENT | Errno::LOOP | Errno::INVAL | Errno::NXIO | Errno::ISDIR) => Ok(rules),
-            Err(error) => Err(unread(&file, error)),
         }
+        Ok(inside)
     }
 
     fn check_open_to_all(&self, at: &Path, stamp: &Stamp) -> Result<(), Stop> {

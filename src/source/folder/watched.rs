@@ -1,6 +1,6 @@
 //! What a watcher has to watch of a folder, as one look found it.
 
-use super::ignored::{IGNORE_FILE, Rules};
+use super::ignored::{IGNORE_FILES, Rules};
 use super::walk::Tree;
 use crate::contract::Watched;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,8 @@ pub(super) fn of(root: &Path, tree: &Tree) -> Watched {
         inside.map(|((folder, _), rules)| (whole(&tree.root, folder), rules.clone())).collect();
     let folders: BTreeSet<PathBuf> = rules.keys().cloned().collect();
     let above = tree.rules.iter().map(|(path, _)| path).filter(|path| path.is_absolute()).cloned();
-    let files = folders.iter().map(|folder| folder.join(IGNORE_FILE)).chain(above).collect();
+    let inside = folders.iter().flat_map(|folder| IGNORE_FILES.map(|name| folder.join(name)));
+    let files = inside.chain(above).collect();
     let left_out = move |path: &Path, is_folder: bool| {
         let rules = path.parent().and_then(|folder| rules.get(folder));
         rules.is_some_and(|rules| rules.leave_out(path, is_folder))

@@ -46,6 +46,73 @@ fn every_question_is_answered_with_one_object() {
 }
 
 #[test]
+fn what_is_done_is_told_in_objects() {
+    let person = Person::new();
+    let last = |words: &[&str], exit: i32, kind: &str| {
+        let (ended, mut objects) = person.asks_json(words);
+        let object = objects.pop().unwrap_or_else(|| panic!("{words:?}: nothing is said"));
+        assert_eq!((ended, object["kind"].as_str()), (exit, Some(kind)), "{words:?}: {object}");
+        for key in ["kind", "world", "data", "diagnostics"] {
+            assert!(object.get(key).is_some(), "{words:?}: no {key}: {object}");
+        }
+        object
+    };
+    person.service("shop", "env: { LEVEL: one }\n");
+    last(&["apply", "shop", "--world", "sim"], 0, "ended");
+    person.service("shop", "env: { LEVEL: two }\n");
+    last(&["apply", "shop"], 0, "ended");
+
+    let diff = last(&["diff", "shop"], 0, "diff");
+    let fields = diff["data"]["differs"][0]["fields"].to_string();
+    assert!(fields.contains("env.LEVEL") && fields.contains("one") && fields.contains("two"), "{diff}");
+    let back = last(&["rollback", "shop"], 0, "ended");
+    assert_eq!(back["data"]["deployments"][0]["state"], "DONE", "{back}");
+    assert!(back["data"]["deployments"][0]["because"].as_str().unwrap().starts_with("rollback to"), "{back}");
+
+    person.service("bad", "env: { SIMULATED: crash }\n");
+    last(&["apply", "bad", "--world", "sim"], 1, "ended");
+    let again = last(&["retry", "bad"], 1, "ended");
+    assert_eq!(again["data"]["deployments"][0]["state"], "FAILED", "{again}");
+    assert!(again["data"]["deployments"][0]["why"]["text"].is_string(), "{again}");
+
+    let nothing = last(&["approve", "shop"], 0, "approved");
+    assert_eq!(nothing["data"]["stack"], "shop", "{nothing}");
+    let refused = last(&["adopt", "shop", "users", "db-0123"], 2, "failure");
+    assert!(refused["data"]["what"].as_str().is_some_and(|what| !what.is_empty()), "{refused}");
+
+    let set = person.asks_with(&["secret", "set", "sim", "KEY", "--json"], "hunter2hunter2");
+    let set: Json = serde_json::from_str(&set.out).unwrap();
+    assert_eq!((set["kind"].as_str(), set["data"]["name"].as_str()), (Some("secret"), Some("KEY")), "{set}");
+    assert!(!set.to_string().contains("hunter2"), "{set}");
+    last(&["secret", "list", "sim"], 0, "secrets");
+    let removed = last(&["secret", "remove", "sim", "KEY"], 0, "secret-removed");
+    assert_eq!(removed["data"]["name"], "KEY", "{removed}");
+}
+
+#[test]
+fn leave_is_given_in_objects_too() {
+    let person = Person::new();
+    person.write(
+        "project/worlds/strict.yaml",
+        "world: strict\ncapabilities:\n  deploy:simulated: { plays: [deploy:local] }\npolicy: { limits: { deletes: 0 } }\n",
+    );
+    person.service("shop", "requires: [ cache: volume ]\n");
+    let (exit, _) = person.asks_json(&["apply", "shop", "--world", "strict"]);
+    assert_eq!(exit, 0);
+    person.service("shop", "");
+    let (_, told) = person.asks_json(&["plan", "shop", "--world", "strict"]);
+    let plan = &told[0]["data"]["plans"][0];
+    let digest = plan["digest"].as_str().unwrap().to_owned();
+    assert_eq!(plan["report"]["needs_consent"][0]["act"], "delete", "{plan}");
+    // Nobody is there to be asked: the plan has to be named.
+    let (exit, told) = person.asks_json(&["approve", "shop", "--world", "strict"]);
+    assert_eq!((exit, told[0]["data"]["exit"].as_str()), (4, Some("refused")), "{told:?}");
+    let (exit, told) = person.asks_json(&["approve", "shop", &digest[..7], "--world", "strict"]);
+    let last = told.last().unwrap();
+    assert_eq!((exit, last["kind"].as_str(), last["data"]["plan"].as_str()), (0, Some("approved"), Some(&*digest)));
+}
+
+#[test]
 fn a_refusal_is_an_object_with_its_exit_and_its_ways_out() {
     let person = Person::new();
     person.service("guestbook", "requires: [ users: postgres ]\n");

@@ -9,7 +9,7 @@ fn a_backup_is_restored_where_nothing_is_and_nowhere_else() {
     assert_eq!(person.asks(&["apply", "shop", "--world", "sim"]).exit, 0);
     let saved = person.asks_with(&["backup", "../saved", "--with-keys"], "correct horse");
     assert_eq!(saved.exit, 0, "{}", saved.talk);
-    assert!(saved.talk.starts_with("saved to ../saved ("), "{}", saved.talk);
+    assert!(saved.talk.starts_with("saved to ~/saved ("), "{}", saved.talk);
     assert_eq!(person.asks(&["backup", "../saved"]).exit, 2, "a file that is there is never written over");
 
     let refused = person.asks(&["restore", "../saved"]);

@@ -9,7 +9,7 @@ use deployd::graph::KindSet;
 use deployd::model::{Capability, Kind, Milliseconds, Name, SecretName, SecretVersion, Wall};
 use deployd::provider::simulated::{Faults, Settings as Simulation, SimulatedProvider};
 use deployd::secrets::{KeyPlace, Keys, SecretMapping, SecretPlace, WorldSecrets};
-use deployd::server::{Backup, BackupDoor, Doors, SecretDoor, SecretShown, Server, Settings, place};
+use deployd::server::{Backup, BackupDoor, Doors, MachineDoor, SecretDoor, SecretShown, Server, Settings, place};
 use deployd::source::{FolderContents, FolderOptions, FolderSource};
 use deployd::state::{Principal, SourceId, Why, WhyCode};
 use deployd::store::memory::MemoryStore;
@@ -291,7 +291,13 @@ fn doors(folder: &Path, clock: &ManualClock) -> Doors {
         digest_key: keys.digest_key().clone(),
         limits: Limits::default(),
     });
-    Doors { engine, instance: INSTANCE.to_owned(), secrets: Arc::new(Kept(secrets)), backups: Arc::new(OneLine) }
+    Doors {
+        engine,
+        instance: INSTANCE.to_owned(),
+        secrets: Arc::new(Kept(secrets)),
+        backups: Arc::new(OneLine),
+        machine: Arc::new(NoMachine),
+    }
 }
 
 /// The worlds and repositories of these tests.
@@ -366,6 +372,18 @@ impl SecretDoor for Kept {
         });
         Ok(stored.collect())
     }
+}
+
+/// Nothing here is of this machine.
+struct NoMachine;
+
+#[async_trait]
+impl MachineDoor for NoMachine {
+    fn http_port(&self, _: u16) -> Option<u16> {
+        None
+    }
+
+    async fn read_catalogue(&self) {}
 }
 
 /// A backup that is one line: what a real one holds is its own business.

@@ -59,6 +59,19 @@ fn ignore_files_count_without_a_repository() {
 }
 
 #[test]
+fn our_own_ignore_file_has_the_last_word() {
+    let tree = Tree::new(&[
+        (".gitignore", "*.log\n"),
+        (".deploydignore", "tests/\n!keep.log\n"),
+        ("app.py", ""),
+        ("a.log", ""),
+        ("keep.log", ""),
+        ("tests/deployd.yaml", ""),
+    ]);
+    assert_eq!(tree.paths(), [".deploydignore", ".gitignore", "app.py", "keep.log"]);
+}
+
+#[test]
 fn ignore_files_above_count_within_a_repository_only() {
     let tree = Tree::new(&[("web/app.py", ""), ("web/x.log", ""), (".gitignore", "*.log\n")]);
     let source = FolderSource::new(tree.at("web"), FolderOptions::default());

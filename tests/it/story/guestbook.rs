@@ -85,6 +85,7 @@ async fn a_guestbook_lives_through_everything() {
     // A mistake in the manifest: the place is named.
     home.edit(MANIFEST, "uploads: volume", "uploads: volumes");
     let said = up.says("guestbook keeps serving").await;
+    assert!(said.contains(" examples/guestbook/deployd.yaml changed\n"), "{said}");
     assert!(said.contains("deployd.yaml:16:14") && said.contains("did you mean `volume`?"), "{said}");
 
     // Back to an older release, by its name in the history.
@@ -117,9 +118,18 @@ async fn a_guestbook_lives_through_everything() {
     // Down: data is protected until somebody says so.
     let refused = home.ends(&["down", "guestbook"], 4).await;
     assert!(refused.err.contains("Nothing was done") || refused.out.contains("Nothing was done"), "{refused:?}");
+    assert!(refused.err.contains(" MB)") && refused.err.contains("deployd down guestbook --keep-data"), "{refused:?}");
     assert_eq!(visitor.reads().await.len(), 2);
+    // Of all its lives together the last lines are told, in the order in which they were written.
+    let lines = home.ends(&["logs", "guestbook", "-n", "7", "--json"], 0).await;
+    let lines: Vec<serde_json::Value> = lines.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let times: Vec<&str> = lines.iter().map(|line| line["data"]["at"].as_str().unwrap()).collect();
+    assert!(times.len() == 7 && times.is_sorted(), "{times:?}");
     let gone = home.ends(&["down", "guestbook", "--delete", "users", "--delete", "uploads"], 0).await;
     let said = gone.out.clone() + &gone.err;
     assert!(said.contains("verified: nothing of guestbook is left"), "{said}");
+    let saved = said.split_whitespace().find(|word| word.contains("/backups/users-")).expect("it says where it saved");
+    let saved = home.home().join(saved.strip_prefix("~/").unwrap());
+    assert!(saved.is_file(), "{}", saved.display());
     home.is_empty().await;
 }

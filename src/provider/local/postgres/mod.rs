@@ -264,5 +264,8 @@ fn text_of(fields: &Value, key: &str) -> Result<String, Failure> {
 /// Why a server of that version cannot be made here, if it cannot.
 pub(super) fn missing(search_path: &str, version: Option<i64>) -> Option<Why> {
     let found = programs::find(search_path, version).map(drop).and_then(|()| programs::runs_as().map(drop));
-    found.err().map(|failure| failure.why().clone())
+    let mut why = found.err()?.why().clone();
+    // Nothing waits for it yet.
+    why.way_out = why.way_out.map(|way| way.trim_end_matches(programs::GOES_ON).to_owned());
+    Some(why)
 }

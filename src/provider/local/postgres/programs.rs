@@ -9,6 +9,9 @@ use std::process::Command;
 /// Where packages put each major version, beside what PATH has.
 const FOLDERS: [&str; 4] = ["/usr/lib/postgresql", "/usr/pgsql", "/opt/homebrew/opt", "/usr/local/opt"];
 
+/// What is said to who waits for it already.
+pub(super) const GOES_ON: &str = "; this goes on by itself then";
+
 /// The programs of one version.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Programs {
@@ -58,11 +61,13 @@ pub(super) fn find(search_path: &str, major: Option<i64>) -> Result<Programs, Fa
     // Tried again: whoever reads this installs it, and nothing else has to be said.
     Err(Failure::Retry {
         after: Milliseconds::seconds(10),
-        why: Why::new(WhyCode::Missing, text).way_out(format!(
-            "install it (apt-get install {package}, brew install {}); this goes on by itself then",
-            package.replace("postgresql-", "postgresql@")
-        )),
+        why: Why::new(WhyCode::Missing, text).way_out(format!("{}{GOES_ON}", install(&package))),
     })
+}
+
+fn install(package: &str) -> String {
+    let brew = package.replace("postgresql-", "postgresql@");
+    format!("install it: apt-get install {package} (macOS: brew install {brew})")
 }
 
 fn folders(search_path: &str) -> Vec<PathBuf> {

@@ -1,0 +1,182 @@
+//! What somebody meets first, with the real binary on this machine: what is missing is said before anything is made, a
+//! project is checked as people mean it, a plan says where one will be reached.
+
+use super::person::{Person, Said};
+use std::net::TcpListener;
+
+/// A world of this machine whose PostgreSQL nobody has.
+fn here(http: u16) -> Person {
+    let person = Person::new();
+    person.write(
+        "project/worlds/here.yaml",
+        &format!("world: here\ncapabilities:\n  deploy:local: {{ http: {http} }}\nrepositories: [old]\n"),
+    );
+    person.write(
+        "project/repositories/old/postgres.yaml",
+        "repository: old\ninherits: [builtin]\ndefinitions:\n  ancient:\n    choose: [ { kind: local/postgres, fields: { version: 3 } } ]\n",
+    );
+    person
+}
+
+/// The text of a screen without its folds.
+fn words(said: &Said) -> String {
+    format!("{} {}", said.out, said.talk).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_program_that_is_missing_is_told_before_anything_is_made() {
+    let person = here(8080);
+    person.service("shop", "requires: [ users: ancient ]\n");
+    let missing = "PostgreSQL 3 is not on this machine";
+    for (asked, exit) in [(&["plan", "shop"][..], 0), (&["check", "shop"], 0), (&["why-not", "shop"], 1)] {
+        let said = person.asks(&[asked, &["--world", "here"]].concat());
+        assert_eq!(said.exit, exit, "{asked:?}: {}{}", said.out, said.talk);
+        let text = words(&said);
+        assert!(text.contains(missing) && text.contains("apt-get install postgresql-3"), "{asked:?}: {text}");
+        assert!(!text.contains("by itself"), "nothing waits for it: {text}");
+    }
+    for command in [&["up", "--detach", "shop"][..], &["apply", "shop"]] {
+        let said = person.asks(&[command, &["--world", "here"]].concat());
+        assert_eq!(said.exit, 1, "{}", said.talk);
+        let text = words(&said);
+        assert!(text.contains("error: users cannot be made in here: PostgreSQL 3"), "{text}");
+        assert!(text.contains("apt-get install postgresql-3"), "{text}");
+    }
+    let status = person.asks(&["status", "--world", "here"]);
+    assert_eq!(status.out, "world here · no stacks\n");
+}
+
+#[test]
+fn a_missing_secret_is_named_and_ends_what_waits_for_nobody() {
+    let person = Person::new();
+    person.service("shop", "secrets: [API_KEY]\nscale: { replicas: 3 }\n");
+    for command in [&["up", "--detach", "shop"][..], &["apply", "shop"]] {
+        let said = person.asks(&[command, &["--world", "sim"]].concat());
+        assert_eq!(said.exit, 1, "{}", said.talk);
+        assert_eq!(said.talk.matches("the secret API_KEY is not set in sim").count(), 1, "{}", said.talk);
+        assert!(said.talk.contains("deployd secret set sim API_KEY"), "{}", said.talk);
+    }
+    // What would be made is not shown as if it were there, and why it is held is said once.
+    let plan = person.asks(&["plan", "shop", "--world", "sim"]);
+    assert!(plan.out.contains("+ shop") && !plan.out.contains("= shop"), "{}", plan.out);
+    assert_eq!(plan.out.matches("the secret API_KEY is not set in sim").count(), 1, "{}", plan.out);
+    let status = person.asks(&["status", "--world", "sim"]);
+    assert_eq!(status.out.matches("the secret API_KEY").count(), 1, "{}", status.out);
+    // It was recorded, and goes on once the secret is there.
+    assert_eq!(person.asks_with(&["secret", "set", "sim", "API_KEY"], "hunter2hunter2").exit, 0);
+    let said = person.asks(&["apply", "shop", "--world", "sim"]);
+    assert_eq!((said.exit, said.out.as_str()), (0, "shop is up\n"), "{}", said.talk);
+}
+
+#[test]
+fn what_another_needs_is_not_waited_for() {
+    let person = Person::new();
+    person.service("shop", "requires: [ users: { use: postgres, shared: true } ]\n");
+    person.service("cart", "requires: [ users: { of: shop.users } ]\n");
+    assert_eq!(person.asks(&["apply", "shop", "--world", "sim"]).exit, 0);
+    assert_eq!(person.asks(&["apply", "cart", "--world", "sim"]).exit, 0);
+    let said = person.asks(&["down", "shop", "--delete", "users"]);
+    assert_eq!(said.exit, 4, "{}{}", said.out, said.talk);
+    assert!(said.talk.contains("error: shop: users: needed by cart"), "{}", said.talk);
+    assert!(said.talk.contains("take cart down first"), "{}", said.talk);
+    let status = person.asks(&["status", "cart", "--world", "sim"]);
+    assert!(status.out.contains("available"), "{}", status.out);
+    // Then it goes by itself; who asks again is told.
+    assert_eq!(person.asks(&["down", "cart"]).exit, 0);
+    let said = person.asks(&["down", "shop", "--world", "sim"]);
+    assert_eq!(said.exit, 0, "{}{}", said.out, said.talk);
+    assert!(said.out.contains("nothing of shop is left in sim"), "{}", said.out);
+}
+
+#[test]
+fn services_that_need_each_other_go_together() {
+    let person = Person::new();
+    person.write(
+        "project/both/deployd.yaml",
+        "service: shop\nrun: ./serve\nrequires: [ users: { use: postgres, shared: true } ]\n---\n\
+         service: cart\nrun: ./serve\nrequires: [ users: { of: shop.users } ]\n",
+    );
+    let up = person.asks(&["apply", "both/", "--world", "sim"]);
+    assert_eq!(up.exit, 0, "{}", up.talk);
+    let said = person.asks(&["down", "both/", "--keep-data", "--world", "sim"]);
+    assert_eq!(said.exit, 0, "{}{}", said.out, said.talk);
+    assert_eq!(said.out.matches("verified: nothing of").count(), 2, "{}", said.out);
+}
+
+#[test]
+fn a_project_is_its_worlds_and_the_services_that_people_deploy() {
+    let person = Person::new();
+    person.service("shop", "");
+    person.service("cart", "");
+    let broken = "service: [nothing]\n";
+    // What is hidden, ignored or left out is nobody's.
+    for folder in [".cache/old", "vendored/x", "tests/cases/one"] {
+        person.write(&format!("project/{folder}/deployd.yaml"), broken);
+    }
+    person.write("project/.gitignore", "vendored/\n");
+    person.write("project/.deploydignore", "tests/\n");
+    let (exit, objects) = person.asks_json(&["check", ".", "--world", "sim"]);
+    assert_eq!((exit, objects[0]["data"]["services"].to_string().as_str()), (0, r#"["cart","shop"]"#), "{objects:?}");
+
+    // Of very many mistakes the first are shown; a machine gets all.
+    person.write("project/.deploydignore", "");
+    for number in 0..30 {
+        person.write(&format!("project/tests/cases/{number}/deployd.yaml"), broken);
+    }
+    let said = person.asks(&["check", ".", "--world", "sim"]);
+    assert_eq!(said.exit, 3);
+    assert_eq!(said.out.matches("tests/cases/").count(), 20, "{}", said.out);
+    assert!(said.out.contains("and 11 more"), "{}", said.out);
+    let (_, objects) = person.asks_json(&["check", ".", "--world", "sim"]);
+    assert_eq!(objects[0]["diagnostics"].as_array().unwrap().len(), 31);
+}
+
+#[test]
+fn a_question_right_after_a_save_is_answered_by_what_was_saved() {
+    let person = Person::new();
+    person.service("shop", "requires: [ users: mine ]\n");
+    let offers = |slug: &str| {
+        let text = format!("repository: own\ninherits: [builtin]\ndefinitions:\n  {slug}: {{ inherits: postgres }}\n");
+        person.write("project/repositories/own/own.yaml", &text);
+    };
+    offers("other");
+    person.write(
+        "project/worlds/sim.yaml",
+        "world: sim\ncapabilities:\n  deploy:simulated: { plays: [deploy:local] }\nrepositories: [own]\n",
+    );
+    assert_eq!(person.asks(&["status", "--world", "sim"]).exit, 0);
+    for _ in 0..4 {
+        offers("mine");
+        assert_eq!(person.asks(&["check", "shop", "--world", "sim"]).exit, 0);
+        offers("other");
+        let said = person.asks(&["plan", "shop", "--world", "sim"]);
+        assert_eq!(said.exit, 3, "{}{}", said.out, said.talk);
+    }
+}
+
+#[test]
+fn a_plan_says_the_port_that_one_gets_when_the_usual_one_is_taken() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let person = here(port);
+    person.write(
+        "project/hello/deployd.yaml",
+        "service: hello\nrun: python3 -m http.server --bind 127.0.0.1 $PORT\nport: 8080\nentrypoints: { web: {} }\n",
+    );
+    person.write("project/hello/index.html", "hello\n");
+    let url = |text: &str| {
+        let at = text.find("http://hello.localhost").unwrap_or_else(|| panic!("no URL: {text}"));
+        text[at..].split_whitespace().next().unwrap().to_owned()
+    };
+    let plan = person.asks(&["plan", "hello", "--world", "here"]);
+    let planned = url(&plan.out);
+    let given: u16 = planned.rsplit(':').next().unwrap().parse().unwrap_or_else(|_| panic!("no port: {}", plan.out));
+    assert!(given > port, "{planned}");
+    let up = person.asks(&["up", "--detach", "hello", "--world", "here"]);
+    assert_eq!(up.exit, 0, "{}", up.talk);
+    assert_eq!(url(&up.out), planned);
+    // It keeps its address although the usual port is free by now.
+    drop(taken);
+    assert_eq!(person.asks(&["down", "hello"]).exit, 0);
+    assert_eq!(url(&person.asks(&["plan", "hello", "--world", "here"]).out), planned);
+}
