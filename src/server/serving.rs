@@ -78,6 +78,18 @@ impl Serving {
         })
     }
 
+    /// A world that there is; one that is not known was perhaps saved a moment ago.
+    ///
+    /// # Errors
+    /// As [`Serving::world`].
+    pub async fn world_of_now(&self, name: &Name) -> Answer<Arc<WorldFacts>> {
+        if let Ok(known) = self.world(name) {
+            return Ok(known);
+        }
+        self.read_anew().await;
+        self.world(name)
+    }
+
     /// What a world can be asked for.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ pub async fn list_all(State(serving): Shared, Asked(part): Asked<Part>) -> Answe
     (status = 200, description = "The stacks, sorted by name.", body = Stacks),
 ))]
 pub async fn list(State(serving): Shared, Named(of): Named<OfWorld>, Asked(part): Asked<Part>) -> Answer<Json<Stacks>> {
-    serving.world(&of.world)?;
+    serving.world_of_now(&of.world).await?;
     page(&serving, Some(&of.world), part).await
 }
 

@@ -32,6 +32,7 @@ pub async fn list(State(serving): Shared, Asked(part): Asked<Part>) -> Answer<Js
     (status = 200, description = "The world.", body = World),
 ))]
 pub async fn get(State(serving): Shared, Named(of): Named<OfWorld>) -> Answer<Json<World>> {
+    serving.world_of_now(&of.world).await?;
     shown(&serving, &of.world).map(Json)
 }
 
