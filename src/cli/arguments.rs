@@ -1,6 +1,7 @@
 //! The command line's words: what can be asked, and what each word is called. It decides nothing and reads no file.
 
 use crate::model::{Milliseconds, Name};
+use crate::server::api::token::TokenScope;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -109,6 +110,9 @@ pub(super) enum Command {
     /// Set, list and remove the secrets of a world
     #[command(subcommand)]
     Secret(Secret),
+    /// Issue, list and revoke tokens that let others in
+    #[command(subcommand)]
+    Token(Token),
     /// Write everything that the server knows into one file
     #[command(after_help = "Example:\n  deployd backup monday.deployd --with-keys")]
     Backup(Backup),
@@ -137,7 +141,6 @@ pub(super) const NOT_BUILT: &[&str] = &[
     "iam-policy",
     "login",
     "world",
-    "token",
     "simulate",
     "export",
 ];
@@ -350,6 +353,49 @@ pub(super) enum Secret {
         #[arg(num_args = 1..=2, required = true, value_names = ["WORLD", "NAME"])]
         name: Vec<String>,
     },
+}
+
+#[derive(Subcommand, Debug)]
+pub(super) enum Token {
+    /// Issue a token, and show it this once
+    #[command(
+        after_help = "Examples:\n  deployd token issue bob --scope read,approve\n  deployd token issue ci --scope deploy --worlds staging,edge --days 7"
+    )]
+    Issue(IssueToken),
+    /// List the tokens that are good: what each may do, where, and until when
+    List,
+    /// Revoke a token: nobody is let in by it any more
+    Revoke {
+        /// Its name
+        name: Name,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct IssueToken {
+    /// For whom or for what: history shows it
+    pub name: Name,
+    /// What it lets one do: read, deploy, approve, admin; several with commas
+    #[arg(long = "scope", value_name = "SCOPES", value_delimiter = ',', default_value = "read")]
+    pub scopes: Vec<Scope>,
+    /// Only in these worlds, with commas [default: all of them, or --world]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub worlds: Vec<Name>,
+    /// For so many days, 90 at most [default: 30]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=90))]
+    pub days: Option<u16>,
+}
+
+/// A scope as it is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scope(pub TokenScope);
+
+impl std::str::FromStr for Scope {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Scope, String> {
+        let known = TokenScope::ALL.into_iter().find(|scope| scope.to_string() == text);
+        known.map(Scope).ok_or_else(|| "it is read, deploy, approve or admin".to_owned())
+    }
 }
 
 #[derive(Args, Debug)]

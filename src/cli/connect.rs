@@ -119,8 +119,12 @@ fn token_of_variable() -> Result<Zeroizing<String>, Failure> {
 /// Holds a session open. `started` is whether this command has started the server, and if, whether the one before was killed.
 async fn held(client: Client, started: Option<bool>) -> Result<Connection, Failure> {
     let nothing: Option<&()> = None;
-    let session = client.stream(Method::GET, paths::SESSION, nothing).await?;
-    let session = tokio::spawn(listen(session));
+    let session = match client.stream(Method::GET, paths::SESSION, nothing).await {
+        Ok(session) => tokio::spawn(listen(session)),
+        // Whoever may only look keeps no server from ending: it was named, and is another's.
+        Err(failure) if started.is_none() && failure.lacks_scope() => tokio::spawn(async {}),
+        Err(failure) => return Err(failure),
+    };
     let after_unclean_stop = started == Some(true);
     Ok(Connection { client, after_unclean_stop, is_ours: started.is_some(), config: None, session })
 }

@@ -95,6 +95,12 @@ impl Failure {
         self
     }
 
+    /// Whether whoever asks may not do that, by their token.
+    #[must_use]
+    pub fn lacks_scope(&self) -> bool {
+        self.problem.as_ref().is_some_and(|problem| problem.code() == "scope-missing")
+    }
+
     /// Whether the server knows no such thing.
     #[must_use]
     pub fn is_not_found(&self) -> bool {

@@ -74,7 +74,7 @@ fn asked(common: &Common, command: &Command, out: &Out) -> Result<Exit, Failure>
 }
 
 async fn of_server(common: &Common, command: &Command, out: &Out) -> Result<Exit, Failure> {
-    use command::{deploy, keep, leave, questions, secrets, watch};
+    use command::{deploy, keep, leave, questions, secrets, token, watch};
     match command {
         Command::Check(of) => questions::check(common, of, out).await,
         Command::Plan(asked) => questions::plan(common, asked, out).await,
@@ -92,6 +92,7 @@ async fn of_server(common: &Common, command: &Command, out: &Out) -> Result<Exit
         Command::Adopt(asked) => leave::adopt(common, asked, out).await,
         Command::Down(asked) => deploy::down(common, asked, out).await,
         Command::Secret(asked) => secrets::secret(common, asked, out).await,
+        Command::Token(asked) => token::token(common, asked, out).await,
         Command::Backup(asked) => keep::backup(common, asked, out).await,
         Command::Up(_) | Command::Serve(_) | Command::Restore(_) | Command::Completions { .. } | Command::Other(_) => {
             unreachable!("these ask no server, or have an end of their own")

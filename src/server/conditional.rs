@@ -36,15 +36,19 @@ pub async fn only_if(serving: &Serving, stack: &StackId, conditions: &Conditions
     Ok(version.filter(|_| *wanted != ETags::Any))
 }
 
-/// Whether what is made must not be there yet (`If-None-Match: *`), or must be (`If-Match: *`).
+/// Whether what is made must not be there yet (`If-None-Match: *`), or must be (`If-Match: *`). The engine sees to it in
+/// the commit; what is there already is refused here, as a condition that is not met.
 ///
 /// # Errors
-/// 400 for `If-None-Match` with ETags: nobody can mean that for a change.
-pub fn must_be_new(conditions: &Conditions) -> Answer<Option<bool>> {
+/// 412; 400 for `If-None-Match` with ETags: nobody can mean that for a change.
+pub async fn must_be_new(serving: &Serving, stack: &StackId, conditions: &Conditions) -> Answer<Option<bool>> {
     match (&conditions.only_if, &conditions.unless) {
         (None, None) => Ok(None),
         (Some(_), None) => Ok(Some(false)),
-        (None, Some(ETags::Any)) => Ok(Some(true)),
+        (None, Some(ETags::Any)) => match serving.is_wanted(stack).await? {
+            true => Err(Refusal::moved(format!("there is a {} in {} already", stack.stack, stack.world))),
+            false => Ok(Some(true)),
+        },
         _ => Err(Refusal::bad_parameter("a change takes `If-Match`, or `If-None-Match: *`")),
     }
 }

@@ -1,7 +1,7 @@
 //! The OpenAPI document: what the routes say, and what is true of all of them. The guard reads from it which operation
 //! needs which scope.
 
-use super::access::{Scope, Scopes};
+use super::access::{Known, Need, Needs, Of, Scope, WORLD};
 use super::api::problem::{PROBLEM_JSON, Problem};
 use axum::http::Method;
 use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn};
@@ -53,7 +53,7 @@ pub fn complete(mut document: OpenApi) -> OpenApi {
     let components = document.components.get_or_insert_default();
     let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
         "A token: of this user's own server it lies in the state folder, in the file `token`. Operations name the scope that \
-         they need: `read`, `deploy`, `approve` or `admin`.",
+         they need: `read`, `deploy`, `approve` or `admin`. One that is limited to worlds is refused what is of another.",
     ));
     components.add_security_scheme("token", SecurityScheme::Http(token.build()));
     let mut schemas = vec![(Problem::name().into_owned(), Problem::schema())];
@@ -131,7 +131,7 @@ struct Shape {
 const PROBLEMS: &[(u16, &str, &str)] = &[
     (400, "BadRequest", "A parameter or a header is not what it should be, or the body is no JSON."),
     (401, "Unauthorized", "Nobody says who asks, or nobody has that token."),
-    (403, "Forbidden", "The host or the origin is foreign, or a scope, an approval or a consent is missing."),
+    (403, "Forbidden", "The host or the origin is foreign, or a scope, a world, an approval or a consent is missing."),
     (404, "NotFound", "There is nothing of that name."),
     (408, "TooSlow", "The body did not come in time."),
     (409, "Conflict", "It contradicts what is: a second owner, a queue that is full, a rule."),
@@ -170,12 +170,29 @@ fn statuses(shape: &Shape) -> Vec<u16> {
     all
 }
 
-/// Which operation needs which scope.
+/// Operations that are of no world, or of several, and show and take nothing but of their caller's own. What is not named
+/// here, and whose path names no world, is refused to whoever is limited to worlds.
+const OF_ONES_OWN: &[&str] = &[
+    "server",
+    "session",
+    "tokens",
+    "issue_token",
+    "revoke_token",
+    "events",
+    "kept_events",
+    "worlds",
+    "repositories",
+    "repository",
+    "all_stacks",
+    "check",
+];
+
+/// Which operation needs what.
 ///
 /// # Panics
 /// When an operation says none, or one that there is not: our own mistake, and the server does not start with it.
 #[must_use]
-pub fn scopes(document: &OpenApi) -> Scopes {
+pub fn needs(document: &OpenApi) -> Needs {
     let operations = document.paths.paths.iter().flat_map(|(path, item)| {
         let methods = [
             (Method::GET, &item.get),
@@ -184,9 +201,29 @@ pub fn scopes(document: &OpenApi) -> Scopes {
             (Method::DELETE, &item.delete),
         ];
         let present = methods.into_iter().filter_map(|(method, operation)| Some((method, operation.as_ref()?)));
-        present.map(|(method, operation)| ((path.clone(), method), scope(operation))).collect::<Vec<_>>()
+        present.map(|(method, operation)| ((path.clone(), method), known(path, operation))).collect::<Vec<_>>()
     });
-    Scopes::new(operations)
+    Needs::new(operations)
+}
+
+/// What is demanded of a request for an operation.
+fn known(path: &str, operation: &Operation) -> Known {
+    let of_query = operation.parameters.iter().flatten().filter_map(|parameter| match parameter {
+        RefOr::T(it) if it.parameter_in == ParameterIn::Query => Some(it.name.clone()),
+        _ => None,
+    });
+    Known { need: need(path, operation), query: of_query.collect() }
+}
+
+/// What an operation needs; nothing where it is open to everybody.
+fn need(path: &str, operation: &Operation) -> Option<Need> {
+    let id = operation.operation_id.as_deref().unwrap_or_default();
+    let of = match (path.split('/').any(|part| part == WORLD), OF_ONES_OWN.contains(&id)) {
+        (true, _) => Of::World,
+        (false, true) => Of::Own,
+        (false, false) => Of::Everything,
+    };
+    scope(operation).map(|scope| Need { scope, of })
 }
 
 /// The scope that an operation needs; nothing where it is open to everybody.

@@ -89,7 +89,7 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
         let Some(value) = only(&head.headers, &name)? else { return Ok(By { principal, once: None }) };
         let key = value.to_str().unwrap_or_default();
         if key.is_empty() || key.len() > KEY_LENGTH_MAX || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let detail = format!("{name} has 1 to {KEY_LENGTH_MAX} visible letters of ASCII");
+            let detail = format!("{name}: 1 to {KEY_LENGTH_MAX} visible letters of ASCII");
             return Err(Refusal::bad_parameter(detail));
         }
         Ok(By { principal, once: Some(key.to_owned()) })
@@ -171,7 +171,7 @@ fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h Head
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (value, None) => Ok(value),
-        _ => Err(Refusal::bad_parameter(format!("{name} stands once"))),
+        _ => Err(Refusal::bad_parameter(format!("{name}: it stands once"))),
     }
 }
 
@@ -185,7 +185,7 @@ fn etags(headers: &HeaderMap, name: &HeaderName) -> Result<Option<ETags>, Refusa
     for tag in text.split(',').map(str::trim) {
         let inner = tag.trim_start_matches("W/").strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
         let Some(inner) = inner else {
-            return Err(Refusal::bad_parameter(format!("{name} is `*`, or ETags in quotes")));
+            return Err(Refusal::bad_parameter(format!("{name}: it is `*`, or ETags in quotes")));
         };
         // A weak one is another state that only looks the same.
         versions.extend(inner.parse().ok().filter(|_| !tag.starts_with("W/")).map(RowVersion));

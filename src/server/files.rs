@@ -40,7 +40,7 @@ pub fn folder_source(folder: &str) -> Answer<SourceId> {
     let plain = |part: Component<'_>| matches!(part, Component::RootDir | Component::Normal(_));
     if !path.is_absolute() || !path.components().all(plain) || folder.chars().any(char::is_control) {
         let detail = format!("{folder:?} is no whole path: it begins with `/` and has no `..`");
-        return Err(Refusal::bad_parameter(detail));
+        return Err(Refusal::bad_parameter(format!("folder: {detail}")));
     }
     // One spelling of a folder is one source: without `//`, `/./` and `/` at the end.
     let one = path.components().collect::<std::path::PathBuf>();
@@ -250,7 +250,11 @@ pub struct AskedOf<'a> {
 /// What a door refused: every mistake of the services that were asked about, since a door stops at the first kind of
 /// them, with the lines of the files.
 pub async fn all_mistakes(engine: &Engine, of: &AskedOf<'_>, error: DoorError) -> Refusal {
-    let DoorError::Mistakes(mut found) = error else { return error.into() };
+    let mut found = match error {
+        DoorError::Mistakes(found) => found,
+        DoorError::Source(why) => return Refusal::of_folder(why),
+        other => return other.into(),
+    };
     let Ok(mut files) = gather(engine, &Files::Folder(of.folder.to_owned())).await else {
         // They are told without lines then.
         return DoorError::Mistakes(found).into();

@@ -1,16 +1,18 @@
 //! `Refusal`: every answer that is no success, as a problem. One place for all statuses, so that they stay what the
 //! document says.
 
-use super::access::Scope;
+use super::access::{Scope, Worlds};
 use super::api::deployment::Held;
 use super::api::problem::{Changed, Diagnostic, Moved, PROBLEM_JSON, Problem};
 use super::api::words::Why;
 use crate::contract::{EventsError, SecretFailure, StoreError};
 use crate::diagnostic::{Diagnostics, Severity, did_you_mean};
 use crate::engine::{self, DoorError, HeldData};
+use crate::model::Name;
 use crate::state;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use std::collections::BTreeSet;
 
 /// Why a request was not done: nothing was changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,6 +61,7 @@ impl Refusal {
     pub fn foreign_origin() -> Refusal {
         let detail = "pages of other sites and ports may not ask this server anything";
         Refusal::new(StatusCode::FORBIDDEN, "foreign-origin", "foreign origin", detail)
+            .way_out("ask it from a page of its own, or with a token from no page at all")
     }
 
     /// 401: nobody says who asks.
@@ -70,6 +73,7 @@ impl Refusal {
     /// 401: nobody has that token.
     pub fn bad_token() -> Refusal {
         Refusal::unauthorized("bad-token", "bad token", "nobody has that token, or it has expired")
+            .way_out("deployd token issue NAME makes one; this user's own lies in the file `token` of the state folder")
     }
 
     /// 401: the browser is not signed in any more.
@@ -88,12 +92,44 @@ impl Refusal {
     pub fn no_csrf() -> Refusal {
         let detail = format!("what changes something needs the header {}", super::api::asks::CSRF_HEADER);
         Refusal::new(StatusCode::FORBIDDEN, "csrf", "not from our page", detail)
+            .way_out("its value came in the fragment of the address to which the sign-in link led")
     }
 
     /// 403: whoever asks may not do that.
     pub fn scope_missing(scope: Scope) -> Refusal {
         let detail = format!("this needs the scope `{scope}`");
         Refusal::new(StatusCode::FORBIDDEN, "scope-missing", "scope missing", detail)
+            .way_out(format!("deployd token issue NAME --scope {scope} makes a token that has it"))
+    }
+
+    /// 403: whoever asks may do that, and not there. With the worlds where they may.
+    pub fn world_missing(only: &BTreeSet<Name>, asked: Option<&str>) -> Refusal {
+        let names: Vec<&str> = only.iter().map(Name::as_str).collect();
+        let (of, names) = (if names.len() == 1 { "world" } else { "worlds" }, names.join(", "));
+        let (detail, way_out) = match asked {
+            Some(asked) => (
+                format!("this token is for {of} {names}, and not for `{asked}`"),
+                format!("deployd token issue NAME --worlds {asked} makes one for it"),
+            ),
+            None => (
+                format!("this is of all worlds, and this token is for {of} {names}"),
+                "deployd token issue NAME without --worlds makes one for all".to_owned(),
+            ),
+        };
+        let mut refusal = Refusal::new(StatusCode::FORBIDDEN, "world-missing", "world missing", detail);
+        refusal.problem.worlds = only.iter().cloned().collect();
+        refusal.way_out(way_out)
+    }
+
+    /// Nothing where a world is among those; else 403.
+    ///
+    /// # Errors
+    /// As [`Refusal::world_missing`].
+    pub fn unless_has(worlds: &Worlds, world: &Name) -> Answer<()> {
+        match worlds.only() {
+            Some(only) if !only.contains(world) => Err(Refusal::world_missing(only, Some(world))),
+            _ => Ok(()),
+        }
     }
 
     fn unauthorized(code: &str, title: &str, detail: &str) -> Refusal {
@@ -125,21 +161,28 @@ impl Refusal {
     pub fn no_such_method() -> Refusal {
         let detail = "the path is not asked by that method";
         Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", "no such method", detail)
+            .way_out(format!("{} lists those that it is asked by", super::api::paths::OPENAPI))
     }
 
     /// 400: a parameter of the path, the query or a header is not what it should be.
     pub fn bad_parameter(detail: impl Into<String>) -> Refusal {
-        Refusal::new(StatusCode::BAD_REQUEST, "bad-parameter", "bad parameter", detail)
+        Refusal::new(StatusCode::BAD_REQUEST, "bad-parameter", "bad parameter", detail).of_request()
     }
 
     /// 400: the body is no JSON.
     pub fn bad_json(detail: impl Into<String>) -> Refusal {
-        Refusal::new(StatusCode::BAD_REQUEST, "bad-json", "bad JSON", detail)
+        Refusal::new(StatusCode::BAD_REQUEST, "bad-json", "bad JSON", detail).of_request()
     }
 
     /// 422: the body is JSON, and not what is asked for.
     pub fn bad_body(detail: impl Into<String>) -> Refusal {
-        Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "bad-body", "bad body", detail)
+        Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "bad-body", "bad body", detail).of_request()
+    }
+
+    /// With the part of the request that it is about, and where it is said what that may be.
+    fn of_request(mut self) -> Refusal {
+        self.problem.at = self.problem.detail.as_deref().and_then(part_of_request);
+        self.way_out(format!("{} says what is taken", super::api::paths::OPENAPI))
     }
 
     /// 413: the body is too large.
@@ -186,6 +229,7 @@ impl Refusal {
     /// 412: what was read has changed since.
     pub fn moved(detail: impl Into<String>) -> Refusal {
         Refusal::new(StatusCode::PRECONDITION_FAILED, "moved", "changed meanwhile", detail)
+            .way_out("read it again, and ask with its ETag of now")
     }
 
     /// 403: it holds data, and it was not said what is to become of that.
@@ -195,6 +239,16 @@ impl Refusal {
         let mut refusal = Refusal::new(StatusCode::FORBIDDEN, "holds-data", "holds data", detail);
         refusal.problem.held = held.into_iter().map(Held::from).collect();
         refusal.way_out("say `keep_data`, or name in `delete` what is to be deleted after a backup")
+    }
+
+    /// A folder that was named cannot be read: 404 where it is not there, 409 where it may not be read, 503 while it cannot
+    /// be: only that is worth asking again.
+    pub fn of_folder(why: state::Why) -> Refusal {
+        match why.code {
+            state::WhyCode::Missing => Refusal::because(StatusCode::NOT_FOUND, "not-found", "not found", why),
+            state::WhyCode::Refused => Refusal::because(StatusCode::CONFLICT, "refused", "refused", why),
+            _ => Refusal::unavailable("source", "the files cannot be read", why),
+        }
     }
 
     /// 422: the files have mistakes.
@@ -311,6 +365,24 @@ impl From<HeldData> for Held {
     }
 }
 
+/// What is said of one part of a request begins with its name.
+fn part_of_request(detail: &str) -> Option<String> {
+    let is_name = |part: &str| {
+        let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-[]".contains(&byte);
+        !part.is_empty() && part.bytes().all(letter)
+    };
+    let (within, rest) = match detail.split_once(": ").filter(|(part, _)| is_name(part)) {
+        Some((part, rest)) => (Some(part), rest),
+        None => (None, detail),
+    };
+    // What is missing has no name of its own in front: it stands in what is there.
+    let quoted = ["missing field `", "Cannot parse `"].iter().find_map(|begins| rest.strip_prefix(begins));
+    match (within, quoted.and_then(|rest| rest.split('`').next())) {
+        (Some(within), Some(missing)) => Some(format!("{within}.{missing}")),
+        (within, missing) => within.or(missing).map(str::to_owned),
+    }
+}
+
 fn shown(found: &Diagnostics) -> Vec<Diagnostic> {
     found.iter().map(Diagnostic::from).collect()
 }
@@ -332,5 +404,22 @@ impl IntoResponse for Refusal {
             response.headers_mut().insert(name, value);
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_told_which_part_of_it_is_meant() {
+        let at = |detail: &str| Refusal::bad_parameter(detail).problem.at.clone();
+        assert_eq!(at("limit: 0 is not from 1 to 500").as_deref(), Some("limit"));
+        assert_eq!(at("of.is: unknown variant `odd`").as_deref(), Some("of.is"));
+        assert_eq!(at("missing field `slug` at line 1 column 2").as_deref(), Some("slug"));
+        assert_eq!(at("of: missing field `stack` at line 1").as_deref(), Some("of.stack"));
+        assert_eq!(at("Cannot parse `number` with value `x` to a `u64`").as_deref(), Some("number"));
+        assert_eq!(at("a body is an object"), None);
+        assert_eq!(at("\"x\" is no whole path: it begins with `/`"), None);
     }
 }

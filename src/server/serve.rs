@@ -121,7 +121,7 @@ fn access(doors: &Doors, settings: &Settings, bound: SocketAddr, tokens: Tokens,
         issued,
         sign_ins: SignIns::default(),
         cookie: cookie_name(bound.port()),
-        scopes: document::scopes(&router::openapi()),
+        needs: document::needs(&router::openapi()),
         clock: Arc::clone(&doors.engine.parts().clock),
     }
 }

@@ -6,11 +6,11 @@ use super::doors::{Doors, MachineDoor};
 use super::refusal::{Answer, Refusal};
 use super::settings::Limits;
 use crate::contract::RowVersion;
-use crate::engine::{Engine, StackShown, WorldFacts};
+use crate::engine::{DoorError, Engine, StackShown, WorldFacts};
 use crate::model::{Name, StackId, Wall};
 use crate::resolve::{Offers, Resolved};
 use crate::server::show;
-use crate::state::{ReleaseId, Why, WhyCode};
+use crate::state::{ReleaseId, Why, WhyCode, Wish};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -159,6 +159,18 @@ impl Serving {
         Arc::clone(&self.streams).try_acquire_owned().map_err(|_| Refusal::busy())
     }
 
+    /// Whether there is a stack that nobody takes away.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn is_wanted(&self, stack: &StackId) -> Answer<bool> {
+        match self.engine().stack(stack).await {
+            Ok(shown) => Ok(shown.stack.is_none_or(|row| !matches!(row.wish, Wish::Gone))),
+            Err(DoorError::NotFound(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The version of a stack's row, if it is there.
     ///
     /// # Errors
@@ -166,7 +178,7 @@ impl Serving {
     pub async fn version(&self, stack: &StackId) -> Answer<Option<RowVersion>> {
         match self.engine().stack(stack).await {
             Ok(StackShown { version, .. }) => Ok(version),
-            Err(crate::engine::DoorError::NotFound(_)) => Ok(None),
+            Err(DoorError::NotFound(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

@@ -6,5 +6,6 @@ pub mod leave;
 pub mod questions;
 pub mod secrets;
 pub mod serve;
+pub mod token;
 pub mod up;
 pub mod watch;

@@ -19,6 +19,7 @@ pub mod questions;
 pub mod status;
 pub mod story;
 pub mod table;
+pub mod tokens;
 pub mod waiting;
 
 pub use found::failure;

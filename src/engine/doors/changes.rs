@@ -196,7 +196,8 @@ impl Engine {
                     true => format!("{deployment} has ended"),
                     false => format!("there is no deployment {deployment}"),
                 };
-                let why = Why::new(WhyCode::Missing, text);
+                let way_out = format!("deployd history {} shows what came of it", deployment.stack.stack);
+                let why = Why::new(WhyCode::Missing, text).way_out(way_out);
                 return Err(if has_been { DoorError::Refused(why) } else { DoorError::NotFound(why) });
             };
             let mut change = Change::new();

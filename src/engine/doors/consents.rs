@@ -186,7 +186,8 @@ fn awaiting<'r>(rows: &'r StackRows, ask: &ApproveAsk) -> Result<&'r DeploymentR
     let Some(row) = rows.live.get(&id.number) else {
         let has_been = rows.stack().is_some_and(|stack| id.number <= stack.deployments && id.number > 0);
         let text = if has_been { format!("{id} has ended") } else { format!("there is no deployment {id}") };
-        let why = Why::new(WhyCode::Missing, text);
+        let way_out = format!("deployd history {} shows what came of it", id.stack.stack);
+        let why = Why::new(WhyCode::Missing, text).way_out(way_out);
         return Err(if has_been { DoorError::Refused(why) } else { DoorError::NotFound(why) });
     };
     let deployment = &row.deployment;
@@ -195,7 +196,8 @@ fn awaiting<'r>(rows: &'r StackRows, ask: &ApproveAsk) -> Result<&'r DeploymentR
             Some((_, by)) => format!("{id} was approved by {by}"),
             None => format!("{id} is {}: it waits for no approval", deployment.state),
         };
-        return Err(DoorError::Refused(Why::new(WhyCode::Refused, text)));
+        let way_out = format!("deployd status {} shows what is waited for", id.stack.stack);
+        return Err(DoorError::Refused(Why::new(WhyCode::Refused, text).way_out(way_out)));
     }
     let asked_by_itself = deployment.principal.0 == BY_ITSELF;
     let is_theirs = |principal: &Principal| person(principal) == person(&ask.principal);

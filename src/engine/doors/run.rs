@@ -176,7 +176,7 @@ impl Engine {
         match ask.must_be_new {
             Some(true) if is_there => {
                 let why = Why::new(WhyCode::Refused, format!("there is a {} in {} already", id.stack, id.world));
-                return Err(DoorError::Refused(why));
+                return Err(DoorError::Refused(why.way_out("change that one with PUT, or take another name")));
             }
             Some(false) if !is_there => return Err(no_stack(id)),
             _ => {}

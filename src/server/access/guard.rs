@@ -8,6 +8,8 @@ use super::scope::{Caller, Scope};
 use super::sign_in::SignIns;
 use super::token::Tokens;
 use crate::contract::Clock;
+use crate::diagnostic::did_you_mean;
+use crate::model::Name;
 use crate::server::api::asks::CSRF_HEADER;
 use crate::server::refusal::Refusal;
 use axum::extract::{MatchedPath, Request, State};
@@ -15,8 +17,11 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// The part of a path's template that names a world.
+pub(in crate::server) const WORLD: &str = "{world}";
 
 /// All that the guard needs to know.
 pub struct Access {
@@ -30,29 +35,57 @@ pub struct Access {
     pub sign_ins: SignIns,
     /// The name of their cookie.
     pub cookie: String,
-    /// Which operation needs which scope.
-    pub scopes: Scopes,
+    /// Which operation needs what.
+    pub needs: Needs,
     /// For what expires.
     pub clock: Arc<dyn Clock>,
 }
 
-/// Which operation needs which scope: read from the OpenAPI document, so that what is documented is what holds.
+/// Which operation needs what: read from the OpenAPI document, so that what is documented is what holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Scopes(BTreeMap<(String, Method), Option<Scope>>);
+pub struct Needs(BTreeMap<(String, Method), Known>);
 
-impl Scopes {
-    /// From every operation's path, method and scope; `None` is open to everybody.
+/// What an operation needs, and what its query may say.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Known {
+    /// What the caller needs; nothing where it is open to everybody.
+    pub need: Option<Need>,
+    /// The parameters of its query.
+    pub query: BTreeSet<String>,
+}
+
+/// What an operation needs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Need {
+    /// What the caller may do.
+    pub scope: Scope,
+    /// Of what it is.
+    pub of: Of,
+}
+
+/// Of what an operation is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Of {
+    /// The world that its path names.
+    World,
+    /// Of the caller's worlds, whichever these are: it shows and takes no others.
+    Own,
+    /// Everything that there is.
+    Everything,
+}
+
+impl Needs {
+    /// From every operation's path and method.
     #[must_use]
-    pub fn new(operations: impl IntoIterator<Item = ((String, Method), Option<Scope>)>) -> Scopes {
-        Scopes(operations.into_iter().collect())
+    pub fn new(operations: impl IntoIterator<Item = ((String, Method), Known)>) -> Needs {
+        Needs(operations.into_iter().collect())
     }
 
-    /// What a request to a route needs. What is not documented needs all there is.
-    fn of(&self, path: Option<&str>, method: &Method) -> Option<Scope> {
+    /// The operation that a request asks for, if it is documented.
+    fn operation(&self, path: Option<&str>, method: &Method) -> Option<&Known> {
         // HEAD is answered by what answers GET.
         let method = if method == Method::HEAD { Method::GET } else { method.clone() };
-        let named = path.and_then(|path| self.0.get(&(path.to_owned(), method)));
-        named.copied().unwrap_or(Some(Scope::Admin))
+        path.and_then(|path| self.0.get(&(path.to_owned(), method)))
     }
 }
 
@@ -79,10 +112,19 @@ impl Access {
             Told::ForeignOrigin => return Err(Refusal::foreign_origin()),
         }
         let path = head.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
-        let Some(scope) = self.scopes.of(path, &head.method) else { return Ok(None) };
+        let operation = self.needs.operation(path, &head.method);
+        // What is not documented needs all there is.
+        let need = operation.map_or(Some(Need { scope: Scope::Admin, of: Of::Everything }), |known| known.need);
+        let Some(need) = need else { return Ok(None) };
         let caller = self.caller(head)?;
-        if path.is_some() && !caller.scopes.contains(&scope) {
-            return Err(Refusal::scope_missing(scope));
+        if let Some(path) = path {
+            if !caller.scopes.contains(&need.scope) {
+                return Err(Refusal::scope_missing(need.scope));
+            }
+            demand_world(&caller, need.of, path, head.uri.path())?;
+        }
+        if let Some(operation) = operation {
+            demand_known(operation, head.uri.query().unwrap_or_default())?;
         }
         demand_json(head)?;
         Ok(Some(caller))
@@ -102,6 +144,37 @@ impl Access {
             return Err(Refusal::no_csrf());
         }
         Ok(caller)
+    }
+}
+
+/// What is asked is of a world that the caller may ask of. The same is answered whether there is such a world or not.
+fn demand_world(caller: &Caller, of: Of, template: &str, path: &str) -> Result<(), Refusal> {
+    let Some(only) = caller.worlds.only() else { return Ok(()) };
+    match of {
+        Of::Own => Ok(()),
+        Of::Everything => Err(Refusal::world_missing(only, None)),
+        Of::World => {
+            let mut parts = template.split('/').zip(path.split('/'));
+            let named = parts.find(|(part, _)| *part == WORLD).map(|(_, named)| named).unwrap_or_default();
+            let named = percent_encoding::percent_decode_str(named).decode_utf8_lossy();
+            match Name::new(&*named) {
+                Ok(world) if only.contains(&world) => Ok(()),
+                _ => Err(Refusal::world_missing(only, Some(&named))),
+            }
+        }
+    }
+}
+
+/// A query says what there is to say: a word that nobody hears would be taken for heard.
+fn demand_known(operation: &Known, query: &str) -> Result<(), Refusal> {
+    let keys = query.split('&').map(|pair| pair.split('=').next().unwrap_or_default()).filter(|key| !key.is_empty());
+    match keys.into_iter().find(|key| !operation.query.contains(*key)) {
+        None => Ok(()),
+        Some(unknown) => {
+            let near = did_you_mean(unknown, operation.query.iter().map(String::as_str));
+            let refusal = Refusal::bad_parameter(format!("there is no parameter {unknown:?} here"));
+            Err(refusal.did_you_mean(near))
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::scope::{Caller, Scope};
 use super::token::{digest_of, new_token};
+use super::worlds::Worlds;
 use crate::model::{Milliseconds, Name, Wall};
 use crate::server::place;
 use crate::state::Principal;
@@ -30,8 +31,11 @@ pub const KEPT_MAX: usize = 100;
 pub const DAYS_MAX: u16 = 90;
 /// How long one is good where nobody says.
 pub const DAYS: u16 = 30;
-/// The file's format.
-const FORMAT: u32 = 1;
+/// The file's format. An older deployd, which knows nothing of a token's worlds, must not let one in everywhere: it refuses
+/// the file.
+const FORMAT: u32 = 2;
+/// The oldest that is read: before tokens were limited to worlds.
+const FORMAT_MIN: u32 = 1;
 
 /// The tokens that were issued.
 pub struct Issued {
@@ -47,6 +51,9 @@ pub struct Token {
     pub name: Name,
     /// What it gives.
     pub scopes: BTreeSet<Scope>,
+    /// In which worlds.
+    #[serde(default)]
+    pub worlds: Worlds,
     /// When it was issued.
     pub made: Wall,
     /// By whom.
@@ -84,7 +91,7 @@ impl Issued {
         let kept = match place::read(&file, FILE_BYTES_MAX)? {
             None => Vec::new(),
             Some(text) => match serde_json::from_str::<Kept>(&text) {
-                Ok(Kept { format: FORMAT, tokens }) => tokens,
+                Ok(Kept { format: FORMAT_MIN..=FORMAT, tokens }) => tokens,
                 Ok(Kept { format, .. }) => return Err(odd(format!("format {format} is of a newer deployd"))),
                 Err(error) => return Err(odd(error.to_string())),
             },
@@ -100,6 +107,7 @@ impl Issued {
         &self,
         name: Name,
         scopes: BTreeSet<Scope>,
+        worlds: Worlds,
         days: u16,
         by: Principal,
         now: Wall,
@@ -115,7 +123,7 @@ impl Issued {
         let secret = new_token().map_err(NotIssued::Io)?;
         let expires = now.plus(Milliseconds::seconds(u64::from(days) * 24 * 3600));
         let digest = digest_of(&secret).to_hex().to_string();
-        let token = Token { name, scopes, made: now, by, expires, digest };
+        let token = Token { name, scopes, worlds, made: now, by, expires, digest };
         next.push(token.clone());
         self.write(&next).map_err(NotIssued::Io)?;
         *kept = next;
@@ -156,9 +164,8 @@ impl Issued {
     #[must_use]
     pub fn still(&self, caller: &Caller, now: Wall) -> bool {
         let Some(name) = caller.principal.0.strip_prefix(TOKEN) else { return true };
-        self.kept()
-            .iter()
-            .any(|token| token.name.as_str() == name && now < token.expires && token.scopes == caller.scopes)
+        let gives = |token: &Token| token.scopes == caller.scopes && token.worlds == caller.worlds;
+        self.kept().iter().any(|token| token.name.as_str() == name && now < token.expires && gives(token))
     }
 
     /// Who has that token, if anybody. Takes the same time whatever it is: all are compared.
@@ -170,7 +177,7 @@ impl Issued {
             let same = bool::from(token.digest.as_bytes().ct_eq(digest.as_bytes()));
             if same && now < token.expires {
                 let principal = Principal(format!("{TOKEN}{}", token.name));
-                found = Some(Caller { principal, scopes: token.scopes.clone() });
+                found = Some(Caller { principal, scopes: token.scopes.clone(), worlds: token.worlds.clone() });
             }
         }
         found
@@ -197,7 +204,7 @@ mod tests {
 
     fn issue(issued: &Issued, name: &'static str, days: u16) -> Result<Zeroizing<String>, NotIssued> {
         let by = Principal("cli:ann".to_owned());
-        issued.issue(Name::fixed(name), [Scope::Read].into(), days, by, Wall(0)).map(|(secret, _)| secret)
+        issued.issue(Name::fixed(name), [Scope::Read].into(), Worlds::All, days, by, Wall(0)).map(|(secret, _)| secret)
     }
 
     #[test]
@@ -225,12 +232,34 @@ mod tests {
     #[test]
     fn t24_a_file_that_cannot_be_read_is_not_taken_for_none() {
         let state = tempfile::tempdir().unwrap();
-        for bad in ["", "{", "{\"format\":2,\"tokens\":[]}", "{\"format\":1,\"tokens\":[{}]}"] {
+        for bad in ["", "{", "{\"format\":3,\"tokens\":[]}", "{\"format\":1,\"tokens\":[{}]}"] {
             std::fs::write(state.path().join(FILE), bad).unwrap();
             let refused = Issued::open(state.path()).err().expect("it cannot be read").to_string();
             assert!(refused.contains("tokens"), "{refused}");
             assert_eq!(std::fs::read_to_string(state.path().join(FILE)).unwrap(), bad);
         }
+    }
+
+    #[test]
+    fn t24_worlds_outlive_the_server_and_files_of_before_are_read() {
+        let state = tempfile::tempdir().unwrap();
+        let issued = Issued::open(state.path()).unwrap();
+        let only = Worlds::Only([Name::fixed("staging")].into());
+        let by = Principal("cli:ann".to_owned());
+        let (secret, _) = issued.issue(Name::fixed("ci"), [Scope::Read].into(), only.clone(), 1, by, Wall(0)).unwrap();
+        let again = Issued::open(state.path()).unwrap();
+        let caller = again.caller(&secret, Wall(1)).unwrap();
+        assert_eq!(caller.worlds, only);
+        assert!(again.still(&caller, Wall(1)));
+        // Issued anew under its name, but for all worlds: what was opened with the first one is not its.
+        assert!(!again.still(&Caller { worlds: Worlds::All, ..caller }, Wall(1)));
+
+        let text = std::fs::read_to_string(state.path().join(FILE)).unwrap();
+        let before = text.replace("\"format\":2", "\"format\":1").replace(",\"worlds\":[\"staging\"]", "");
+        assert_ne!(text.len(), before.len());
+        std::fs::write(state.path().join(FILE), before).unwrap();
+        let old = Issued::open(state.path()).unwrap();
+        assert_eq!(old.caller(&secret, Wall(1)).unwrap().worlds, Worlds::All);
     }
 
     #[test]
@@ -240,12 +269,12 @@ mod tests {
         let by = || Principal("cli:ann".to_owned());
         let name = |number: usize| Name::new(format!("t{number}")).unwrap();
         for number in 0..KEPT_MAX {
-            issued.issue(name(number), [Scope::Read].into(), 1, by(), Wall(0)).unwrap();
+            issued.issue(name(number), [Scope::Read].into(), Worlds::All, 1, by(), Wall(0)).unwrap();
         }
-        let more = issued.issue(name(KEPT_MAX), [Scope::Read].into(), 1, by(), Wall(0));
+        let more = issued.issue(name(KEPT_MAX), [Scope::Read].into(), Worlds::All, 1, by(), Wall(0));
         assert!(matches!(more, Err(NotIssued::TooMany)));
         // Those that have expired make room.
-        issued.issue(name(KEPT_MAX), [Scope::Read].into(), 1, by(), Wall(DAY)).unwrap();
+        issued.issue(name(KEPT_MAX), [Scope::Read].into(), Worlds::All, 1, by(), Wall(DAY)).unwrap();
         assert_eq!(issued.list(Wall(DAY)).len(), 1);
     }
 }

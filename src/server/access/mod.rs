@@ -10,11 +10,14 @@ mod issued;
 mod scope;
 mod sign_in;
 mod token;
+mod worlds;
 
 pub use cookie::{name as cookie_name, set as set_cookie};
-pub use guard::{Access, Scopes, guard};
+pub(super) use guard::WORLD;
+pub use guard::{Access, Known, Need, Needs, Of, guard};
 pub use host::Hosts;
 pub use issued::{DAYS, DAYS_MAX, Issued, KEPT_MAX, NotIssued, Token};
 pub use scope::{Caller, Scope};
 pub use sign_in::{SESSION_SECONDS, SignIns};
 pub use token::{Grant, Tokens, new_token};
+pub use worlds::Worlds;

@@ -1,5 +1,6 @@
 //! `Scope`: what a caller may do. Each operation names one in the OpenAPI document, and the guard reads it there.
 
+use super::worlds::Worlds;
 use crate::state::Principal;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -26,6 +27,8 @@ pub struct Caller {
     pub principal: Principal,
     /// What it may do.
     pub scopes: BTreeSet<Scope>,
+    /// In which worlds.
+    pub worlds: Worlds,
 }
 
 impl Scope {

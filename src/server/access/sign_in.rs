@@ -2,6 +2,7 @@
 
 use super::scope::{Caller, Scope};
 use super::token::new_token;
+use super::worlds::Worlds;
 use crate::model::{Milliseconds, Wall};
 use crate::state::Principal;
 use std::collections::BTreeMap;
@@ -80,7 +81,7 @@ impl SignIns {
         let kept = self.kept();
         let session = kept.sessions.get(&digest(session)).filter(|session| now < session.expires)?;
         let proved = csrf.is_some_and(|csrf| bool::from(digest(csrf).ct_eq(&session.csrf)));
-        Some((Caller { principal: session.principal.clone(), scopes: Scope::all() }, proved))
+        Some((Caller { principal: session.principal.clone(), scopes: Scope::all(), worlds: Worlds::All }, proved))
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

@@ -1,6 +1,7 @@
 //! Tokens: made of chance, compared by their digests in constant time, never kept as they are.
 
 use super::scope::{Caller, Scope};
+use super::worlds::Worlds;
 use crate::model::Wall;
 use crate::state::Principal;
 use base64::Engine as _;
@@ -69,7 +70,11 @@ impl Tokens {
             let same = bool::from(grant.digest.as_bytes().ct_eq(digest.as_bytes()));
             let good = grant.expires.is_none_or(|expires| now < expires);
             if same && good {
-                found = Some(Caller { principal: grant.principal.clone(), scopes: grant.scopes.clone() });
+                found = Some(Caller {
+                    principal: grant.principal.clone(),
+                    scopes: grant.scopes.clone(),
+                    worlds: Worlds::All,
+                });
             }
         }
         found

@@ -4,10 +4,13 @@ use super::deployment::{Accepted, KnownRelease};
 use super::event::Event;
 use super::plan::Plan;
 use super::question::Explanation;
+use super::schema;
 use super::stack::{Export, Stack, WorldResource};
 use super::words::Moment;
 use super::world::{Capability, Repository, Slug, World};
+use crate::model::Name;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
 /// Deployments that were accepted.
@@ -56,7 +59,7 @@ pub struct Releases {
 
 /// Resources of a world that are made of a slug, without a service.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
-pub struct WorldResources {
+pub struct Resources {
     /// Sorted by name.
     pub resources: Vec<WorldResource>,
     /// Pass this as `cursor` to go on; nothing when these were the last.
@@ -141,6 +144,10 @@ pub struct ServerInfo {
     pub principal: String,
     /// What who asks may do: `read`, `deploy`, `approve`, `admin`.
     pub scopes: Vec<String>,
+    /// In which worlds; in all where it is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<schema::Name>>)]
+    pub worlds: Option<BTreeSet<Name>>,
 }
 
 /// A link that signs a browser in once.

@@ -5,7 +5,8 @@ use crate::model::{Digest, Identity, Name};
 use crate::state::{ConsentAct, Mode};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// The header that makes a request safe to repeat: the same key gives the same answer, and nothing twice.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -221,7 +222,7 @@ pub struct NewResource {
 }
 
 /// Files that a question is asked about: a folder of the server's machine, or the files themselves.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", try_from = "FilesSent")]
 pub enum Files {
     /// A folder of the server's machine that belongs to the server's user: an absolute path.
@@ -230,12 +231,29 @@ pub enum Files {
     Files(BTreeMap<String, String>),
 }
 
-/// [`Files`] as they are sent, so that both or neither is refused in words.
-#[derive(Deserialize)]
+/// Files that a question is asked about: either a folder of the server's machine, or the files themselves.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct FilesSent {
+    /// A folder of the server's machine that belongs to the server's user: an absolute path.
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 4096)]
     folder: Option<String>,
+    /// The files by path, relative, with `/`; text.
+    #[schema(value_type = schema::Texts, required = false)]
     files: Option<BTreeMap<String, String>>,
+}
+
+/// Described as it is sent, one object with one of two fields, so that both or neither is refused in words.
+impl PartialSchema for Files {
+    fn schema() -> RefOr<Schema> {
+        FilesSent::schema()
+    }
+}
+
+impl ToSchema for Files {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        FilesSent::schemas(schemas);
+    }
 }
 
 impl TryFrom<FilesSent> for Files {

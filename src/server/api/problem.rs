@@ -4,7 +4,7 @@ use super::deployment::Held;
 use super::schema;
 use super::words::{Place, Why};
 use crate::diagnostic::{Owner, Severity};
-use crate::model::Digest;
+use crate::model::{Digest, Name};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -25,6 +25,9 @@ pub struct Problem {
     /// What, why, and what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// Which part of the request it is about, where it is one: `limit`, `of.folder`, `if-match`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
     /// What to do, if there is something: a command, or a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub way_out: Option<String>,
@@ -37,6 +40,10 @@ pub struct Problem {
     /// What holds data, where it was not said what is to become of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<Held>,
+    /// Where a token is limited to worlds, and was used for another: those that it is for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<schema::Name>)]
+    pub worlds: Vec<Name>,
 }
 
 /// What moved since a plan was shown.
@@ -133,10 +140,12 @@ impl Problem {
             title: title.to_owned(),
             status,
             detail: None,
+            at: None,
             way_out: None,
             diagnostics: Vec::new(),
             changed: None,
             held: Vec::new(),
+            worlds: Vec::new(),
         }
     }
 

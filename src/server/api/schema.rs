@@ -36,6 +36,8 @@ described! {
     Kind = text();
     /// Values by name. References stand as they are written: `${users.url}`. Never a secret.
     Fields = ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(true)));
+    /// Texts by path, relative, with `/`.
+    Texts = ObjectBuilder::new().additional_properties(Some(AdditionalProperties::RefOr(text().into())));
     /// Any JSON.
     Json = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
     /// What kind of reason.

@@ -22,6 +22,22 @@ pub enum TokenScope {
     Admin,
 }
 
+impl TokenScope {
+    /// All of them.
+    pub const ALL: [TokenScope; 4] = [TokenScope::Read, TokenScope::Deploy, TokenScope::Approve, TokenScope::Admin];
+}
+
+impl fmt::Display for TokenScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TokenScope::Read => "read",
+            TokenScope::Deploy => "deploy",
+            TokenScope::Approve => "approve",
+            TokenScope::Admin => "admin",
+        })
+    }
+}
+
 /// Issue a token.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +48,10 @@ pub struct NewToken {
     /// What it gives.
     #[schema(value_type = Vec<TokenScope>, min_items = 1, max_items = 4)]
     pub scopes: BTreeSet<TokenScope>,
+    /// For which worlds; without it, for those of who issues it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<schema::Name>>, min_items = 1, max_items = 1000)]
+    pub worlds: Option<BTreeSet<Name>>,
     /// For how many days it is good; 30 where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 90)]
@@ -57,6 +77,10 @@ pub struct Token {
     /// What it gives.
     #[schema(value_type = Vec<TokenScope>)]
     pub scopes: BTreeSet<TokenScope>,
+    /// For which worlds; for all where it is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<schema::Name>>)]
+    pub worlds: Option<BTreeSet<Name>>,
     /// When it was issued.
     pub made: Moment,
     /// By whom.

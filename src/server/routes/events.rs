@@ -60,7 +60,16 @@ pub async fn events(
             From::After(cursor.map_err(|_| Refusal::bad_parameter(format!("{after:?} is no id of an event")))?)
         }
     };
-    stream::events(&serving, caller, from, Wanted { world: which.world, stack: which.stack }).await
+    let wanted = wanted(&caller, which.world, which.stack)?;
+    stream::events(&serving, caller, from, wanted).await
+}
+
+/// What is wanted of what the caller may know.
+fn wanted(caller: &Caller, world: Option<Name>, stack: Option<Name>) -> Answer<Wanted> {
+    if let Some(world) = &world {
+        Refusal::unless_has(&caller.worlds, world)?;
+    }
+    Ok(Wanted { world, stack, of: caller.worlds.clone() })
 }
 
 /// Of which stacks.
@@ -87,9 +96,14 @@ const READS_MAX: usize = 20;
     security(("token" = ["read"])), responses(
     (status = 200, description = "The events, oldest first.", body = Events),
 ))]
-pub async fn kept(State(serving): Shared, Asked(of): Asked<Of>, Asked(part): Asked<Part>) -> Answer<Json<Events>> {
+pub async fn kept(
+    State(serving): Shared,
+    caller: Caller,
+    Asked(of): Asked<Of>,
+    Asked(part): Asked<Part>,
+) -> Answer<Json<Events>> {
     let (limit, asked) = (part.limit()?, part.after::<Cursor>("events")?);
-    let wanted = Wanted { world: of.world, stack: of.stack };
+    let wanted = wanted(&caller, of.world, of.stack)?;
     let mut at = asked.unwrap_or_default();
     let mut events = Vec::new();
     for _ in 0..READS_MAX {

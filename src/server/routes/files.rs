@@ -5,6 +5,7 @@ use super::paths::OfWorld;
 use crate::diagnostic::Diagnostics;
 use crate::engine::Compiled;
 use crate::model::Name;
+use crate::server::access::Caller;
 use crate::server::answer_explain::explain_resolved;
 use crate::server::api::answers::Explanations;
 use crate::server::api::asks::{AskWhyNot, Check, Explain};
@@ -26,7 +27,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[utoipa::path(post, path = paths::CHECK, operation_id = "check", tag = "questions", request_body = Check, security(("token" = ["read"])), responses(
     (status = 200, description = "What was found; mistakes are no failure of the question.", body = Checked),
 ))]
-pub async fn check(State(serving): Shared, Sent(sent): Sent<Check>) -> Answer<Json<Checked>> {
+pub async fn check(State(serving): Shared, caller: Caller, Sent(sent): Sent<Check>) -> Answer<Json<Checked>> {
+    sent.worlds.iter().try_for_each(|world| Refusal::unless_has(&caller.worlds, world))?;
     serving.read_anew().await;
     sent.worlds.iter().try_for_each(|world| serving.world(world).map(drop))?;
     let engine = serving.engine();
@@ -38,7 +40,7 @@ pub async fn check(State(serving): Shared, Sent(sent): Sent<Check>) -> Answer<Js
     let mut found = files.manifests.mistakes.clone();
     let mut by_world: BTreeMap<Name, Vec<Name>> = BTreeMap::new();
     for service in &services {
-        for world in asked_worlds(&files, service, &sent.worlds) {
+        for world in asked_worlds(&files, service, &sent.worlds).into_iter().filter(|world| caller.worlds.has(world)) {
             by_world.entry(world).or_default().push(service.clone());
         }
     }
@@ -49,13 +51,11 @@ pub async fn check(State(serving): Shared, Sent(sent): Sent<Check>) -> Answer<Js
         }
     }
     // What they are checked against may be wrong itself.
-    found.extend(match sent.worlds.is_empty() {
-        true => files.catalogue.mistakes(),
-        false => sent.worlds.iter().fold(Diagnostics::new(), |mut found, world| {
-            found.extend(files.catalogue.mistakes_of(world));
-            found
-        }),
-    });
+    let among = if sent.worlds.is_empty() { caller.worlds.only() } else { Some(&sent.worlds) };
+    match among {
+        None => found.extend(files.catalogue.mistakes()),
+        Some(worlds) => worlds.iter().for_each(|world| found.extend(files.catalogue.mistakes_of(world))),
+    }
     let found = found.sorted();
     Ok(Json(Checked {
         diagnostics: files.shown(&found),

@@ -8,7 +8,7 @@ use super::plans::with_value;
 use super::removal::{Data, Removal};
 use crate::engine::{By, ResourceAsk, StackShown};
 use crate::model::Name;
-use crate::server::api::answers::WorldResources;
+use crate::server::api::answers::Resources;
 use crate::server::api::asks::{NewResource, PutResource};
 use crate::server::api::deployment::{Accepted, Down};
 use crate::server::api::paths;
@@ -24,13 +24,13 @@ use axum::response::Response;
 
 /// The resources of a world
 #[utoipa::path(get, path = paths::RESOURCES, operation_id = "resources", tag = "resources", params(OfWorld, Part), security(("token" = ["read"])), responses(
-    (status = 200, description = "The resources that are made of a slug, without a service, sorted by name.", body = WorldResources),
+    (status = 200, description = "The resources that are made of a slug, without a service, sorted by name.", body = Resources),
 ))]
 pub async fn list(
     State(serving): Shared,
     Named(of): Named<OfWorld>,
     Asked(part): Asked<Part>,
-) -> Answer<Json<WorldResources>> {
+) -> Answer<Json<Resources>> {
     serving.world(&of.world)?;
     let all = serving.engine().status(Some(&of.world)).await?;
     let Page { items, next } = part.of("resources", all.into_iter().filter(is_resource), |shown| shown.id.clone())?;
@@ -39,7 +39,7 @@ pub async fn list(
         let resolved = serving.resolved(&shown.id).await;
         resources.push(show::world_resource(shown, resolved.as_deref()));
     }
-    Ok(Json(WorldResources { resources, next }))
+    Ok(Json(Resources { resources, next }))
 }
 
 fn is_resource(shown: &StackShown) -> bool {
@@ -100,7 +100,7 @@ pub async fn put(
     Sent(sent): Sent<PutResource>,
 ) -> Answer<Response> {
     serving.world(&of.world)?;
-    let must_be_new = conditional::must_be_new(&conditions)?;
+    let must_be_new = conditional::must_be_new(&serving, &of.stack(), &conditions).await?;
     let only_if = conditional::only_if(&serving, &of.stack(), &conditions).await?;
     let ask = asked(of.world, of.resource, sent, by)?;
     let ask = ResourceAsk { must_be_new, only_if, ..ask };

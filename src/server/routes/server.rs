@@ -36,6 +36,7 @@ pub async fn info(State(serving): Shared, caller: Caller) -> Json<ServerInfo> {
         address: serving.address.clone(),
         principal: caller.principal.0,
         scopes: caller.scopes.into_iter().map(|scope| scope.as_str().to_owned()).collect(),
+        worlds: caller.worlds.into(),
     })
 }
 

@@ -3,7 +3,8 @@
 use super::Shared;
 use super::paths::{OfStack, OfWorld};
 use super::removal::{Data, Removal};
-use crate::model::Name;
+use crate::engine::StackShown;
+use crate::server::access::Caller;
 use crate::server::api::answers::Stacks;
 use crate::server::api::deployment::Down;
 use crate::server::api::paths;
@@ -21,8 +22,10 @@ use axum::response::Response;
 #[utoipa::path(get, path = paths::ALL_STACKS, operation_id = "all_stacks", tag = "stacks", params(Part), security(("token" = ["read"])), responses(
     (status = 200, description = "The stacks, sorted by world and name.", body = Stacks),
 ))]
-pub async fn list_all(State(serving): Shared, Asked(part): Asked<Part>) -> Answer<Json<Stacks>> {
-    page(&serving, None, part).await
+pub async fn list_all(State(serving): Shared, caller: Caller, Asked(part): Asked<Part>) -> Answer<Json<Stacks>> {
+    let mut all = serving.engine().status(None).await?;
+    all.retain(|shown| caller.worlds.has(&shown.id.world));
+    page(&serving, all, &part).await
 }
 
 /// The stacks of a world
@@ -31,11 +34,10 @@ pub async fn list_all(State(serving): Shared, Asked(part): Asked<Part>) -> Answe
 ))]
 pub async fn list(State(serving): Shared, Named(of): Named<OfWorld>, Asked(part): Asked<Part>) -> Answer<Json<Stacks>> {
     serving.world_of_now(&of.world).await?;
-    page(&serving, Some(&of.world), part).await
+    page(&serving, serving.engine().status(Some(&of.world)).await?, &part).await
 }
 
-async fn page(serving: &Serving, world: Option<&Name>, part: Part) -> Answer<Json<Stacks>> {
-    let all = serving.engine().status(world).await?;
+async fn page(serving: &Serving, all: Vec<StackShown>, part: &Part) -> Answer<Json<Stacks>> {
     let Page { items, next } = part.of("stacks", all, |shown| shown.id.clone())?;
     let mut stacks = Vec::with_capacity(items.len());
     for shown in items {

@@ -5,6 +5,7 @@ use super::paths::{OfSlug, OfWorld};
 use crate::diagnostic::did_you_mean;
 use crate::model::Name;
 use crate::resolve::slugs as lines;
+use crate::server::access::Caller;
 use crate::server::api::answers::{Capabilities, Exports, Slugs, Worlds};
 use crate::server::api::paths;
 use crate::server::api::world::{Slug, World};
@@ -20,8 +21,8 @@ use axum::extract::State;
 #[utoipa::path(get, path = paths::WORLDS, operation_id = "worlds", tag = "worlds", params(Part), security(("token" = ["read"])), responses(
     (status = 200, description = "The worlds, sorted by name.", body = Worlds),
 ))]
-pub async fn list(State(serving): Shared, Asked(part): Asked<Part>) -> Answer<Json<Worlds>> {
-    let names = serving.engine().catalogue().worlds().into_keys();
+pub async fn list(State(serving): Shared, caller: Caller, Asked(part): Asked<Part>) -> Answer<Json<Worlds>> {
+    let names = serving.engine().catalogue().worlds().into_keys().filter(|world| caller.worlds.has(world));
     let Page { items, next } = part.of("worlds", names, Name::clone)?;
     let worlds = items.iter().map(|name| shown(&serving, name)).collect::<Answer<_>>()?;
     Ok(Json(Worlds { worlds, next }))

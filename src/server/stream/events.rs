@@ -5,7 +5,7 @@ use super::{Next, Paced, body};
 use crate::contract::{Cursor, Event, EventsError};
 use crate::engine::{Engine, Followed};
 use crate::model::{Name, StackId};
-use crate::server::access::Caller;
+use crate::server::access::{Caller, Worlds};
 use crate::server::api::event::{self as api, StreamReset};
 use crate::server::refusal::Answer;
 use crate::server::serving::Serving;
@@ -30,6 +30,8 @@ pub struct Wanted {
     pub world: Option<Name>,
     /// Only those of stacks of this name.
     pub stack: Option<Name>,
+    /// Only those of worlds that are the listener's.
+    pub of: Worlds,
 }
 
 struct Telling {
@@ -119,7 +121,8 @@ impl Wanted {
         let fits = |wanted: &Option<Name>, is: fn(&StackId) -> &Name| {
             wanted.as_ref().is_none_or(|wanted| stack.is_some_and(|stack| is(stack) == wanted))
         };
-        fits(&self.world, |stack| &stack.world) && fits(&self.stack, |stack| &stack.stack)
+        let is_theirs = self.of == Worlds::All || stack.is_some_and(|stack| self.of.has(&stack.world));
+        is_theirs && fits(&self.world, |stack| &stack.world) && fits(&self.stack, |stack| &stack.stack)
     }
 }
 
@@ -143,10 +146,13 @@ mod tests {
     fn only_what_is_wanted_is_told() {
         let name = |text: &'static str| Some(Name::fixed(text));
         let stack = StackId::new(Name::fixed("laptop"), Name::fixed("guestbook"));
-        let has = |world, name, of: Option<&StackId>| Wanted { world, stack: name }.has(of);
+        let has = |world, name, of: Option<&StackId>| Wanted { world, stack: name, of: Worlds::All }.has(of);
         assert!(has(None, None, None) && has(None, None, Some(&stack)));
         assert!(has(name("laptop"), None, Some(&stack)) && has(None, name("guestbook"), Some(&stack)));
         assert!(!has(name("edge"), None, Some(&stack)) && !has(name("laptop"), name("hello"), Some(&stack)));
         assert!(!has(name("laptop"), None, None), "what is of no stack is of no world");
+        let limited = |world| Wanted { of: Worlds::Only([Name::fixed(world)].into()), ..Wanted::default() };
+        assert!(limited("laptop").has(Some(&stack)) && !limited("edge").has(Some(&stack)));
+        assert!(!limited("laptop").has(None), "what is of no world is of none of theirs");
     }
 }

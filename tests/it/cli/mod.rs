@@ -7,4 +7,5 @@ mod json;
 mod keeps;
 mod person;
 mod screens;
+mod tokens;
 mod words;

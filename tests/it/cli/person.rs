@@ -74,6 +74,14 @@ impl Person {
         said(child.wait_with_output().unwrap())
     }
 
+    /// Asks the server that runs by somebody else's token.
+    pub fn asks_by(&self, token: &str, words: &[&str]) -> Said {
+        let address = std::fs::read_to_string(self.path(".local/state/deployd/server.address")).unwrap();
+        let mut command = self.command(words);
+        command.args(["--server", address.trim()]).env("DEPLOYD_TOKEN", token);
+        said(command.output().unwrap())
+    }
+
     /// Asks with `--json`, and reads the objects.
     pub fn asks_json(&self, words: &[&str]) -> (i32, Vec<Json>) {
         let said = self.asks(&[words, &["--json"]].concat());

@@ -5,7 +5,8 @@
 
 use crate::cases;
 use deployd::cli::screen::{
-    diff, down, found, history, lists, names::Files, other_worlds, plan, progress, questions, status, story, waiting,
+    diff, down, found, history, lists, names::Files, other_worlds, plan, progress, questions, status, story, tokens,
+    waiting,
 };
 use deployd::diagnostic::Look;
 use deployd::model::Wall;
@@ -140,6 +141,8 @@ fn screen(case: &Case, look: Look, folder: &Path) -> String {
             let secrets: Vec<api::secret::Secret> = case.get("secrets", folder);
             lists::secrets(&case.get("world", folder), &secrets, &zone, look)
         }
+        "tokens" => tokens::list(&case.get::<Vec<api::token::Token>>("tokens", folder), &zone, look),
+        "token-issued" => tokens::issued(&case.get("token", folder), &zone, look),
         "logs" => {
             let lines: Vec<api::event::LogLine> = case.get("lines", folder);
             lines.iter().map(|line| lists::log_line(line, &zone, look)).collect()

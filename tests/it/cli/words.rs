@@ -13,9 +13,7 @@ fn said(output: &Output) -> String {
 
 #[test]
 fn commands_that_come_later_are_told_by_name() {
-    for word in
-        ["init", "run", "deploy", "upload", "audit", "iam-policy", "login", "world", "token", "simulate", "export"]
-    {
+    for word in ["init", "run", "deploy", "upload", "audit", "iam-policy", "login", "world", "simulate", "export"] {
         let output = deployd(&[word, "anything", "--flag"]);
         assert_eq!(output.status.code(), Some(2), "{word}");
         assert_eq!(said(&output), format!("error: `deployd {word}` is not built yet\n"));

@@ -3,10 +3,12 @@
 mod access;
 mod bodies;
 mod canary;
+mod clients;
 mod document;
 mod house;
 mod leave;
 mod life;
+mod limited;
 mod once;
 mod pages;
 mod questions;

@@ -69,7 +69,7 @@ async fn every_list_is_told_whole_by_pages_of_any_size() {
         ("/v1/worlds/{world}/capabilities", 1),
         ("/v1/worlds/{world}/exports", 0),
         ("/v1/worlds/{world}/resources", 3),
-        ("/v1/worlds/{world}/secrets", 4),
+        ("/v1/worlds/{world}/secrets", 3),
         ("/v1/worlds/{world}/slugs", 3),
         ("/v1/worlds/{world}/stacks", 4),
         ("/v1/worlds/{world}/stacks/{stack}/deployments", 2),

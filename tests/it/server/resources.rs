@@ -67,7 +67,7 @@ async fn nobody_changes_what_somebody_else_changed_meanwhile() {
     let new = house.ask(Method::PUT, FILES).header("if-none-match", "*").json(&two);
     house.done(&Answer::of(new).await).await;
     let new = house.ask(Method::PUT, FILES).header("if-none-match", "*").json(&three);
-    assert_eq!(Answer::of(new).await.problem(), (409, "refused"), "there is one already");
+    assert_eq!(Answer::of(new).await.problem(), (412, "moved"), "there is one already");
 
     let read = etag(&house).await;
     house.done(&change(&house, &read, &three).await).await;
