@@ -18,9 +18,9 @@ fn here(http: u16) -> Person {
     person
 }
 
-/// The text of a screen without its folds.
+/// The text of a screen without its folds and frames.
 fn words(said: &Said) -> String {
-    format!("{} {}", said.out, said.talk).split_whitespace().collect::<Vec<_>>().join(" ")
+    format!("{} {}", said.out, said.talk).split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ")
 }
 
 #[test]
