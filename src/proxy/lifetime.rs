@@ -61,6 +61,14 @@ pub async fn ensure_running(start: &Start) -> Result<Client, Failure> {
     }
 }
 
+/// Whether the proxy of a state folder lives: two small reads, so that it may be asked often.
+///
+/// # Errors
+/// Its files cannot be read.
+pub fn is_alive(state: &Path) -> io::Result<bool> {
+    Ok(Process::of(&Home::of(state))?.is_some())
+}
+
 /// Ends the proxy of a state folder: it takes nothing new, finishes what is in flight, at most `within`, and is then
 /// killed. Says whether one ran. Its table stays.
 ///

@@ -40,7 +40,7 @@ mod upstream;
 mod wire;
 
 pub use client::{Client, Failure, connect};
-pub use lifetime::{Start, ensure_running, stop};
+pub use lifetime::{Start, ensure_running, is_alive, stop};
 pub use ports::http_port;
 pub use route::{
     Backend, BackendStats, Limits, Listen, NotARoute, Protocol, Put, Route, Settings, Standing, Stats,

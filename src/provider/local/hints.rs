@@ -1,9 +1,12 @@
-//! "Look here": what a keeper keeps has begun, ended, or was started again.
+//! "Look here": what a keeper keeps has begun, ended, or was started again. And what stands before all of them, the proxy,
+//! is started again when it has died: nobody could reach anything until somebody looked.
 
 use super::room::Room;
+use super::thing;
 use crate::contract::Hint;
 use crate::keeper::{self, Found};
-use crate::model::{Identity, StackId};
+use crate::model::{Identity, Kind, StackId};
+use crate::proxy;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +43,7 @@ pub(super) fn hints(room: Arc<Room>) -> BoxStream<'static, Hint> {
         .await
         .ok()
         .and_then(Result::ok);
+        room.revive_proxy().await;
         let stacks = match (&before, &now) {
             (Some(before), Some(now)) => changed(before, now),
             _ => BTreeSet::new(),
@@ -48,6 +52,26 @@ pub(super) fn hints(room: Arc<Room>) -> BoxStream<'static, Hint> {
         Some((futures::stream::iter(hints), (room, now.or(before))))
     });
     ticks.flatten().boxed()
+}
+
+impl Room {
+    /// Starts the proxy again if it died. Its table says what it routes; it is there only if there ever was a proxy.
+    async fn revive_proxy(&self) {
+        let has_died = !proxy::is_alive(&self.settings.state).unwrap_or(true) && self.has_routes().unwrap_or(false);
+        if has_died && let Err(failure) = self.proxy().await {
+            tracing::warn!(why = failure.why().text, "the proxy has died, and cannot be started");
+        }
+    }
+
+    /// Whether anything is there that the proxy stands before.
+    fn has_routes(&self) -> std::io::Result<bool> {
+        for kind in [Kind::fixed("local/address"), Kind::fixed("local/entrypoint")] {
+            if thing::of_kind(&self.places, &kind)?.iter().any(|(_, thing)| thing.gone.is_none()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
 fn changed(before: &BTreeMap<Identity, String>, now: &BTreeMap<Identity, String>) -> BTreeSet<StackId> {

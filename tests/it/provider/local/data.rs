@@ -80,7 +80,7 @@ async fn postgres_is_brought_back_after_a_reboot() {
 }
 
 /// Ends a process as a power cut does.
-fn end(process: u32) {
+pub fn end(process: u32) {
     let pid = rustix::process::Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
     // It may have ended with the one before.
     let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);

@@ -187,3 +187,30 @@ async fn a_replica_is_replaced_without_a_failed_request() {
     assert!(!seen.present().unwrap().is_drained(), "what serves is not drained");
     assert_eq!(look(&stage, &query(&routed, &after, None)).await.present().unwrap().fields, after.fields, "read back");
 }
+
+/// Nobody asks for anything: who watches the room brings its proxy back, on the same port, with all that it routes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_that_dies_is_brought_back() {
+    let stage = Local::new();
+    let standing =
+        sample("local/address", serde_json::json!({ "ports": { "http": { "protocol": "http" } }, "first": "http" }));
+    let (_, address) = stage.made("suite/shop/shop.address", &standing).await;
+    let address = address["address"].as_text().unwrap().to_owned();
+    let (_, replica) = stage.made("suite/shop/shop.1", &server(serde_json::json!({ "REVISION": "one" }))).await;
+    let fields = serde_json::json!({ "address": { "http": address }, "to": { "http": [replica["address"]] } });
+    stage.made("suite/shop/shop.route", &sample("local/route", fields)).await;
+    assert!(get(&address, "/").await.text().await.unwrap().contains("one"));
+
+    let mut hints = stage.provider.hints();
+    let watching = tokio::spawn(async move { while hints.next().await.is_some() {} });
+    let process = std::fs::read(stage.state.path().join("proxy/process.json")).unwrap();
+    let process: serde_json::Value = serde_json::from_slice(&process).unwrap();
+    super::data::end(u32::try_from(process["pid"].as_u64().unwrap()).unwrap());
+    loop {
+        match reqwest::get(format!("http://{address}/")).await {
+            Ok(answer) if answer.status() == 200 => break,
+            _ => stage.wait().await,
+        }
+    }
+    watching.abort();
+}
