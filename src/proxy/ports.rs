@@ -15,7 +15,7 @@ use std::path::Path;
 /// How far from the preferred port of entrypoints another one is looked for.
 const HTTP_PORTS_TRIED: u16 = 100;
 
-/// The port at which ways in by name answer, or will: what [`Ports::give_http`] would give, without taking it.
+/// The port at which ways in by name answer, or will: the one that would be given, without taking it.
 #[must_use]
 pub fn http_port(state: &Path, preferred: u16) -> Option<u16> {
     let home = Home::of(state);

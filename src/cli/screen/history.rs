@@ -52,7 +52,7 @@ pub fn telling(lines: &[String]) -> Option<&str> {
     };
     let is_notice = |line: &&str| says(line, &NOTICES);
     let told = || lines().filter(|line| !is_notice(line));
-    told().filter(|line| says(line, &ERRORS)).last().or_else(|| told().last()).or_else(|| lines().last())
+    told().rfind(|line| says(line, &ERRORS)).or_else(|| told().next_back()).or_else(|| lines().next_back())
 }
 
 /// So programs begin what is no reason: pip's `[notice] A new release of pip is available`, npm's `npm notice`.

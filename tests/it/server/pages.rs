@@ -79,7 +79,7 @@ async fn every_list_is_told_whole_by_pages_of_any_size() {
     assert_eq!(paths, counts.map(|(path, _)| path), "a list that was not thought of");
     for ((path, name), (_, least)) in lists.iter().zip(counts) {
         let filled = path.replace("{world}", "sim").replace("{stack}", "hello");
-        let ids = |all: &[Json]| -> Vec<String> { all.iter().map(|one| id(one)).collect() };
+        let ids = |all: &[Json]| -> Vec<String> { all.iter().map(id).collect() };
         let whole = ids(&pages(&house, &filled, name, 500).await);
         assert!(whole.len() >= least, "{path}: {whole:?}");
         for limit in [1, 2] {
