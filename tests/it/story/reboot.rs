@@ -14,7 +14,7 @@ async fn everything_is_back_after_a_reboot() {
     home.until("nothing runs", || {
         let running = home.processes();
         running.iter().for_each(|process| kill(process.pid));
-        running.is_empty()
+        running.is_empty() && is_free(&home)
     })
     .await;
 
@@ -29,4 +29,10 @@ async fn everything_is_back_after_a_reboot() {
     home.ends(&["down", "guestbook", "--delete", "users"], 0).await;
     drop(server);
     home.is_empty().await;
+}
+
+/// Whether nobody holds the state's lock: who was killed may still be about to let it go.
+fn is_free(home: &Home) -> bool {
+    let lock = std::fs::File::open(home.state().join("store.lock")).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok()
 }
