@@ -3,15 +3,19 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a program for people, that stops where it cannot go on")]
 
+#[path = "pipeline/planning.rs"]
+mod planning;
+
 use deployd::graph::{
     Asked, Component, DesiredGraph, KindSet, Lifecycle, Outputs, StackAsked, WorldFields, WorldSays, compile,
 };
-use deployd::model::{Address, Capability, Digest, Kind, Name, Now, SecretName, SecretVersion, StackId, Value, Wall};
-use deployd::plan::{Foreign, Inputs, Known, Pins, Policy, asked_of, frontier, plan, shape_of, verify};
+use deployd::model::{Address, Capability, Digest, Kind, Name, StackId, Value, Wall};
+use deployd::plan::{Known, Pins, asked_of, frontier, plan, shape_of, verify};
 use deployd::state::{
-    Condition, Handle, Mode, Observation, Owned, Owner, Phase, Presence, Present, Principal, Receipt, Record, Recorded,
-    RecordedOutput, Seen, SourceId, Stack, Wish,
+    Condition, Handle, Observation, Owned, Owner, Phase, Presence, Present, Receipt, Record, Recorded, RecordedOutput,
+    Seen,
 };
+use planning::Unsaid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 use std::sync::Arc;
@@ -30,7 +34,7 @@ fn main() {
     for nodes in sizes {
         let first = graph(&kinds, nodes, "v1");
         let second = graph(&kinds, nodes, "v2");
-        let bare = Bench::new(&kinds, Record::new(stack_row(Wish::Run { source: SourceId("bench".to_owned()) })));
+        let bare = Bench::new(&kinds, planning::record(stack()));
         bare.measure("make everything", &first, None);
         let standing = Bench::new(&kinds, record(&kinds, &first));
         standing.measure("nothing to do", &first, Some(&first));
@@ -42,10 +46,6 @@ fn main() {
 
 fn stack() -> StackId {
     StackId::new(Name::fixed("laptop"), Name::fixed("bench"))
-}
-
-fn stack_row(wish: Wish) -> Stack {
-    Stack::new(stack(), wish, deployd::state::From::File, Principal("bench".to_owned()), Wall(1))
 }
 
 /// Services with two replicas, an entrypoint and a folder each; every tenth uses the folder of the first too.
@@ -105,7 +105,7 @@ fn component(name: &str, kind: &str, fields: &str, content: Option<Digest>) -> A
 
 /// What is recorded once a graph was deployed.
 fn record(kinds: &KindSet, graph: &DesiredGraph) -> Record {
-    let mut record = Record::new(stack_row(Wish::Run { source: SourceId("bench".to_owned()) }));
+    let mut record = planning::record(stack());
     for node in graph.nodes.values() {
         let identity = node.address.incarnation(1);
         let is_pinned = |address: &Address| {
@@ -192,25 +192,8 @@ impl<'b> Bench<'b> {
     }
 
     fn measure(&self, what: &str, desired: &DesiredGraph, good: Option<&DesiredGraph>) {
-        let (policy, now) = (Policy { deletes_max: u32::MAX, ..Policy::default() }, Now::default());
-        let (secrets, foreign) = (BTreeMap::<SecretName, SecretVersion>::new(), BTreeMap::<Address, Foreign>::new());
-        let (settling, approved) = (BTreeMap::new(), BTreeSet::new());
-        let inputs = Inputs {
-            desired,
-            release: Some(Digest::of("bench")),
-            good,
-            record: &self.record,
-            seen: &self.seen,
-            kinds: self.kinds,
-            policy: &policy,
-            secret_versions: &secrets,
-            foreign: &foreign,
-            settling: &settling,
-            deployment: None,
-            mode: Mode::Evaluated,
-            approved: &approved,
-            now: &now,
-        };
+        let unsaid = Unsaid::new();
+        let inputs = unsaid.inputs(self.kinds, desired, good, &self.record, &self.seen);
         let nodes = desired.nodes.len().max(self.record.owned.len());
         let (made, _) = plan(&inputs);
         let steps = made.steps.len();

@@ -6,11 +6,12 @@
 //! 2. meaning (pure: no IO, no clock, no async, no logging): [`document`], [`manifest`], [`world`], [`repository`],
 //!    [`resolve`], [`graph`], [`state`], [`plan`];
 //! 3. contracts: [`contract`];
-//! 4. engine and rooms: [`engine`], [`provider`], [`store`], [`clock`], [`source`], [`secrets`], [`keeper`], [`proxy`];
+//! 4. engine and rooms: [`act`], [`engine`], [`provider`], [`store`], [`clock`], [`source`], [`secrets`], [`keeper`], [`proxy`];
 //! 5. doors: [`cli`], [`server`], [`intake`].
 //!
 //! [`wiring`] is the only file that names concrete rooms.
 
+pub mod act;
 pub mod cli;
 pub mod clock;
 pub mod contract;

@@ -2,15 +2,16 @@
 //! logarithm.
 
 use crate::bed::{KINDS, catalogue, world};
+use crate::planning::{Unsaid, record};
 use crate::told::{Told, Watch, seconds};
 use deployd::contract::FilePath;
 use deployd::engine::{Catalogue as _, CompileAsk, ManifestFile};
 use deployd::graph::DesiredGraph;
-use deployd::model::{Address, Digest, Now, SecretName, SecretVersion, StackId, Wall};
-use deployd::plan::{Foreign, Inputs, Policy, plan};
+use deployd::model::Digest;
+use deployd::plan::plan;
 use deployd::resolve::{Offering, Others};
-use deployd::state::{From, Mode, Principal, Record, SourceId, Stack, Wish};
-use std::collections::{BTreeMap, BTreeSet};
+use deployd::state::Observation;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,27 +109,6 @@ fn once(services: usize) -> Took {
 }
 
 fn steps(graph: &Arc<DesiredGraph>) -> usize {
-    let wish = Wish::Run { source: SourceId("bench".to_owned()) };
-    let stack: StackId = graph.stack.clone();
-    let record = Record::new(Stack::new(stack, wish, From::File, Principal("bench".to_owned()), Wall(1)));
-    let (policy, now) = (Policy::default(), Now::default());
-    let (secrets, foreign) = (BTreeMap::<SecretName, SecretVersion>::new(), BTreeMap::<Address, Foreign>::new());
-    let (seen, settling, approved) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-    let inputs = Inputs {
-        desired: graph,
-        release: Some(Digest::of("bench")),
-        good: None,
-        record: &record,
-        seen: &seen,
-        kinds: &KINDS,
-        policy: &policy,
-        secret_versions: &secrets,
-        foreign: &foreign,
-        settling: &settling,
-        deployment: None,
-        mode: Mode::Evaluated,
-        approved: &approved,
-        now: &now,
-    };
-    plan(&inputs).0.steps.len()
+    let (record, seen, unsaid) = (record(graph.stack.clone()), Observation::new(), Unsaid::new());
+    plan(&unsaid.inputs(&KINDS, graph, None, &record, &seen)).0.steps.len()
 }

@@ -13,6 +13,7 @@ mod compiled;
 mod durable;
 mod hand;
 mod idle;
+mod planning;
 #[path = "../../tests/it/engine/rooms.rs"]
 mod rooms;
 mod told;

@@ -1,8 +1,9 @@
 //! What a stack offers to others, as a row that they read: outputs over its own nodes, filled in and sealed anew under
 //! the export's own name, so that nobody needs to know what it is made of.
 
-use super::act::{Answers, export_identity, filled};
+use super::filled::filled;
 use super::shared::Shared;
+use crate::act::{Answers, export_identity};
 use crate::contract::{Outputs, Plain, Scope, StoreError};
 use crate::graph::{DesiredGraph, ExportedOutputs};
 use crate::model::{Address, Digest, Name, SecretName, SecretVersion, StackId, Value};

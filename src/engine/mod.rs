@@ -8,13 +8,13 @@
 //! read another clock than the one it was given: under simulation it runs on one thread, and a crash is dropping its
 //! future and keeping the store.
 
-mod act;
 mod activate;
 mod alarms;
 mod catalogue;
 mod discreet;
 mod doors;
 mod exports;
+mod filled;
 mod gather;
 mod handle;
 mod look;
@@ -23,7 +23,6 @@ mod queue;
 mod record;
 mod rows;
 mod run;
-mod settle;
 mod shared;
 mod sources;
 mod sweep;

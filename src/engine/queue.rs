@@ -5,8 +5,8 @@ use super::record::{Change, Op, StackRows};
 use super::rows::{Aim, DeploymentRow, history_key};
 use crate::model::Wall;
 use crate::state::{
-    Deployment, DeploymentId, DeploymentState, EventBody, Mode, Principal, ReleaseId, RevisionId, SourceId, Stack,
-    StackState, Why, WhyCode, Wish,
+    Deployment, DeploymentId, DeploymentState, EventBody, Mode, Principal, ReleaseId, RevisionId, SourceId, Stack, Why,
+    WhyCode,
 };
 
 /// A deployment that is to be accepted.
@@ -142,23 +142,6 @@ pub fn move_to(
     row
 }
 
-/// The stack's row as it is once a deployment to a release has started.
-#[must_use]
-pub fn started(stack: &Stack, release: Option<ReleaseId>) -> Stack {
-    let mut stack = stack.clone();
-    stack.target = release;
-    stack.state = match (&stack.wish, stack.state) {
-        (Wish::Gone, _) => StackState::Deleting,
-        (Wish::Run { .. }, StackState::Deleting | StackState::Deleted) => StackState::Creating,
-        (Wish::Run { .. }, StackState::Broken | StackState::Stopped) => match stack.good {
-            Some(_) => StackState::Available,
-            None => StackState::Creating,
-        },
-        (_, state) => state,
-    };
-    stack
-}
-
 fn tell(row: &DeploymentRow, change: &mut Change) {
     let deployment = &row.deployment;
     change.tell(EventBody::Deployment {
@@ -216,7 +199,7 @@ fn next(row: &DeploymentRow) -> Option<Turn> {
 mod tests {
     use super::*;
     use crate::model::{Digest, Name, StackId};
-    use crate::state::{From, Record};
+    use crate::state::{From, Record, Wish};
 
     fn source(text: &str) -> SourceId {
         SourceId(text.to_owned())

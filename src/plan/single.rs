@@ -114,7 +114,13 @@ impl<'i> Planning<'i> {
             let was_ours = self.i.record.owned.contains_key(&identity);
             let how = if was_ours { "is not ours any more" } else { "is there already, and not ours" };
             let text = format!("{} {how}: {whose}", present.handle.0);
-            let way_out = format!("deployd adopt {} {} {}", node.address.stack, node.address.short(), present.handle.0);
+            let way_out = match &present.owner {
+                // Nobody adopts what another looks after.
+                Owner::Another(_) => "have that one let it go first, or take another name for ours".to_owned(),
+                Owner::Ours(_) | Owner::Nobody => {
+                    format!("deployd adopt {} {} {}", node.address.stack, node.address.short(), present.handle.0)
+                }
+            };
             self.held(&node.address, LineCode::NotOurs, Why::new(WhyCode::Refused, text).way_out(way_out));
             return self.ask_consent(&identity, ConsentAct::Adopt, digest);
         }

@@ -390,9 +390,11 @@ impl StepId {
     }
 }
 
-impl std::fmt::Display for Act {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
+impl Act {
+    /// Its word, on screens and in events.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
             Act::Create => "create",
             Act::Update => "update",
             Act::Replace => "replace",
@@ -400,7 +402,13 @@ impl std::fmt::Display for Act {
             Act::Delete => "delete",
             Act::Adopt => "adopt",
             Act::Forget => "forget",
-        })
+        }
+    }
+}
+
+impl std::fmt::Display for Act {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
     }
 }
 

@@ -15,6 +15,7 @@ pub use crate::secrets::KeyPlace;
 pub use backup::{BackupFailure, RestoreDone, restore, restore_now};
 pub use house::House;
 pub use rooms::WorldRooms;
+pub use secrets::SecretRoom;
 pub use serve::{ServeFailure, Serving, serve, signals};
 pub use settings::{
     API_PORT, FileSystems, NoPlace, Settings, clean_environment, default_state, home_config, is_config, nearest_config,

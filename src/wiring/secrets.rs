@@ -34,7 +34,7 @@ fn mapping(line: &SecretSource) -> SecretMapping {
 }
 
 /// The secrets of worlds, as the server's door takes them.
-pub(super) struct SecretRoom(pub Arc<WorldSecrets>);
+pub struct SecretRoom(pub Arc<WorldSecrets>);
 
 #[async_trait]
 impl SecretDoor for SecretRoom {

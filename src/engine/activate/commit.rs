@@ -4,6 +4,7 @@ use super::super::queue::move_to;
 use super::super::record::{Change, Op, commit};
 use super::super::rows::DeploymentRow;
 use super::{Activation, Halt};
+use crate::act::set;
 use crate::state::{DeploymentState, EventBody, Record, Stack, StackCondition, Why};
 
 impl Activation {
@@ -81,13 +82,5 @@ impl Activation {
         move_to(row, state, why, self.now().wall, &mut change);
         change.depend_on_stack(&self.id);
         self.commit(change).await
-    }
-}
-
-/// Sets or takes away a condition.
-pub fn set(stack: &mut Stack, which: StackCondition, why: Option<Why>) {
-    match why {
-        Some(why) => drop(stack.conditions.insert(which, why)),
-        None => drop(stack.conditions.remove(&which)),
     }
 }

@@ -4,8 +4,8 @@
 use super::super::queue::{New, accept};
 use super::super::record::{Change, Op};
 use super::super::rows::Aim;
-use super::commit::set;
 use super::{Activation, Halt, Round};
+use crate::act::set;
 use crate::graph::Data;
 use crate::model::Digest;
 use crate::plan::{Plan, Reason, Report};

@@ -2,7 +2,7 @@
 //! looking, only slower.
 
 use super::super::record::StackRows;
-use super::super::settle::Watched;
+use crate::act::Watched;
 use crate::contract::{Fence, Found, Row};
 use crate::graph::DesiredGraph;
 use crate::model::{Digest, Identity, Milliseconds, SecretName, Steady, Wall};

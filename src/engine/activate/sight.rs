@@ -3,8 +3,8 @@
 
 use super::super::look::{look, look_at, queries};
 use super::super::record::{Change, Op};
-use super::super::settle::settled;
 use super::{Activation, Halt};
+use crate::act::settled;
 use crate::contract::{Freshness, Query};
 use crate::graph::DesiredGraph;
 use crate::model::{Identity, Milliseconds, Name, Steady};

@@ -4,11 +4,11 @@ use super::super::queue::move_to;
 use super::super::record::{Change, Op};
 use super::super::rows::{Aim, encode, export_key};
 use super::super::shared::Nudge;
-use super::commit::set;
 use super::{Activation, Halt, Round, later};
+use crate::act::{set, tried_anew};
 use crate::contract::Expected;
 use crate::model::Address;
-use crate::state::{DeploymentState, Export, Move, Owned, Phase, StackCondition, Why, WhyCode};
+use crate::state::{DeploymentState, Export, StackCondition, Why, WhyCode};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Exports whose users are written in one batch.
@@ -39,18 +39,9 @@ impl Activation {
         Ok(Round::Moved)
     }
 
-    /// Another deployment is another try: what was refused may be asked for again, and what ran once and failed runs
-    /// again, as another life.
+    /// Another deployment is another try.
     async fn try_anew(&mut self) -> Result<(), Halt> {
-        let anew = |owned: &Owned| {
-            let refused = owned.trouble.as_ref().is_some_and(|trouble| trouble.what_next == Move::Refused);
-            let failed = matches!(&owned.phase, Phase::Done(exit) if exit.code != 0) && owned.once_for.is_some();
-            let trouble = owned.trouble.clone().filter(|_| !refused);
-            let once_for = owned.once_for.filter(|_| !failed);
-            (refused || failed).then(|| Owned { trouble, once_for, ..owned.clone() })
-        };
-        let rows: Vec<Owned> = self.record().owned.values().filter_map(anew).collect();
-        for some in rows.chunks(ROWS_AT_ONCE) {
+        for some in tried_anew(self.record()).chunks(ROWS_AT_ONCE) {
             let mut change = Change::new();
             some.iter().for_each(|owned| change.push(Op::Owned(Box::new(owned.clone()))));
             self.commit(change).await?;

@@ -2,12 +2,13 @@
 //!
 //! Every order is preceded by its intent, durably, and runs only on a fresh look. What cannot be recorded is not asked.
 
-use super::super::act::{Answers, Asked, Backoff, Under, asked, done, failed, filled, is_tried_again, order};
 use super::super::discreet::of_answer;
+use super::super::filled::filled;
 use super::super::record::{Change, Op};
 use super::super::rows::export_key;
 use super::inputs::Planning;
 use super::{Activation, Halt, Round};
+use crate::act::{Answers, Asked, Backoff, Under, asked, done, failed, is_tried_again, order};
 use crate::contract::{Failure, Filled, Order, Outcome, Provider};
 use crate::model::{Identity, Milliseconds, Value};
 use crate::plan::{Act, Known, Plan, Step, StepId, asked_of, awaited, frontier, leans_on, shape_of};
@@ -167,7 +168,7 @@ impl Activation {
                 change.push(Op::Forget(step.identity.clone()));
                 self.memory.begun.remove(&step.identity);
                 let (identity, note) = (step.identity.clone(), self.memory.notes.remove(&step.identity));
-                change.tell(EventBody::StepDone { identity, act: act_of(step), note });
+                change.tell(EventBody::StepDone { identity, act: step.act.to_string(), note });
                 continue;
             }
             match self.prepare(running, id.clone(), step, &under).await {
@@ -191,7 +192,7 @@ impl Activation {
             let identity = &flying.order.identity;
             self.memory.changed.insert(identity.clone(), now);
             self.memory.watched.begin(identity, now);
-            self.memory.begun.insert(identity.clone(), act_name(&running.plan.steps[&flying.step]));
+            self.memory.begun.insert(identity.clone(), running.plan.steps[&flying.step].act.name());
             orders.push(self.send(flying, filled));
         }
         Ok(orders)
@@ -267,7 +268,7 @@ impl Activation {
         change.tell(EventBody::StepStarted {
             deployment: running.deployment.clone(),
             identity: identity.clone(),
-            act: act_of(step),
+            act: step.act.to_string(),
         });
     }
 
@@ -412,21 +413,5 @@ impl Activation {
             }
         }
         unreachable!("the last try returns")
-    }
-}
-
-fn act_of(step: &Step) -> String {
-    act_name(step).to_owned()
-}
-
-fn act_name(step: &Step) -> &'static str {
-    match step.act {
-        Act::Create => "create",
-        Act::Update => "update",
-        Act::Replace => "replace",
-        Act::Retire => "retire",
-        Act::Delete => "delete",
-        Act::Adopt => "adopt",
-        Act::Forget => "forget",
     }
 }

@@ -2,23 +2,20 @@
 
 use super::super::queue::move_to;
 use super::super::record::{Change, Op};
-use super::super::rows::{DeploymentRow, ReleaseRow, encode};
-use super::commit::set;
+use super::super::rows::{ReleaseRow, encode};
 use super::inputs::Planning;
 use super::{Activation, Halt, Round};
+use crate::act::{broken, ended, gone_back, parked, unparked};
 use crate::graph::Role;
 use crate::model::{Address, Digest, Identity};
-use crate::plan::parked;
-use crate::state::{
-    DeploymentState, Export, Owned, Phase, ReleaseId, RevisionId, Stack, StackCondition, StackState, Why, Wish,
-};
+use crate::state::{DeploymentState, Export, Owned, ReleaseId, RevisionId, Stack, StackState, Why, Wish};
 use std::collections::BTreeSet;
 
 /// Releases and revisions that are let go in one batch.
 const LET_GO_AT_ONCE: usize = 8;
 
-/// Rows whose phase is set in one batch.
-const PHASES_AT_ONCE: usize = 30;
+/// Rows that are put in one batch.
+const ROWS_AT_ONCE: usize = 30;
 
 impl Activation {
     /// Everything is as it should be.
@@ -33,7 +30,7 @@ impl Activation {
         self.give_exports_back(planning).await?;
         self.unpark(planning).await?;
         let row = self.deployment(number).clone();
-        let (stack, state) = self.after(&row);
+        let (stack, state) = ended(self.record(), row.deployment.why.is_some());
         let mut change = Change::new();
         let has_arrived = state == DeploymentState::Done && matches!(stack.wish, Wish::Run { .. });
         if has_arrived && let Some(target) = stack.target {
@@ -65,36 +62,6 @@ impl Activation {
         rows.map(|owned| owned.identity.clone()).collect()
     }
 
-    /// The stack's row and the deployment's state once it has come to its end.
-    fn after(&self, row: &DeploymentRow) -> (Stack, DeploymentState) {
-        let mut stack = self.stack().clone();
-        let has_fallen = row.deployment.why.is_some();
-        let state = match (has_fallen, stack.state) {
-            (true, StackState::Broken) => DeploymentState::Failed,
-            (true, _) => DeploymentState::RolledBack,
-            (false, _) => DeploymentState::Done,
-        };
-        match &stack.wish {
-            Wish::Run { .. } if state == DeploymentState::Failed => {}
-            Wish::Run { .. } => {
-                stack.state = StackState::Available;
-                stack.good = stack.target;
-            }
-            Wish::Stopped => stack.state = StackState::Stopped,
-            // What holds data and was not given leave is all that is left: nothing runs.
-            Wish::Gone if !self.record().owned.is_empty() => stack.state = StackState::Stopped,
-            Wish::Gone => {
-                stack.state = StackState::Deleted;
-                (stack.target, stack.good) = (None, None);
-                stack.conditions.clear();
-                stack.quarantine.clear();
-            }
-        }
-        set(&mut stack, StackCondition::Drifted, None);
-        set(&mut stack, StackCondition::Waiting, None);
-        (stack, state)
-    }
-
     /// A release failed its check: the last good one is the target again, and the bad one is not tried by itself.
     pub(super) async fn go_back(
         &mut self,
@@ -103,38 +70,22 @@ impl Activation {
         to: ReleaseId,
         why: Why,
     ) -> Result<Round, Halt> {
-        let mut stack = self.stack().clone();
-        stack.target = Some(to);
-        stack.quarantine.insert(bad, why.clone());
-        set(&mut stack, StackCondition::Quarantined, Some(why.clone()));
-        self.fall(number, stack, why).await?;
-        self.park(to).await
-    }
-
-    /// What the bad release added and the good one does not know is kept, and told.
-    async fn park(&mut self, good: ReleaseId) -> Result<Round, Halt> {
-        let graph = self.graph(Some(good)).await?;
-        let brought = parked(self.record(), &graph, &self.shared.parts.kinds);
-        let rows: Vec<Owned> = brought.into_iter().map(|identity| self.record().owned[identity].clone()).collect();
-        self.set_phase(rows, &Phase::Parked).await?;
-        Ok(Round::Moved)
+        let good = self.graph(Some(to)).await?;
+        // First: cut off between the two, it would be taken for something that nobody wants any more.
+        self.put_rows(&parked(self.record(), &good, &self.shared.parts.kinds)).await?;
+        let stack = gone_back(self.stack(), bad, to, &why);
+        self.fall(number, stack, why).await
     }
 
     /// What was parked and is used by the release that is good now stands.
     async fn unpark(&mut self, planning: &Planning) -> Result<(), Halt> {
-        let is_used = |owned: &&Owned| {
-            owned.phase == Phase::Parked && planning.desired.nodes.contains_key(&owned.identity.address)
-        };
-        let rows: Vec<Owned> = self.record().owned.values().filter(is_used).cloned().collect();
-        self.set_phase(rows, &Phase::Standing).await
+        self.put_rows(&unparked(self.record(), &planning.desired)).await
     }
 
-    async fn set_phase(&mut self, rows: Vec<Owned>, phase: &Phase) -> Result<(), Halt> {
-        for some in rows.chunks(PHASES_AT_ONCE) {
+    async fn put_rows(&mut self, rows: &[Owned]) -> Result<(), Halt> {
+        for some in rows.chunks(ROWS_AT_ONCE) {
             let mut change = Change::new();
-            for owned in some {
-                change.push(Op::Owned(Box::new(Owned { phase: phase.clone(), ..owned.clone() })));
-            }
+            some.iter().for_each(|owned| change.push(Op::Owned(Box::new(owned.clone()))));
             self.commit(change).await?;
         }
         Ok(())
@@ -142,22 +93,14 @@ impl Activation {
 
     /// A release failed, and nothing good is there to return to: its processes are stopped, logs and data are kept.
     pub(super) async fn fail(&mut self, number: u64, why: Why) -> Result<Round, Halt> {
-        let mut stack = self.stack().clone();
-        let is_told = stack.state == StackState::Broken && self.deployment(number).deployment.why.is_some();
-        if is_told {
-            // It fell already, and what is left of it fails too: nothing can be put right by ourselves.
-            let row = self.deployment(number).clone();
-            let mut change = Change::new();
-            move_to(row, DeploymentState::Failed, None, self.now().wall, &mut change);
-            self.commit(change).await?;
-            return Ok(Round::Moved);
+        let row = self.deployment(number).clone();
+        if let Some(stack) = broken(self.stack(), row.deployment.why.is_some(), &why) {
+            return self.fall(number, stack, why).await;
         }
-        stack.state = StackState::Broken;
-        if let Some(target) = stack.target {
-            stack.quarantine.insert(target, why.clone());
-        }
-        set(&mut stack, StackCondition::Quarantined, Some(why.clone()));
-        self.fall(number, stack, why).await
+        let mut change = Change::new();
+        move_to(row, DeploymentState::Failed, None, self.now().wall, &mut change);
+        self.commit(change).await?;
+        Ok(Round::Moved)
     }
 
     async fn fall(&mut self, number: u64, mut stack: Stack, why: Why) -> Result<Round, Halt> {

@@ -2,11 +2,12 @@
 
 use super::super::doors::Planned;
 use super::super::gather::keep_blob;
-use super::super::queue::{move_to, started};
+use super::super::queue::move_to;
 use super::super::record::{Change, Op};
 use super::super::rows::{DeploymentRow, PlanRow};
 use super::inputs::Planning;
 use super::{Activation, Halt, Round, later};
+use crate::act::started;
 use crate::model::{Digest, Identity, Value};
 use crate::plan::{Plan, Report, Verdict, plan, seal, verify};
 use crate::state::{DeploymentState, EventBody, Stack, Why, WhyCode};

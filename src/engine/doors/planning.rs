@@ -4,12 +4,11 @@
 use super::super::exports::{foreign, imported};
 use super::super::gather::graph_of;
 use super::super::look::{look, queries};
-use super::super::queue::started;
 use super::super::record::{Change, Op, StackRows};
 use super::super::rows::PlanRow;
-use super::super::settle::settled;
 use super::compile::{Would, release_of};
 use super::{Changed, DoorError, Engine, Planned};
+use crate::act::{settled, started};
 use crate::contract::Freshness;
 use crate::graph::DesiredGraph;
 use crate::model::{Address, Digest, SecretName, SecretVersion, StackId};

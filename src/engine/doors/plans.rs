@@ -1,11 +1,11 @@
 //! Plans without running: `deployd plan`, and what `apply PLAN` and consents are checked against.
 
-use super::super::queue::started;
 use super::super::record::StackRows;
 use super::compile::Would;
 use super::owner::{REST, no_stack};
 use super::planning::{Draft, Made, not_kept};
 use super::{DoorError, Engine, PlanAsk, PlanOf, Planned};
+use crate::act::started;
 use crate::model::{Digest, Name, StackId, Value};
 use crate::state::{From, Mode, Principal, Record, ReleaseId, SourceId, Stack, Why, WhyCode, Wish};
 use std::collections::BTreeSet;

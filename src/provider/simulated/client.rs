@@ -75,6 +75,13 @@ impl SimulatedProvider {
         }
     }
 
+    /// The same world as another deployd uses it, with keys of its own: an account that two people share.
+    #[must_use]
+    pub fn neighbour(&self, instance: &str, seal: Arc<dyn Seal>) -> SimulatedProvider {
+        let settings = Settings { instance: instance.to_owned(), ..self.settings.clone() };
+        SimulatedProvider { settings, seal, ..self.reconnect() }
+    }
+
     /// The world itself, for stories and oracles: brought up to now first.
     pub fn with_world<T>(&self, look: impl FnOnce(&mut SimulatedWorld) -> T) -> T {
         let now = self.clock.now();
@@ -273,7 +280,7 @@ impl Provider for SimulatedProvider {
             });
             lines.collect::<Vec<_>>()
         };
-        let mut lines: Vec<LogLine> = world.of(&of.identity).into_iter().flat_map(line).collect();
+        let mut lines: Vec<LogLine> = world.owned_by(&self.settings.instance, &of.identity).flat_map(line).collect();
         let first = lines.len().saturating_sub(from.tail as usize);
         Ok(futures::stream::iter(lines.split_off(first)).boxed())
     }

@@ -19,7 +19,7 @@ pub(super) const DRAIN: Milliseconds = Milliseconds(2_000);
 pub(super) const LINGER: Milliseconds = Milliseconds(45_000);
 
 /// One object.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Object {
     /// What it is called here.
     pub handle: Handle,
@@ -181,6 +181,14 @@ impl SimulatedWorld {
     pub fn of(&self, identity: &Identity) -> Vec<&Object> {
         let ours = |object: &&Object| matches!(&object.owner, Owner::Ours(receipt) if receipt.identity == *identity);
         self.objects.values().filter(ours).collect()
+    }
+
+    /// The objects that carry the receipt of this life and of this deployd, leaving ones too. Another deployd in the
+    /// same world may have a life of the same name.
+    pub(super) fn owned_by(&self, instance: &str, identity: &Identity) -> impl Iterator<Item = &Object> {
+        self.of(identity)
+            .into_iter()
+            .filter(move |object| matches!(&object.owner, Owner::Ours(receipt) if receipt.instance == instance))
     }
 
     /// A person changes a field behind our back.

@@ -23,7 +23,7 @@ pub(super) struct Look<'l> {
 pub(super) fn seen(world: &SimulatedWorld, query: &Query, look: &Look<'_>) -> Seen {
     let name = super::identity::name_of(look.instance, &query.identity);
     let by_handle = query.handle.as_ref().and_then(|handle| world.objects.get(handle));
-    let by_receipt = || world.of(&query.identity).into_iter().next();
+    let by_receipt = || world.owned_by(look.instance, &query.identity).next();
     let by_name = || world.objects.get(&crate::state::Handle(name.clone()));
     let presence = match by_handle.or_else(by_receipt).or_else(by_name) {
         Some(object) => Presence::Present(Arc::new(present(object, query, look))),

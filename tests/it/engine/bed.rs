@@ -4,7 +4,7 @@ use super::film::{Film, Filmed, Frame};
 use super::life::{Life, Went};
 use super::rooms::{Folder, Folders, Kept, Mortal, OneWorld, Side};
 use deployd::clock::ManualClock;
-use deployd::contract::{Clock, Cursor, Key, Provider, Rows, Scope, Serial, Store};
+use deployd::contract::{Clock, Contents as _, Cursor, Key, Provider, Rows, Scope, Serial, Store};
 use deployd::engine::{Catalogue, ConfigFile, Engine, FileCatalogue, Limits, Parts};
 use deployd::graph::KindSet;
 use deployd::model::{Milliseconds, Name, StackId, Wall};
@@ -43,11 +43,13 @@ const CONFIG: &[(&str, &str)] = &[
 
 static KINDS: LazyLock<Arc<KindSet>> = LazyLock::new(|| Arc::new(wiring::kinds()));
 
-static KEYS: LazyLock<Arc<Keys>> = LazyLock::new(|| {
+static KEYS: LazyLock<Arc<Keys>> = LazyLock::new(|| keys(INSTANCE));
+
+fn keys(instance: &str) -> Arc<Keys> {
     let folder = tempfile::tempdir().unwrap();
     let place = KeyPlace::Folder(folder.path().join("keys"));
-    Arc::new(Keys::create(&place, INSTANCE, folder.path()).unwrap())
-});
+    Arc::new(Keys::create(&place, instance, folder.path()).unwrap())
+}
 
 static CATALOGUE: LazyLock<Arc<dyn Catalogue>> = LazyLock::new(|| catalogue(&[]));
 
@@ -79,6 +81,7 @@ pub struct Bed {
     /// How many acts there were: each is asked for under a key of its own.
     pub acts: usize,
     contents: Arc<Kept>,
+    keys: Arc<Keys>,
 }
 
 /// Where a life is to end.
@@ -141,6 +144,22 @@ impl Bed {
             limits: Limits::default(),
             acts: 0,
             contents: Arc::default(),
+            keys: Arc::clone(&*KEYS),
+        }
+    }
+
+    /// Another deployd, with a state and keys of its own, that uses the same world: an account that two people share.
+    pub fn neighbour(&self, instance: &str) -> Bed {
+        let memory = Arc::new(MemoryStore::new(instance));
+        let keys = keys(instance);
+        Bed {
+            store: Arc::clone(&memory) as _,
+            memory,
+            world: self.world.neighbour(instance, Arc::clone(&keys) as _),
+            folders: Folders::default(),
+            contents: Arc::default(),
+            keys,
+            ..self.handle()
         }
     }
 
@@ -166,6 +185,7 @@ impl Bed {
             limits: self.limits.clone(),
             acts: self.acts,
             contents: Arc::clone(&self.contents),
+            keys: Arc::clone(&self.keys),
         }
     }
 
@@ -230,7 +250,7 @@ impl Bed {
         let shared_clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         let secrets = Arc::new(WorldSecrets::new(
             Arc::clone(&shared_store),
-            Arc::clone(&*KEYS),
+            Arc::clone(&self.keys),
             Arc::clone(&shared_clock),
             Box::new(|_| None),
         ));
@@ -238,12 +258,12 @@ impl Bed {
             store: shared_store,
             contents: Arc::clone(&self.contents) as _,
             secrets: Arc::clone(&secrets) as _,
-            seal: Arc::clone(&*KEYS) as _,
+            seal: Arc::clone(&self.keys) as _,
             clock: shared_clock,
             rooms: Arc::new(OneWorld { provider: Arc::clone(&provider) as _, folders: self.folders.clone() }),
             kinds: Arc::clone(&KINDS),
             catalogue: Arc::clone(&self.catalogue),
-            digest_key: KEYS.digest_key().clone(),
+            digest_key: self.keys.digest_key().clone(),
             limits: self.limits.clone(),
         });
         let dead = Arc::clone(&store);
@@ -291,6 +311,15 @@ impl Bed {
     /// How often something was made, changed or deleted in the world.
     pub fn effects(&self) -> usize {
         self.with_world(|world| world.log.iter().filter(|call| call.effect.is_some()).count())
+    }
+
+    /// The files that a stack's last good release was made of.
+    pub fn serves(&self, running: &mut Running, path: &str) -> Vec<String> {
+        let (engine, id) = (running.life.engine.clone(), stack(path));
+        let good = self.stack_row(&id).and_then(|row| row.good).expect("something good serves");
+        let kept = running.life.ask(async move { engine.release(&id, good).await }).unwrap().unwrap();
+        let listing = self.contents.listing(kept.revision.content.unwrap()).now_or_never().unwrap().unwrap();
+        listing.keys().map(ToString::to_string).collect()
     }
 
     /// How many contents are kept.

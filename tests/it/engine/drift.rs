@@ -3,7 +3,7 @@
 
 use super::bed::{Bed, Running, catalogue, stack};
 use super::cuts::end;
-use super::story::{Act, SERVICE, tell};
+use super::story::{Act, SERVICE, files, serving, tell};
 use deployd::contract::Clock as _;
 use deployd::engine::{AdoptAsk, ApproveAsk};
 use deployd::model::{FieldPath, Identity, Kind, Milliseconds, Steady, Value, Wall};
@@ -20,17 +20,6 @@ fn begin(manifest: &'static str) -> (Bed, Running) {
     let mut bed = Bed::new(Faults::default());
     let mut running = bed.start(None);
     tell(&mut bed, &mut running, &files(manifest));
-    (bed, running)
-}
-
-fn files(manifest: &'static str) -> [Act; 2] {
-    [Act::Write("shop", "deployd.yaml", manifest), Act::Write("shop", "app.py", "one")]
-}
-
-fn serving(manifest: &'static str) -> (Bed, Running) {
-    let (mut bed, mut running) = begin(manifest);
-    tell(&mut bed, &mut running, &[Act::Up("shop"), Act::Settle]);
-    assert_eq!(bed.state("shop"), StackState::Available, "{}", bed.told());
     (bed, running)
 }
 

@@ -1,8 +1,8 @@
 //! A source that cannot be read whole decides nothing: nothing is deleted, and it is told. `Gone` is only ever asked for.
 
-use super::bed::{Bed, Running, stack};
+use super::bed::{Bed, stack};
 use super::rooms::Mood;
-use super::story::{Act, SERVICE, tell, up};
+use super::story::{Act, SERVICE, serving, tell, up};
 use deployd::engine::DoorError;
 use deployd::model::Milliseconds;
 use deployd::provider::simulated::Faults;
@@ -10,18 +10,10 @@ use deployd::state::{DeploymentState, StackCondition, StackState};
 
 const HOUR: Milliseconds = Milliseconds(3_600_000);
 
-fn serving() -> (Bed, Running) {
-    let mut bed = Bed::new(Faults::default());
-    let mut running = bed.start(None);
-    let text = |path, text| Act::Write("shop", path, text);
-    tell(&mut bed, &mut running, &[text("deployd.yaml", SERVICE), text("app.py", "one"), Act::Up("shop"), Act::Settle]);
-    (bed, running)
-}
-
 /// What was done to the source changes nothing of what serves, for an hour, across a restart and when it is asked for
 /// again; it is told; and once the source is whole again, it is followed as before.
 fn decides_nothing(harm: impl Fn(&Bed), mend: impl Fn(&Bed), told: &str) {
-    let (mut bed, mut running) = serving();
+    let (mut bed, mut running) = serving(SERVICE);
     let (there, effects) = (bed.there(), bed.effects());
     harm(&bed);
     tell(&mut bed, &mut running, &[Act::Pass(HOUR)]);
@@ -74,7 +66,7 @@ fn a_source_whose_manifest_is_gone() {
 
 #[test]
 fn a_source_with_mistakes_leaves_the_good_release_serving() {
-    let (mut bed, mut running) = serving();
+    let (mut bed, mut running) = serving(SERVICE);
     let (there, effects) = (bed.there(), bed.effects());
     let typo = Act::Write("shop", "deployd.yaml", "service: shop\nrunn: serve\nport: 8080\n");
     tell(&mut bed, &mut running, &[typo, Act::Pass(HOUR)]);
@@ -100,7 +92,7 @@ fn what_is_asked_to_run_from_a_source_that_is_not_there_is_refused() {
 /// The files are emptied while a deployment of theirs is on its way: what it is made of was kept before.
 #[test]
 fn a_deployment_that_has_begun_needs_its_source_no_more() {
-    let (mut bed, mut running) = serving();
+    let (mut bed, mut running) = serving(SERVICE);
     tell(&mut bed, &mut running, &[Act::Write("shop", "app.py", "two")]);
     bed.until(&mut running, "the second life begins", |bed| bed.there().contains(&"shop.copy#2".to_owned()));
     bed.folder("shop").clear();

@@ -1,10 +1,10 @@
 //! What goes wrong stays where it goes wrong: a bad release leaves the good one serving, a branch that fails leaves the
 //! others going on, a stack leaves the other stacks alone.
 
-use super::bed::{Bed, Running, stack};
+use super::bed::{Bed, stack};
 use super::cuts::end;
 use super::rooms::Ail;
-use super::story::{Act, SERVICE, tell};
+use super::story::{Act, SERVICE, serving, tell};
 use deployd::model::Milliseconds;
 use deployd::plan::LineCode;
 use deployd::provider::simulated::Faults;
@@ -13,16 +13,6 @@ use deployd::state::{DeploymentState, Phase, StackCondition, StackState};
 const BAD: &str = "service: shop\nrun: serve\nport: 8080\nenv: { SIMULATED: unhealthy }\n";
 
 const HOUR: Milliseconds = Milliseconds(3_600_000);
-
-/// A service that serves.
-fn serving(manifest: &'static str) -> (Bed, Running) {
-    let mut bed = Bed::new(Faults::default());
-    let mut running = bed.start(None);
-    let text = |path, text| Act::Write("shop", path, text);
-    let acts = [text("deployd.yaml", manifest), text("app.py", "one"), Act::Up("shop"), Act::Settle];
-    tell(&mut bed, &mut running, &acts);
-    (bed, running)
-}
 
 fn write(text: &'static str) -> Act {
     Act::Write("shop", "deployd.yaml", text)

@@ -3,7 +3,7 @@
 
 use super::bed::{Bed, Running, folder_id, stack};
 use super::cuts::end;
-use super::story::{Act, SERVICE, tell, up};
+use super::story::{Act, SERVICE, serving, tell, up};
 use deployd::model::Milliseconds;
 use deployd::provider::simulated::Faults;
 use deployd::state::{DeploymentState, StackCondition, StackState};
@@ -58,17 +58,9 @@ fn many_stacks_at_once_and_then_a_change_of_one() {
     assert_eq!((bed.log().len() - calls, running.store.writes() - writes), (0, 0));
 }
 
-fn serving() -> (Bed, Running) {
-    let mut bed = Bed::new(Faults::default());
-    let mut running = bed.start(None);
-    let text = |path, text| Act::Write("shop", path, text);
-    tell(&mut bed, &mut running, &[text("deployd.yaml", SERVICE), text("app.py", "one"), Act::Up("shop"), Act::Settle]);
-    (bed, running)
-}
-
 #[test]
 fn a_paused_stack_is_not_changed_until_it_is_resumed() {
-    let (mut bed, mut running) = serving();
+    let (mut bed, mut running) = serving(SERVICE);
     tell(&mut bed, &mut running, &[Act::Pause("shop")]);
     let effects = bed.effects();
     tell(&mut bed, &mut running, &[Act::Write("shop", "app.py", "two"), Act::Up("shop"), Act::Pass(HOUR)]);
@@ -84,7 +76,7 @@ fn a_paused_stack_is_not_changed_until_it_is_resumed() {
 #[test]
 fn newer_wishes_take_the_place_of_older_ones() {
     let slowly = "service: shop\nrun: serve\nport: 8080\nenv: { SIMULATED: 25s }\n";
-    let (mut bed, mut running) = serving();
+    let (mut bed, mut running) = serving(SERVICE);
     tell(&mut bed, &mut running, &[Act::Write("shop", "deployd.yaml", slowly), Act::Pass(Milliseconds(10_000))]);
     for text in ["two", "three", "four"] {
         tell(&mut bed, &mut running, &[Act::Write("shop", "app.py", text), Act::Pass(Milliseconds(10_000))]);

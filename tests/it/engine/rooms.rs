@@ -24,6 +24,10 @@ pub struct Folder(Arc<FolderInner>);
 struct FolderInner {
     state: Mutex<FolderState>,
     changed: watch::Sender<u64>,
+    /// How many reads have begun.
+    reads: watch::Sender<u64>,
+    /// Whether reads wait before they answer.
+    held: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -48,13 +52,21 @@ pub enum Mood {
 
 impl Folder {
     pub fn new() -> Folder {
-        Folder(Arc::new(FolderInner { state: Mutex::default(), changed: watch::Sender::new(0) }))
+        Folder::of(FolderState::default())
+    }
+
+    fn of(state: FolderState) -> Folder {
+        Folder(Arc::new(FolderInner {
+            state: Mutex::new(state),
+            changed: watch::Sender::new(0),
+            reads: watch::Sender::new(0),
+            held: watch::Sender::new(false),
+        }))
     }
 
     fn copy(&self) -> Folder {
         let state = self.0.state.lock().unwrap();
-        let state = FolderState { files: state.files.clone(), mood: state.mood };
-        Folder(Arc::new(FolderInner { state: Mutex::new(state), changed: watch::Sender::new(0) }))
+        Folder::of(FolderState { files: state.files.clone(), mood: state.mood })
     }
 
     /// Writes a file, as an editor would: whoever watches is told.
@@ -82,14 +94,21 @@ impl Folder {
         self.touch();
     }
 
+    /// Reads take their time: what they answer was there when they began, and they answer once they are let go.
+    pub fn hold(&self, held: bool) {
+        self.0.held.send_replace(held);
+    }
+
+    /// How many reads have begun.
+    pub fn reads(&self) -> u64 {
+        *self.0.reads.borrow()
+    }
+
     fn touch(&self) {
         self.0.changed.send_modify(|count| *count += 1);
     }
-}
 
-#[async_trait]
-impl Source for Folder {
-    async fn read(&self, _: &At) -> Result<Snapshot, SourceFailure> {
+    fn now(&self) -> Result<Snapshot, SourceFailure> {
         let state = self.0.state.lock().unwrap();
         let mut files: BTreeMap<FilePath, File> =
             state.files.iter().map(|(path, (file, _))| (path.clone(), file.clone())).collect();
@@ -104,6 +123,17 @@ impl Source for Folder {
             }
         };
         Ok(Snapshot { pin: pin(&files), files, whole })
+    }
+}
+
+#[async_trait]
+impl Source for Folder {
+    async fn read(&self, _: &At) -> Result<Snapshot, SourceFailure> {
+        self.0.reads.send_modify(|count| *count += 1);
+        let snapshot = self.now();
+        let mut held = self.0.held.subscribe();
+        drop(held.wait_for(|held| !held).await);
+        snapshot
     }
 
     async fn bytes(&self, path: &FilePath, file: &File) -> Result<Vec<u8>, SourceFailure> {

@@ -6,6 +6,7 @@ use deployd::engine::{
     ConsentAsk, DoorError, DownAnswer, DownAsk, Engine, PlanAsk, PlanOf, RollbackAsk, RunAsk, StackShown,
 };
 use deployd::model::{Milliseconds, Name};
+use deployd::provider::simulated::Faults;
 use deployd::state::{DeploymentState, From, Mode, Principal};
 use std::collections::BTreeSet;
 
@@ -157,6 +158,26 @@ pub fn up(folder: &str, once: Option<String>) -> RunAsk {
 /// What `deployd down STACK` asks.
 pub fn down(name: &str, keep_data: bool, delete: BTreeSet<Name>, once: Option<String>) -> DownAsk {
     DownAsk { stack: stack(name), keep_data, only_if: None, delete, principal: person(), once }
+}
+
+/// The files of a service `shop`.
+pub fn files(manifest: &'static str) -> [Act; 2] {
+    [Act::Write("shop", "deployd.yaml", manifest), Act::Write("shop", "app.py", "one")]
+}
+
+/// That service, deployed in a bed of its own until nothing is under way.
+pub fn serving(manifest: &'static str) -> (Bed, Running) {
+    let mut bed = Bed::new(Faults::default());
+    let running = serving_in(&mut bed, manifest);
+    (bed, running)
+}
+
+/// The same, in a bed that is there.
+pub fn serving_in(bed: &mut Bed, manifest: &'static str) -> Running {
+    let mut running = bed.start(None);
+    tell(bed, &mut running, &files(manifest));
+    tell(bed, &mut running, &[Act::Up("shop"), Act::Settle]);
+    running
 }
 
 /// Does all acts in one life.

@@ -1,19 +1,24 @@
 //! A stack in a world: looks, plans, runs what may run and records it, round by round, as the engine does. It can be cut
 //! before and after every write and every call.
 
-use super::act::{Asked, ask, done, failed, fill};
 use super::kinds::{kinds, rules_of};
 use super::text::stack;
-use super::world::{Answer, World, outputs};
-use deployd::graph::{Data, DesiredGraph};
-use deployd::model::{Address, Digest, Identity, Milliseconds, Now, SecretName, SecretVersion, Wall};
+use super::world::{INSTANCE, World, recorded};
+use deployd::act::{
+    Answers, Asked, Backoff, Under, Watched, asked, broken, done, ended, failed, gone_back, order, parked, started,
+    tried_anew, unparked,
+};
+use deployd::contract::Order;
+use deployd::engine::Limits;
+use deployd::graph::DesiredGraph;
+use deployd::model::{Address, Digest, DigestKey, Identity, Milliseconds, Now, SecretName, SecretVersion, Value, Wall};
 use deployd::plan::{
-    Act, Foreign, Inputs, Known, Plan, Policy, Report, Step, StepId, Verdict, asked_of, frontier, parked, plan, seal,
-    shape_of, unsealed, verify,
+    Act, Foreign, Inputs, Known, Plan, Policy, Report, Step, StepId, Verdict, asked_of, frontier, plan, seal, shape_of,
+    unsealed, verify,
 };
 use deployd::state::{
-    Consent, ConsentId, DeploymentId, Mode, Observation, Owned, Phase, Principal, Record, ReleaseId, SourceId, Stack,
-    StackState, Wish,
+    Consent, ConsentId, DeploymentId, Export, Mode, Observation, Owned, Principal, Record, ReleaseId, SourceId, Stack,
+    Wish,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -21,6 +26,14 @@ use std::rc::Rc;
 /// The engine was cut off.
 #[derive(Debug)]
 pub struct Cut;
+
+/// An order that is on its way.
+struct Flying {
+    step: Step,
+    asked: Asked,
+    before: Option<Owned>,
+    order: Order,
+}
 
 /// How a run of rounds ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -53,8 +66,10 @@ pub struct Bed {
     /// What ran once and ended, and was looked at before its end.
     pub looked_at: BTreeSet<Identity>,
     pub now: Now,
-    /// Since when each is on its way.
-    pub since: BTreeMap<Identity, u64>,
+    /// For how long each was seen on its way.
+    pub watched: Watched,
+    /// Whether a release failed in this deployment.
+    fell: bool,
     pub seen: Observation,
     /// What the running deployment may run; nothing before it was planned.
     pub seal: Option<BTreeSet<Digest>>,
@@ -91,7 +106,8 @@ impl Bed {
             brings: None,
             looked_at: BTreeSet::new(),
             now: Now { wall: Wall(1_000_000), ..Now::default() },
-            since: BTreeMap::new(),
+            watched: Watched::default(),
+            fell: false,
             seen: Observation::new(),
             seal: None,
             resealed: Vec::new(),
@@ -115,24 +131,10 @@ impl Bed {
     pub fn begin(&mut self, release: Option<ReleaseId>) {
         self.deployment += 1;
         self.brings = release;
-        self.seal = None;
-        let stack = &mut self.record.stack;
-        stack.target = release;
-        stack.state = match (&stack.wish, stack.state) {
-            (Wish::Gone, _) => StackState::Deleting,
-            (Wish::Run { .. }, StackState::Deleting | StackState::Deleted) => StackState::Creating,
-            (Wish::Run { .. }, StackState::Broken | StackState::Stopped) => match stack.good {
-                Some(_) => StackState::Available,
-                None => StackState::Creating,
-            },
-            (_, state) => state,
-        };
-        // Another deployment is another try.
-        for owned in self.record.owned.values_mut() {
-            let failed = matches!(&owned.phase, Phase::Done(exit) if exit.code != 0);
-            owned.once_for = owned.once_for.filter(|_| !failed);
-            owned.trouble = owned.trouble.take().filter(|trouble| trouble.what_next != deployd::state::Move::Refused);
-        }
+        (self.seal, self.fell) = (None, false);
+        let anew = tried_anew(&self.record);
+        put(&mut self.record, anew);
+        self.record.stack = started(&self.record.stack, release);
     }
 
     pub fn deployment_id(&self) -> DeploymentId {
@@ -159,7 +161,7 @@ impl Bed {
     pub fn with<T>(&self, what: impl FnOnce(&Inputs<'_>) -> T) -> T {
         let stack = &self.record.stack;
         let (desired, good) = (self.graph(stack.target), stack.good.map(|good| self.graph(Some(good))));
-        let (settling, deployment) = (self.settling(), self.deployment_id());
+        let (settling, deployment) = (self.watched.spans(), self.deployment_id());
         what(&Inputs {
             desired: &desired,
             release: stack.target,
@@ -230,7 +232,7 @@ impl Bed {
     /// After a cut: nothing is left but what was written.
     pub fn restart(&mut self) {
         self.cut_after = None;
-        self.since.clear();
+        self.watched = Watched::default();
         self.seen.clear();
         self.looked_at.clear();
         self.now.steady = deployd::model::Steady(0);
@@ -258,64 +260,85 @@ impl Bed {
                 _ => orders.push(self.intend(step)?),
             }
         }
-        for (step, asked, before) in orders {
-            self.order(&step, &asked, before.as_ref())?;
+        let steady = self.now.steady;
+        orders.iter().for_each(|flying| self.watched.begin(&flying.order.identity, steady));
+        for flying in orders {
+            self.send(&flying)?;
         }
         Ok(next.len())
     }
 
-    fn intend(&mut self, step: Step) -> Result<(Step, Asked, Option<Owned>), Cut> {
-        let before = self.record.owned.get(&step.identity).cloned();
-        let known = Known { record: &self.record, secret_versions: &self.secrets, foreign: &self.foreign };
+    fn intend(&mut self, step: Step) -> Result<Flying, Cut> {
+        let record = &self.record;
+        let before = record.owned.get(&step.identity).cloned();
+        let known = Known { record, secret_versions: &self.secrets, foreign: &self.foreign };
         let shape = shape_of(&step.target, &step.pins, step.once_for);
+        let has_fields = matches!(step.act, Act::Create | Act::Update);
         let digest = match asked_of(&step.target, &step.pins, step.once_for, &known) {
             Some(digest) => digest,
-            None if matches!(step.act, Act::Create | Act::Update) => {
-                panic!("{} {} was started, and cannot be filled", step.act, step.identity)
-            }
+            None if has_fields => panic!("{} {} was started, and cannot be filled", step.act, step.identity),
             None => shape,
         };
-        let desired = self.graph(self.record.stack.target);
+        let desired = self.graph(record.stack.target);
         let node = desired.nodes.get(&step.identity.address);
         let protect = self.policy.protect.contains(&step.kind);
-        let asked = ask(&step, node, before.as_ref(), protect, (shape, digest), &self.deployment_id(), self.now.wall);
-        let (deployment, intended) = (self.deployment_id(), asked.intended.clone());
+        let (under, key) = (self.under(), DigestKey::new([7; 32]));
+        let asked = asked(&step, node, before.as_ref(), protect, shape, digest, &key, &under);
+        let filled = if has_fields { self.fill(&step) } else { Value::Null };
+        let order = order(&step, node, &asked, filled, &under);
+        let intended = asked.owned.clone();
         self.write(|record| {
             let identity = intended.identity.clone();
             let life = record.lives.entry(identity.address.clone()).or_default();
             *life = (*life).max(identity.incarnation);
             record.owned.insert(identity, intended);
             if let Some(consent) = step.consent.as_ref().and_then(|id| record.consents.get_mut(id)) {
-                consent.used = Some(deployment);
+                consent.used = Some(under.deployment);
             }
         })?;
-        Ok((step, asked, before))
+        Ok(Flying { step, asked, before, order })
     }
 
-    fn order(&mut self, step: &Step, asked: &Asked, before: Option<&Owned>) -> Result<(), Cut> {
-        let filled = match step.act {
-            Act::Create | Act::Update => fill(&step.target, &self.record, &step.pins),
-            _ => deployd::model::Value::Null,
+    fn under(&self) -> Under {
+        Under {
+            instance: INSTANCE.to_owned(),
+            epoch: 1,
+            deployment: self.deployment_id(),
+            principal: Principal("test".to_owned()),
+            now: self.now.wall,
+            limit: Milliseconds::seconds(60),
+        }
+    }
+
+    fn fill(&self, step: &Step) -> Value {
+        let offered = |foreign: &Foreign| {
+            let outputs = foreign.outputs.keys().map(|name| (name.clone(), Value::from(format!("theirs:{name}"))));
+            Export { outputs: recorded(outputs.collect()), ..Export::default() }
         };
+        let exports = self.foreign.iter().map(|(of, foreign)| (of.clone(), offered(foreign))).collect();
+        let filled = Answers { record: &self.record, exports: &exports, pins: &step.pins }.fill(&step.target);
+        let open = filled.references();
+        assert!(open.is_empty(), "{} was started, and {open:?} has not answered", step.identity);
+        filled
+    }
+
+    fn send(&mut self, flying: &Flying) -> Result<(), Cut> {
+        let Flying { step, asked, before, order } = flying;
         self.moment()?;
-        let protected = asked.intended.protection == Data::HoldsData;
-        let answer = self.world.apply(step, filled, asked.done.asked, protected);
+        let answer = self.world.apply(order, step.consent.is_some());
         self.is_changed = true;
         self.moment()?;
-        self.since.remove(&step.identity);
         let now = self.now.wall;
         let row = match answer {
-            Answer::Done(condition) => {
-                let there = self.world.things.get(&step.identity);
-                let answered = there.map(|thing| outputs(&step.identity, thing)).unwrap_or_default();
-                done(asked, &condition, answered, now)
-            }
-            Answer::Failed(fault, why) => {
-                self.log.push(format!("  {} {} failed: {why}", step.act, short(&step.identity)));
-                failed(asked, before, fault, why, Some(rules_of(&step.kind).create), now)
+            Ok(outcome) => done(asked, &outcome, recorded(outcome.outputs.plain.clone()), now),
+            Err(failure) => {
+                self.log.push(format!("  {} {} failed: {failure}", step.act, short(&step.identity)));
+                let limits = Limits::default();
+                let backoff = Backoff { min: limits.backoff_min, max: limits.backoff_max };
+                failed(asked, before.as_ref(), &failure, Some(rules_of(&step.kind).create), backoff, now)
             }
         };
-        self.write(|record| drop(record.owned.insert(row.identity.clone(), row)))
+        self.write(|record| put(record, vec![row]))
     }
 
     /// The verdict's one commit, and whether there is more to do.
@@ -330,21 +353,14 @@ impl Bed {
             Verdict::RollBack { bad, to, why } => {
                 self.log.push(format!("roll back from {} to {}: {why}", self.names[&bad], self.names[&to]));
                 let good = self.graph(Some(to));
-                let brought: Vec<Identity> = parked(&self.record, &good, kinds()).into_iter().cloned().collect();
-                self.write(|record| {
-                    record.stack.target = Some(to);
-                    record.stack.quarantine.insert(bad, why);
-                    for identity in brought {
-                        record.owned.get_mut(&identity).expect("it is a row").phase = Phase::Parked;
-                    }
-                })?;
+                self.put(parked(&self.record, &good, kinds()))?;
+                self.fall(gone_back(&self.record.stack, bad, to, &why))?;
             }
             Verdict::Fail(why) => {
                 self.log.push(format!("fail: {why}"));
-                self.write(|record| {
-                    record.stack.state = StackState::Broken;
-                    record.stack.quarantine.extend(record.stack.target.map(|target| (target, why)));
-                })?;
+                // What fell already, and fails on its way down too, is left as it is.
+                let Some(stack) = broken(&self.record.stack, self.fell, &why) else { return Ok(Some(End::Waits)) };
+                self.fall(stack)?;
             }
         }
         // The way back was approved with the way there.
@@ -354,28 +370,25 @@ impl Bed {
 
     fn done(&mut self) -> Result<(), Cut> {
         let desired = self.graph(self.record.stack.target);
-        self.write(|record| {
-            let stack = &mut record.stack;
-            let is_broken = stack.target.is_some_and(|target| stack.quarantine.contains_key(&target));
-            match stack.wish {
-                Wish::Run { .. } if is_broken => {}
-                Wish::Run { .. } => {
-                    stack.good = stack.target;
-                    stack.state = StackState::Available;
-                    let is_used = |owned: &&mut Owned| {
-                        owned.phase == Phase::Parked && desired.nodes.contains_key(&owned.identity.address)
-                    };
-                    record.owned.values_mut().filter(is_used).for_each(|owned| owned.phase = Phase::Standing);
-                }
-                Wish::Stopped => stack.state = StackState::Stopped,
-                Wish::Gone if record.owned.is_empty() => {
-                    stack.state = StackState::Deleted;
-                    (stack.target, stack.good) = (None, None);
-                    stack.quarantine.clear();
-                }
-                Wish::Gone => stack.state = StackState::Stopped,
-            }
-        })
+        self.put(unparked(&self.record, &desired))?;
+        let (stack, _) = ended(&self.record, self.fell);
+        self.write(|record| record.stack = stack)
+    }
+
+    /// The stack's row and the deployment's, in one durable change.
+    fn fall(&mut self, stack: Stack) -> Result<(), Cut> {
+        self.moment()?;
+        (self.record.stack, self.fell) = (stack, true);
+        self.is_changed = true;
+        self.moment()
+    }
+
+    /// Durable changes of some rows.
+    fn put(&mut self, rows: Vec<Owned>) -> Result<(), Cut> {
+        match rows.is_empty() {
+            true => Ok(()),
+            false => self.write(|record| put(record, rows)),
+        }
     }
 
     /// Rounds until there is nothing to do, or nothing that can be done. Things settle when nothing else moves.
@@ -436,6 +449,10 @@ impl Bed {
         }
         report.needs_consent.len()
     }
+}
+
+fn put(record: &mut Record, rows: Vec<Owned>) {
+    record.owned.extend(rows.into_iter().map(|owned| (owned.identity.clone(), owned)));
 }
 
 /// The time in which nothing moved, after which it counts as waiting: longer than any kind may settle here, and shorter

@@ -1,7 +1,6 @@
 //! Plans: stories with their plan and report after each action, and the laws of DESIGN.md 6.2 on each of them and on
 //! generated graphs.
 
-mod act;
 mod bed;
 mod generate;
 mod kinds;

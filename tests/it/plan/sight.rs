@@ -1,12 +1,12 @@
 //! Looking, as `engine/activate/sight` does it: at everything before a plan, and at what a step changes before it does.
 
-use super::act::settled;
 use super::bed::{Bed, Cut};
 use super::kinds::kinds;
-use deployd::model::{Identity, Milliseconds};
+use deployd::act::settled;
+use deployd::model::Identity;
 use deployd::plan::{Act, Plan, Step, StepId};
-use deployd::state::{Condition, Owned, Phase, Presence};
-use std::collections::{BTreeMap, BTreeSet};
+use deployd::state::{Owned, Phase};
+use std::collections::BTreeSet;
 
 impl Bed {
     /// Looks at everything, and records what the look settles.
@@ -22,28 +22,11 @@ impl Bed {
             ask.insert(address.incarnation(last + 1));
         }
         self.seen = ask.iter().map(|identity| (identity.clone(), self.world.look(identity, self.now.wall))).collect();
-        self.watch();
+        self.watched.look(&self.seen, self.now.steady);
         for owned in settled(&self.record, &self.seen, kinds(), self.now.wall) {
             self.write(|record| drop(record.owned.insert(owned.identity.clone(), owned)))?;
         }
         Ok(())
-    }
-
-    fn watch(&mut self) {
-        let steady = self.now.steady.0;
-        let on_its_way = |presence: &Presence| matches!(presence, Presence::Present(present) if matches!(present.condition, Condition::Settling(_)));
-        let settling: BTreeSet<&Identity> =
-            self.seen.iter().filter(|(_, seen)| on_its_way(&seen.presence)).map(|(identity, _)| identity).collect();
-        self.since.retain(|identity, _| settling.contains(identity));
-        for identity in settling {
-            self.since.entry(identity.clone()).or_insert(steady);
-        }
-    }
-
-    /// For how long each has been watched on its way.
-    pub fn settling(&self) -> BTreeMap<Identity, Milliseconds> {
-        let now = self.now.steady.0;
-        self.since.iter().map(|(identity, since)| (identity.clone(), Milliseconds(now - since))).collect()
     }
 
     /// What was not looked at yet is before a step changes it. Whether it is otherwise than it was taken to be.

@@ -3,9 +3,9 @@
 //! It holds the line that no plan may cross: what breaks a law is written down the moment it happens.
 
 use super::kinds::rules_of;
+use deployd::contract::{self, Failure, Keep, Order, OrderAct, Outcome};
 use deployd::graph::{Create, Lifecycle, Outputs};
 use deployd::model::{Digest, Identity, Kind, Milliseconds, Name, Value, Wall};
-use deployd::plan::{Act, Step};
 use deployd::state::{
     Condition, Exit, Handle, Owner, Presence, Present, Receipt, Recorded, RecordedOutput, Seen, Settling, Why, WhyCode,
 };
@@ -43,12 +43,6 @@ pub enum Fault {
     Late,
 }
 
-/// What an order was answered.
-pub enum Answer {
-    Done(Condition),
-    Failed(Fault, Why),
-}
-
 #[derive(Clone, Debug, Default)]
 pub struct World {
     pub things: BTreeMap<Identity, Thing>,
@@ -61,7 +55,7 @@ pub struct World {
     /// What does not settle by itself, by short name.
     pub slow: BTreeSet<String>,
     /// Orders whose effect is still to come.
-    late: Vec<(Step, Value, Digest, bool)>,
+    late: Vec<(Order, bool)>,
     /// The laws that were broken.
     pub broken: Vec<String>,
     /// How often each life was made, whatever became of it.
@@ -85,19 +79,19 @@ impl World {
 
     fn present(&self, identity: &Identity, thing: &Thing) -> Present {
         Present {
-            handle: Handle(format!("thing-{identity}")),
+            handle: handle(identity),
             owner: thing.owner.clone(),
             fields: thing.fields.clone(),
             asked: thing.asked,
             condition: thing.condition.clone(),
-            outputs: outputs(identity, thing),
+            outputs: recorded(outputs(identity, thing)),
             in_flight: thing.in_flight,
         }
     }
 
-    /// Does an order.
-    pub fn apply(&mut self, step: &Step, filled: Value, asked: Digest, protected: bool) -> Answer {
-        let short = step.identity.address.short();
+    /// Does an order. `has_consent` is whether a person gave leave for it.
+    pub fn apply(&mut self, order: &Order, has_consent: bool) -> Result<Outcome, Failure> {
+        let short = order.identity.address.short();
         let fault = self.faults.get_mut(&short).and_then(|faults| match faults.first() {
             // What is refused is refused again, until somebody agrees.
             Some(Fault::Refused) => Some(Fault::Refused),
@@ -106,74 +100,91 @@ impl World {
         });
         let why = |text: &str| Why::new(WhyCode::Other, text);
         match fault {
-            Some(Fault::Refused) => return Answer::Failed(Fault::Refused, why("it may not be so")),
-            Some(Fault::Retry) => return Answer::Failed(Fault::Retry, why("too many requests")),
-            Some(Fault::Unreachable) => return Answer::Failed(Fault::Unreachable, why("no answer")),
-            Some(Fault::Lost) => return Answer::Failed(Fault::Lost, why("the connection broke")),
+            Some(Fault::Refused) => return Err(Failure::Refused { why: why("it may not be so") }),
+            Some(Fault::Retry) => {
+                return Err(Failure::Retry { after: Milliseconds::seconds(1), why: why("too many requests") });
+            }
+            Some(Fault::Unreachable) => return Err(Failure::Unreachable { why: why("no answer") }),
+            Some(Fault::Lost) => return Err(Failure::Unclear { why: why("the connection broke") }),
             Some(Fault::Late) => {
-                self.late.push((step.clone(), filled, asked, protected));
-                return Answer::Failed(Fault::Late, why("no answer in time"));
+                self.late.push((order.clone(), has_consent));
+                return Err(Failure::Unclear { why: why("no answer in time") });
             }
             Some(Fault::Happened) => {
-                drop(self.act(step, filled, asked, protected));
-                return Answer::Failed(Fault::Happened, why("the connection broke"));
+                drop(self.act(order, has_consent));
+                return Err(Failure::Unclear { why: why("the connection broke") });
             }
             None => {}
         }
-        match self.act(step, filled, asked, protected) {
-            Ok(condition) => Answer::Done(condition),
-            Err(text) => Answer::Failed(Fault::Refused, why(&text)),
-        }
+        let condition = self.act(order, has_consent).map_err(|text| Failure::Refused { why: why(&text) })?;
+        let there = self.things.get(&order.identity);
+        let plain = there.map(|thing| outputs(&order.identity, thing)).unwrap_or_default();
+        let outputs = contract::Outputs { plain, ..contract::Outputs::default() };
+        Ok(Outcome { handle: handle(&order.identity), outputs, condition, note: None })
     }
 
-    fn act(&mut self, step: &Step, filled: Value, asked: Digest, protected: bool) -> Result<Condition, String> {
-        let identity = &step.identity;
+    fn act(&mut self, order: &Order, has_consent: bool) -> Result<Condition, String> {
+        let identity = &order.identity;
         let is_ours = |thing: &Thing| matches!(&thing.owner, Owner::Ours(receipt) if receipt.identity == *identity);
         let there = self.things.get(identity).map(is_ours);
-        match (step.act, there) {
-            (Act::Create, Some(false)) => return Err("the name is taken".to_owned()),
-            (Act::Update | Act::Delete | Act::Retire, Some(false)) => {
-                self.broken.push(format!("law 7: {} of {identity}, which is not ours", step.act));
+        match (&order.act, there) {
+            (OrderAct::Create { .. }, Some(false)) => return Err("the name is taken".to_owned()),
+            (OrderAct::Update { .. } | OrderAct::Delete { .. }, Some(false)) => {
+                self.broken.push(format!("law 7: {:?} of {identity}, which is not ours", order.act));
                 return Err("not yours".to_owned());
             }
-            (Act::Update | Act::Adopt, None) => return Err("there is no such thing".to_owned()),
-            (Act::Delete | Act::Retire, None) => return Ok(Condition::Leaving),
+            (OrderAct::Update { .. } | OrderAct::Adopt { .. }, None) => return Err("there is no such thing".to_owned()),
+            (OrderAct::Delete { .. }, None) => return Ok(Condition::Leaving),
             _ => {}
         }
-        match step.act {
-            Act::Create => self.make(step, filled, asked),
-            Act::Update | Act::Adopt => {
+        self.is_named_right(order);
+        match &order.act {
+            OrderAct::Create { fields, asked, .. } => self.make(order, fields, *asked),
+            OrderAct::Update { fields, asked, .. } => {
                 let thing = self.things.get_mut(identity).expect("it is there");
-                thing.owner = ours(identity);
-                thing.asked = Some(asked);
-                if step.act == Act::Update {
-                    thing.fields = filled;
-                }
-                thing.condition = first(&step.kind, &thing.fields);
+                (thing.fields, thing.asked) = (fields.clone(), Some(*asked));
+                thing.condition = first(&order.kind, &thing.fields);
                 Ok(thing.condition.clone())
             }
-            Act::Delete | Act::Retire => {
-                if protected && step.consent.is_none() {
-                    self.broken.push(format!("law 7: {} of {identity}, which holds data", step.act));
+            OrderAct::Adopt { .. } => {
+                let thing = self.things.get_mut(identity).expect("it is there");
+                thing.owner = Owner::Ours(order.receipt.clone());
+                thing.condition = first(&order.kind, &thing.fields);
+                Ok(thing.condition.clone())
+            }
+            OrderAct::Delete { keep, .. } => {
+                if *keep == Keep::Final && !has_consent {
+                    self.broken.push(format!("law 7: the end of {identity}, which holds data"));
                 }
                 let thing = self.things.get_mut(identity).expect("it is there");
                 thing.condition = Condition::Leaving;
                 Ok(Condition::Leaving)
             }
-            Act::Replace | Act::Forget => unreachable!("it has no order"),
         }
     }
 
-    fn make(&mut self, step: &Step, filled: Value, asked: Digest) -> Result<Condition, String> {
-        let identity = &step.identity;
-        let condition = first(&step.kind, &filled);
-        let protects = !matches!(rules_of(&step.kind).create, Create::AtMostOnce { .. });
+    /// What is asked for by its handle is asked for by its own.
+    fn is_named_right(&mut self, order: &Order) {
+        let named = match &order.act {
+            OrderAct::Create { .. } => None,
+            OrderAct::Update { handle, .. } | OrderAct::Adopt { handle } => Some(handle),
+            OrderAct::Delete { handle, .. } => handle.as_ref(),
+        };
+        if let Some(named) = named.filter(|named| **named != handle(&order.identity)) {
+            self.broken.push(format!("an order to {} is addressed to `{}`", order.identity, named.0));
+        }
+    }
+
+    fn make(&mut self, order: &Order, fields: &Value, asked: Digest) -> Result<Condition, String> {
+        let identity = &order.identity;
+        let condition = first(&order.kind, fields);
+        let protects = !matches!(rules_of(&order.kind).create, Create::AtMostOnce { .. });
         if let Some(thing) = self.things.get_mut(identity) {
             if !protects {
                 thing.made += 1;
                 self.broken.push(format!("law 4: {identity} was made twice"));
             }
-            (thing.fields, thing.asked) = (filled, Some(asked));
+            (thing.fields, thing.asked) = (fields.clone(), Some(asked));
             return Ok(thing.condition.clone());
         }
         let count = self.made.entry(identity.clone()).or_default();
@@ -181,12 +192,12 @@ impl World {
         if *count > 1 {
             self.broken.push(format!("law 4: {identity} was made again after it was gone"));
         }
-        self.alone(step);
-        let is_workload = rules_of(&step.kind).role == deployd::graph::Role::Workload;
+        self.alone(order);
+        let is_workload = rules_of(&order.kind).role == deployd::graph::Role::Workload;
         let thing = Thing {
-            kind: step.kind.clone(),
-            owner: ours(identity),
-            fields: filled,
+            kind: order.kind.clone(),
+            owner: Owner::Ours(order.receipt.clone()),
+            fields: fields.clone(),
             asked: Some(asked),
             condition: condition.clone(),
             in_flight: is_workload.then_some(0),
@@ -197,17 +208,17 @@ impl World {
     }
 
     /// Where a kind does not stand beside itself, there is one life at a time.
-    fn alone(&mut self, step: &Step) {
-        let rules = rules_of(&step.kind);
+    fn alone(&mut self, order: &Order) {
+        let rules = rules_of(&order.kind);
         let may_stand_beside = rules.is_rolled()
             || rules.lifecycle != Lifecycle::Standing
             || rules.replace == deployd::graph::Replace::CreateFirst;
-        let address = &step.identity.address;
+        let address = &order.identity.address;
         let other = self.things.iter().find(|(identity, thing)| {
-            identity.address == *address && matches!(thing.owner, Owner::Ours(_)) && thing.kind == step.kind
+            identity.address == *address && matches!(thing.owner, Owner::Ours(_)) && thing.kind == order.kind
         });
         if let Some((other, _)) = other.filter(|_| !may_stand_beside) {
-            self.broken.push(format!("S1: {} is made beside {other}", step.identity));
+            self.broken.push(format!("S1: {} is made beside {other}", order.identity));
         }
     }
 
@@ -215,8 +226,8 @@ impl World {
     pub fn settle(&mut self) -> bool {
         let late = std::mem::take(&mut self.late);
         let mut moved = !late.is_empty();
-        for (step, filled, asked, protected) in late {
-            drop(self.act(&step, filled, asked, protected));
+        for (order, has_consent) in late {
+            drop(self.act(&order, has_consent));
         }
         let mut gone = Vec::new();
         for (identity, thing) in &mut self.things {
@@ -274,16 +285,23 @@ fn last(kind: &Kind, fields: &Value) -> Condition {
     }
 }
 
+/// What a thing is called.
+fn handle(identity: &Identity) -> Handle {
+    Handle(format!("thing-{identity}"))
+}
+
 /// What a life answers: late where its kind says so, and never the same as another life.
-pub fn outputs(identity: &Identity, thing: &Thing) -> BTreeMap<Name, RecordedOutput> {
+fn outputs(identity: &Identity, thing: &Thing) -> BTreeMap<Name, Value> {
     let Outputs::Fixed(all) = &rules_of(&thing.kind).outputs else { return BTreeMap::new() };
     let is_late =
         matches!(thing.condition, Condition::Settling(_)) && rules_of(&thing.kind).usually > Milliseconds::seconds(60);
     let named = all.keys().flat_map(|name| [name.clone(), Name::new(format!("{name}-http")).unwrap()]);
-    named.filter(|_| !is_late).map(|name| (name.clone(), output(identity, &name))).collect()
+    let text = |name: &Name| format!("{}#{}:{name}", identity.address.short(), identity.incarnation);
+    named.filter(|_| !is_late).map(|name| (name.clone(), Value::from(text(&name)))).collect()
 }
 
-fn output(identity: &Identity, name: &Name) -> RecordedOutput {
-    let text = format!("{}#{}:{name}", identity.address.short(), identity.incarnation);
-    RecordedOutput { digest: Digest::of(&text), value: Recorded::Plain(Value::from(text)) }
+/// Answers as they are recorded: nothing is secret here.
+pub fn recorded(outputs: BTreeMap<Name, Value>) -> BTreeMap<Name, RecordedOutput> {
+    let recorded = |value: Value| RecordedOutput { digest: Digest::of(value.to_text()), value: Recorded::Plain(value) };
+    outputs.into_iter().map(|(name, value)| (name, recorded(value))).collect()
 }

@@ -3,15 +3,15 @@
 
 use async_trait::async_trait;
 use deployd::clock::ManualClock;
-use deployd::contract::{Clock, Plain, Provider, SecretFailure, Source, Store};
+use deployd::contract::{Clock, Plain, Provider, Source, Store};
 use deployd::engine::{Catalogue, ConfigFile, Engine, FileCatalogue, Limits, Parts, Rooms};
 use deployd::graph::KindSet;
-use deployd::model::{Capability, Kind, Milliseconds, Name, SecretName, SecretVersion, Wall};
+use deployd::model::{Capability, Kind, Milliseconds, Name, SecretName, Wall};
 use deployd::provider::simulated::{Faults, Settings as Simulation, SimulatedProvider};
 use deployd::secrets::{KeyPlace, Keys, SecretMapping, SecretPlace, WorldSecrets};
-use deployd::server::{Backup, BackupDoor, Doors, MachineDoor, SecretDoor, SecretShown, Server, Settings, place};
+use deployd::server::{Backup, BackupDoor, Doors, MachineDoor, Server, Settings, place};
 use deployd::source::{FolderContents, FolderOptions, FolderSource};
-use deployd::state::{Principal, SourceId, Why, WhyCode};
+use deployd::state::{SourceId, Why, WhyCode};
 use deployd::store::memory::MemoryStore;
 use deployd::wiring;
 use futures::StreamExt as _;
@@ -294,7 +294,7 @@ fn doors(folder: &Path, clock: &ManualClock) -> Doors {
     Doors {
         engine,
         instance: INSTANCE.to_owned(),
-        secrets: Arc::new(Kept(secrets)),
+        secrets: Arc::new(wiring::SecretRoom(secrets)),
         backups: Arc::new(OneLine),
         machine: Arc::new(NoMachine),
     }
@@ -338,39 +338,6 @@ impl Rooms for OneWorld {
             .entry(id.clone())
             .or_insert_with(|| Arc::new(FolderSource::new(PathBuf::from(path), FolderOptions::default())));
         Ok(Arc::clone(source))
-    }
-}
-
-/// The door of secrets over the real ones.
-struct Kept(Arc<WorldSecrets>);
-
-#[async_trait]
-impl SecretDoor for Kept {
-    async fn set(
-        &self,
-        world: &Name,
-        name: &SecretName,
-        value: &Plain,
-        by: &Principal,
-    ) -> Result<SecretVersion, SecretFailure> {
-        self.0.set(world, name, value, by).await
-    }
-
-    async fn remove(&self, world: &Name, name: &SecretName, by: &Principal) -> Result<(), SecretFailure> {
-        self.0.remove(world, name, by).await
-    }
-
-    async fn list(&self, world: &Name) -> Result<Vec<SecretShown>, SecretFailure> {
-        let stored = self.0.list(world).await?.into_iter().map(|secret| {
-            let last = secret.kept.as_ref().ok().and_then(|kept| kept.last().cloned());
-            SecretShown {
-                name: secret.name,
-                place: "store".to_owned(),
-                version: secret.kept.map(|kept| SecretVersion(kept.last().map_or(0, |last| last.number).to_string())),
-                set: last.map(|last| (last.at, last.by)),
-            }
-        });
-        Ok(stored.collect())
     }
 }
 

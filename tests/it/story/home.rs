@@ -138,6 +138,19 @@ impl Home {
         said
     }
 
+    /// Runs a command until it says what it should.
+    pub async fn until_said(&self, words: &[&str], is_so: impl Fn(&Said) -> bool) -> Said {
+        let begun = Instant::now();
+        loop {
+            let said = self.run(words).await;
+            if is_so(&said) {
+                return said;
+            }
+            assert!(begun.elapsed() < PATIENCE, "never: deployd {}: {said:?}\n{}", words.join(" "), self.log());
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
     /// Starts a command.
     pub fn start(&self, words: &[&str]) -> Going {
         let mut child = self.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

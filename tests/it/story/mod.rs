@@ -6,4 +6,5 @@ mod hello;
 mod home;
 mod kills;
 mod load;
+mod mistakes;
 mod reboot;

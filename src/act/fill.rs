@@ -1,10 +1,10 @@
 //! What fills a step's fields: outputs that are known and not secret are put in; secrets, secret outputs and what the
-//! room fills in itself stay symbolic and travel beside the order. Substitution, not decision.
+//! room fills in itself stay symbolic and travel beside the order. Substitution, not decision. Pure.
 
-use crate::contract::{Filled, Plain, Seal, Secrets};
-use crate::model::{Address, Identity, Name, Piece, SecretName, SecretVersion, StackId, Value};
+use crate::contract::{Plain, Seal};
+use crate::model::{Address, Identity, Name, Piece, Value};
 use crate::state::{Export, Phase, Record, Recorded, RecordedOutput, Why, WhyCode};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Where the answers to references are found.
 #[derive(Clone, Copy)]
@@ -76,7 +76,10 @@ impl<'a> Answers<'a> {
     }
 
     /// Opens the secret outputs that a filled value still refers to.
-    fn open_outputs(&self, filled: &Value, seal: &dyn Seal) -> Result<BTreeMap<(Address, Name), Plain>, Why> {
+    ///
+    /// # Errors
+    /// Why one of them cannot be had now: it is not known yet, or does not open.
+    pub fn open_outputs(&self, filled: &Value, seal: &dyn Seal) -> Result<BTreeMap<(Address, Name), Plain>, Why> {
         let mut opened = BTreeMap::new();
         for piece in filled.pieces() {
             let Piece::Output { of, name, .. } = piece else { continue };
@@ -90,33 +93,6 @@ impl<'a> Answers<'a> {
         }
         Ok(opened)
     }
-}
-
-/// What travels beside an order: the secrets and secret outputs that its fields still refer to.
-///
-/// # Errors
-/// Why one of them cannot be had now. Nothing is asked for without it.
-pub async fn filled(
-    stack: &StackId,
-    value: &Value,
-    answers: &Answers<'_>,
-    versions: &BTreeMap<SecretName, SecretVersion>,
-    secrets: &dyn Secrets,
-    seal: &dyn Seal,
-) -> Result<Filled, Why> {
-    let outputs = answers.open_outputs(value, seal)?;
-    let names: BTreeSet<SecretName> = value.secrets().into_iter().cloned().collect();
-    let mut wanted = BTreeMap::new();
-    for name in names {
-        let Some(version) = versions.get(&name) else {
-            return Err(Why::new(WhyCode::Missing, format!("the secret {} is not set", name.0)));
-        };
-        wanted.insert(name, version.clone());
-    }
-    let opened = if wanted.is_empty() { Ok(BTreeMap::new()) } else { secrets.open(stack, &wanted).await };
-    let secrets = opened
-        .map_err(|(name, failure)| Why::new(WhyCode::NotReadable, format!("the secret {}: {failure}", name.0)))?;
-    Ok(Filled { secrets, outputs })
 }
 
 /// A value as it stands inside a longer text.

@@ -109,14 +109,14 @@ pub fn is_tried_again(failure: &Failure) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rows::intended;
     use super::*;
-    use crate::engine::rows::golden_owned;
     use crate::state::{Why, WhyCode};
 
     const BACKOFF: Backoff = Backoff { min: Milliseconds(500), max: Milliseconds(60_000) };
 
     fn asked() -> Asked {
-        let mut owned = golden_owned();
+        let mut owned = intended();
         owned.tries = 0;
         Asked { done: owned.clone(), owned, act: IntentAct::Create }
     }
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn what_did_not_happen_leaves_the_row_as_it_was() {
-        let mut before = golden_owned();
+        let mut before = intended();
         before.phase = Phase::Standing;
         let mut asked = asked();
         asked.act = IntentAct::Update;

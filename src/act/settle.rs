@@ -139,8 +139,8 @@ fn is_on_its_way(condition: &Condition) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rows::intended;
     use super::*;
-    use crate::engine::rows::golden_owned;
     use crate::model::{Name, StackId, Value};
     use crate::state::{Exit, From, Handle, Principal, Receipt, Settling, Stack, Why, WhyCode, Wish};
     use std::sync::Arc;
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_create_whose_answer_was_lost_is_settled_by_a_fresh_look_at_what_is_ours() {
-        let owned = golden_owned();
+        let owned = intended();
         let there = |present: Present| Presence::Present(Arc::new(present));
         let found = look(&owned, there(present(&owned, on_its_way())), true).expect("it is settled");
         assert_eq!((found.phase, found.tries, found.trouble), (Phase::Standing, 0, None));
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn an_update_is_not_settled_by_looking() {
-        let mut owned = golden_owned();
+        let mut owned = intended();
         let Phase::Intended(intent) = &mut owned.phase else { unreachable!("it is intended") };
         intent.act = IntentAct::Update;
         assert_eq!(look(&owned, Presence::Present(Arc::new(present(&owned, Condition::Ready))), true), None);
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn what_runs_once_is_done_when_it_is_seen_to_have_ended() {
-        let mut owned = golden_owned();
+        let mut owned = intended();
         owned.phase = Phase::Standing;
         owned.ready_since = None;
         let ended = present(&owned, Condition::Finished(Exit { code: 0, last_lines: Vec::new() }));
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_same_output_sealed_again_is_no_change() {
-        let mut owned = golden_owned();
+        let mut owned = intended();
         owned.phase = Phase::Standing;
         let mut there = present(&owned, Condition::Ready);
         there.handle = owned.handle.clone().unwrap();
@@ -231,14 +231,14 @@ mod tests {
 
     #[test]
     fn time_in_which_nothing_could_be_read_is_not_counted() {
-        let identity = golden_owned().identity;
+        let identity = intended().identity;
         let mut watched = Watched::default();
         let mut at = |presence: Presence, steady| {
             let seen = Seen { looked: Wall(0), fresh: true, presence };
             watched.look(&Observation::from([(identity.clone(), seen)]), Steady(steady));
             watched.spans().get(&identity).copied()
         };
-        let settling = || Presence::Present(Arc::new(present(&golden_owned(), on_its_way())));
+        let settling = || Presence::Present(Arc::new(present(&intended(), on_its_way())));
         assert_eq!(at(settling(), 100), Some(Milliseconds(0)));
         assert_eq!(at(settling(), 130), Some(Milliseconds(30)));
         assert_eq!(at(Presence::Unknown(Why::new(WhyCode::NotReadable, "no")), 200), Some(Milliseconds(30)));
