@@ -141,16 +141,19 @@ impl Shared {
 
     /// Puts another catalogue in its place, and nudges the stacks whose graphs depend on what it has otherwise.
     pub fn replace_catalogue(&self, catalogue: Arc<dyn Catalogue>) {
-        let worlds: BTreeSet<Name> = {
+        let before = {
             let mut held = lock(&self.catalogue);
-            let before = std::mem::replace(&mut held.1, Arc::clone(&catalogue));
             held.0 += 1;
-            before.worlds().into_keys().chain(catalogue.worlds().into_keys()).collect()
+            std::mem::replace(&mut held.1, Arc::clone(&catalogue))
         };
+        let worlds: BTreeSet<Name> = before.worlds().into_keys().chain(catalogue.worlds().into_keys()).collect();
+        // What is wrong with the files changes no graph, and each stack of the world tells it.
+        let otherwise_mistaken: BTreeSet<&Name> =
+            worlds.iter().filter(|world| before.mistakes_of(world) != catalogue.mistakes_of(world)).collect();
         let moved: Vec<StackId> = {
             let compiled_with = lock(&self.compiled_with);
             let differs = |(stack, (slugs, digest)): &(&StackId, &(BTreeSet<Name>, Digest))| {
-                catalogue.inputs(&stack.world, slugs) != *digest
+                otherwise_mistaken.contains(&stack.world) || catalogue.inputs(&stack.world, slugs) != *digest
             };
             compiled_with.iter().filter(differs).map(|(stack, _)| stack.clone()).collect()
         };

@@ -15,8 +15,10 @@ use std::collections::BTreeMap;
 /// A stack, with what is known of its names.
 #[must_use]
 pub fn stack(shown: StackShown, resolved: Option<&Resolved>) -> Stack {
-    let urls = urls(&shown.resources);
     let row = shown.stack.as_ref();
+    let runs = row.is_none_or(|row| matches!(row.wish, state::Wish::Run { .. }));
+    // The address of what is stopped stays its own, and nobody answers there.
+    let urls = if runs { urls(&shown.resources) } else { Vec::new() };
     let whys = |whys: BTreeMap<String, state::Why>| whys.into_iter().map(|(key, why)| (key, why.into())).collect();
     let conditions = row.map(|row| row.conditions.iter().map(|(key, why)| (word(key), why.clone())).collect());
     let quarantine = row.map(|row| row.quarantine.iter().map(|(id, why)| (id.to_string(), why.clone())).collect());

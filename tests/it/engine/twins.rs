@@ -82,7 +82,7 @@ fn t33_a_name_that_another_instance_holds_is_refused_with_whose_it_is() {
 
     // A person who asks for it all the same hears whose it is.
     let engine = we.life.engine.clone();
-    let ask = AdoptAsk { address, handle, principal: person() };
+    let ask = AdoptAsk { address, handle, principal: person(), once: None };
     let refused = we.life.ask(async move { engine.adopt(ask).await }).unwrap().unwrap_err();
     assert!(!matches!(refused, DoorError::Store(_)) && refused.to_string().contains(THEIRS), "{refused}");
 

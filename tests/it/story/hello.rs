@@ -22,6 +22,8 @@ async fn hello_is_up_and_stops() {
     up.interrupt();
     up.says("hello is stopped").await;
     assert_eq!(up.ended().await, 130);
+    let status = home.ends(&["status", "hello"], 0).await.out;
+    assert!(!status.contains("http://"), "nobody answers there any more: {status}");
     home.ends(&["down", "hello"], 0).await;
     home.is_empty().await;
 }
