@@ -36,6 +36,10 @@ pub enum SecretFailure {
     Unreachable(String),
     /// It may not be read, or not by this stack.
     Refused(String),
+    /// What was given cannot be a secret's name.
+    BadName(String),
+    /// What was given cannot be a secret's value.
+    BadValue(String),
     /// What is stored does not open: another key, or tampered with.
     Sealed(String),
 }
@@ -137,6 +141,7 @@ impl fmt::Display for SecretFailure {
             SecretFailure::Changed => f.write_str("it has another version now"),
             SecretFailure::Unreachable(why) => write!(f, "its place cannot be asked: {why}"),
             SecretFailure::Refused(why) => write!(f, "it may not be read: {why}"),
+            SecretFailure::BadName(why) | SecretFailure::BadValue(why) => f.write_str(why),
             SecretFailure::Sealed(why) => write!(f, "it does not open: {why}"),
         }
     }

@@ -17,9 +17,18 @@ pub fn nearest<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> O
     best.map(|(_, name)| name)
 }
 
+/// The longest of `known` that is the beginning of what was written, word by word: of `postgres-rds-highmem` that is
+/// `postgres-rds`.
+fn beginning<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let begins = |name: &&str| written.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'));
+    known.into_iter().filter(|name| name.len() > 2).filter(begins).max_by_key(|name| name.len())
+}
+
 /// The line of help that goes with it.
 pub fn did_you_mean<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> Option<String> {
-    nearest(written, known).map(|name| format!("did you mean `{name}`?"))
+    let known: Vec<&str> = known.into_iter().collect();
+    let near = nearest(written, known.iter().copied()).or_else(|| beginning(written, known));
+    near.map(|name| format!("did you mean `{name}`?"))
 }
 
 #[cfg(test)]
@@ -32,5 +41,14 @@ mod tests {
         assert_eq!(nearest("requries", ["requires", "replicas"]), Some("requires"));
         assert_eq!(nearest("mongodb", ["postgres", "redis"]), None);
         assert_eq!(nearest("x", ["y"]), None);
+    }
+
+    #[test]
+    fn the_beginning_of_a_longer_name_is_offered() {
+        let known = ["postgres", "postgres-rds", "redis", "p"];
+        let meant = |written| did_you_mean(written, known);
+        assert_eq!(meant("postgres-rds-highmem").as_deref(), Some("did you mean `postgres-rds`?"));
+        assert_eq!(meant("postgresql-rds-highmem"), None);
+        assert_eq!(meant("p-highmem"), None);
     }
 }

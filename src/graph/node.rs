@@ -63,6 +63,27 @@ pub struct HealthCheck {
     pub restart_after: Option<Milliseconds>,
 }
 
+impl HealthCheck {
+    /// What is asked and how often, in words: `GET /healthz, every 10s`. It is a field of what is asked, since whoever runs
+    /// the workload was told the check when it was made: another check makes another. How long it may take at first is
+    /// no part of it: that concerns nobody who has answered.
+    #[must_use]
+    pub fn in_words(&self) -> Value {
+        let port = self.port.as_ref().map(|port| format!(" at {port}")).unwrap_or_default();
+        let every = if matches!(self.probe, Probe::Stays(_)) { String::new() } else { format!(", every {}", self.every) };
+        let restart = self.restart_after.map(|after| format!(", started anew after {after}")).unwrap_or_default();
+        let asked = match &self.probe {
+            Probe::Http(path) => format!("GET {path}"),
+            Probe::Tcp => "a connection".to_owned(),
+            Probe::Grpc(name) if name.is_empty() => "gRPC health".to_owned(),
+            Probe::Grpc(name) => format!("gRPC health of {name}"),
+            Probe::Command(words) => words.join(" "),
+            Probe::Stays(long) => format!("stays up {long}"),
+        };
+        Value::from(format!("{asked}{port}{every}{restart}"))
+    }
+}
+
 /// What a health check asks.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -92,6 +113,18 @@ pub enum Update {
     BlueGreen,
     /// The predecessor ends before its successor starts, since both cannot have the storage at once.
     StopFirst,
+}
+
+impl Update {
+    /// `rolling, 1 at once`
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match self {
+            Update::Rolling { at_once } => format!("rolling, {at_once} at once"),
+            Update::BlueGreen => "blue-green".to_owned(),
+            Update::StopFirst => "stop first".to_owned(),
+        }
+    }
 }
 
 /// What another stack of the world offers to this one.

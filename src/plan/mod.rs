@@ -33,3 +33,4 @@ pub use types::{
 };
 pub use verdict::parked;
 pub use verify::verify;
+pub use waits::not_offered;

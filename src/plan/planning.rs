@@ -343,7 +343,10 @@ impl<'i> Planning<'i> {
                 let since = self.i.settling.get(life.identity()).copied();
                 self.all_well = false;
                 let why = Why::new(WhyCode::Other, what);
-                let usually = self.rules(&life.owned.kind).map(|rules| rules.usually);
+                // How long a service's own code takes, nobody knows but its developer.
+                let runs_own_code = |rules: &&KindRules| matches!(rules.role, Role::Workload | Role::Task);
+                let rules = self.rules(&life.owned.kind).filter(|rules| !runs_own_code(rules));
+                let usually = rules.map(|rules| rules.usually);
                 let line = Line::new(at.clone(), LineCode::Settling, why);
                 self.report.waiting.push(Line { since, usually, ..line });
             }

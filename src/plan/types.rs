@@ -329,6 +329,8 @@ pub enum LineCode {
     NeedsAnother,
     /// Another stack is waited for.
     NeedsStack,
+    /// What the files ask for cannot be planned before another stack offers it.
+    NotOffered,
     /// It cannot be read now.
     Unknown,
     /// It is tried again later.

@@ -2,7 +2,7 @@
 
 use super::frontier::{Scene, are_all_known, backs_off_until};
 use super::planning::Planning;
-use super::types::{Act, After, Is, LineCode, Plan, Step};
+use super::types::{Act, After, Is, Line, LineCode, Plan, Step};
 use super::wanted::Goal;
 use crate::model::{Address, Milliseconds};
 use crate::state::{Condition, Move, Owned, Presence, Why, WhyCode};
@@ -43,6 +43,15 @@ pub(super) fn explain(planning: &mut Planning<'_>, plan: &Plan) {
         }
     }
     wake(planning, plan, drains);
+}
+
+/// What is said of a stack whose files ask for what these others do not offer yet.
+pub fn not_offered(missing: &BTreeSet<Address>) -> impl Iterator<Item = Line> {
+    missing.iter().map(|of| {
+        let text = format!("{} does not offer {} in {} yet", of.stack, of.short(), of.world);
+        let why = Why::new(WhyCode::Missing, text).way_out(format!("deploy {} too", of.stack));
+        Line::new(of.clone(), LineCode::NotOffered, why)
+    })
 }
 
 /// What a step waits for, where that is one thing.

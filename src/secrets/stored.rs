@@ -291,7 +291,7 @@ pub(super) fn check_name(name: &SecretName) -> Result<(), SecretFailure> {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
     match name.0.len() {
         1..=200 if name.0.chars().all(good) => Ok(()),
-        _ => Err(SecretFailure::Refused(format!(
+        _ => Err(SecretFailure::BadName(format!(
             "{:?} is not a secret's name: letters, digits, `_`, `-`, `.` and `/`, at most 200",
             name.0
         ))),
@@ -307,7 +307,7 @@ fn check_value(value: &Plain) -> Result<(), SecretFailure> {
         text if text.contains('\0') => "a NUL byte cannot be handed to a process".to_owned(),
         _ => return Ok(()),
     };
-    Err(SecretFailure::Refused(why))
+    Err(SecretFailure::BadValue(why))
 }
 
 pub(super) fn not_set(world: &Name, name: &SecretName) -> SecretFailure {

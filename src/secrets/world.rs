@@ -52,8 +52,8 @@ impl WorldSecrets {
     /// Sets a secret of a world, durably. The version of this setting; the last ten are kept.
     ///
     /// # Errors
-    /// [`SecretFailure::Refused`] for an empty or too long value, a bad name, and a secret that the world's file maps
-    /// elsewhere: what is set here would never be used.
+    /// [`SecretFailure::BadName`], [`SecretFailure::BadValue`] for an empty or too long one, and
+    /// [`SecretFailure::Refused`] for a secret that the world's file maps elsewhere: what is set here would never be used.
     pub async fn set(
         &self,
         world: &Name,

@@ -352,6 +352,8 @@ impl From<SecretFailure> for Refusal {
             SecretFailure::Missing(how) => Refusal::not_found("it is not set").way_out(how),
             SecretFailure::Changed => Refusal::moved(detail),
             SecretFailure::Refused(why) => Refusal::conflict(why),
+            SecretFailure::BadName(why) => Refusal::bad_parameter(why),
+            SecretFailure::BadValue(why) => Refusal::bad_body(why),
             SecretFailure::Unreachable(_) | SecretFailure::Sealed(_) => {
                 Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "secret", "the secret cannot be had", detail)
             }

@@ -3,6 +3,7 @@
 //! Events say that something happened; what it came to is asked for. So an event that is missed costs a line and never
 //! the end.
 
+mod stuck;
 mod told;
 mod waiting;
 

@@ -1,13 +1,13 @@
 //! What is waited for, while nothing else happens: never silent for long, and never what the screen shows already.
 
 use super::Follow;
-use crate::cli::exit::{Exit, Failure};
+use super::stuck::held_up;
 use crate::cli::screen::names::called;
 use crate::cli::screen::plan::line as line_screen;
 use crate::cli::screen::progress::Progress;
 use crate::cli::screen::waiting::{Wait, idle, waits};
 use crate::model::Name;
-use crate::server::api::plan::{Line, Report};
+use crate::server::api::plan::Line;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -62,42 +62,6 @@ fn key(line: &Line) -> (String, String) {
     (called(&line.at), line.why.text.clone())
 }
 
-/// Whether nothing of it goes on before somebody has done something: waiting does not help.
-fn is_stuck(report: &Report) -> bool {
-    let is_for_good = |line: &Line| FOR_GOOD.contains(&line.code.as_str());
-    let follows = |line: &Line| line.code == NEEDS_ANOTHER;
-    report.held.iter().any(is_for_good) && report.waiting.iter().all(follows)
-}
-
-/// Codes of what is held until somebody does something.
-const FOR_GOOD: [&str; 3] = [SECRET_MISSING, "still_used", "not_ours"];
-/// The code of a secret that is not set: nobody has to give leave for that.
-const SECRET_MISSING: &str = "secret_missing";
-/// The code of what waits for another thing of its stack.
-const NEEDS_ANOTHER: &str = "needs_another";
-
-/// Why what was asked for does not go on, and what somebody has to do first.
-fn held_up(stuck: &[(Name, Vec<Line>)]) -> Failure {
-    let mut told: Vec<String> = Vec::new();
-    let mut ways: Vec<String> = Vec::new();
-    let lines = stuck.iter().flat_map(|(stack, held)| held.iter().map(move |line| (stack, line)));
-    for (stack, line) in lines {
-        let text = match called(&line.at) {
-            own if own == **stack => format!("{stack}: {}", line.why.text),
-            part => format!("{stack}: {part}: {}", line.why.text),
-        };
-        if !told.contains(&text) {
-            told.push(text);
-        }
-        ways.extend(line.why.way_out.iter().filter(|way| !ways.contains(*way)).cloned().collect::<Vec<_>>());
-    }
-    let is_leave = |line: &Line| FOR_GOOD.contains(&line.code.as_str()) && line.code != SECRET_MISSING;
-    let lacks_leave = stuck.iter().flat_map(|(_, held)| held).any(is_leave);
-    let exit = if lacks_leave { Exit::Refused } else { Exit::WentWrong };
-    ways.push("what was asked for is recorded, and goes on by itself then".to_owned());
-    Failure { ways_out: ways, ..Failure::new(exit, told.join("\n")) }
-}
-
 impl Follow<'_> {
     /// What each line that moves waits for now.
     pub(super) async fn look_at_moving(&mut self) {
@@ -133,8 +97,10 @@ impl Follow<'_> {
         let mut stuck: Vec<(Name, Vec<Line>)> = Vec::new();
         for name in &going {
             let Ok(Some(stack)) = self.stack(name).await else { continue };
-            if self.stops_when_held && is_stuck(&stack.report) {
-                stuck.push((name.clone(), stack.report.held));
+            if self.stops_when_held
+                && let Some(lines) = self.stuck_by(&stack.report).await
+            {
+                stuck.push((name.clone(), lines));
                 continue;
             }
             for line in &stack.report.held {
@@ -191,36 +157,6 @@ mod tests {
         assert!(patience.is_over(QUIET_MAX));
         patience.begins_anew();
         assert!(patience.is_over(QUIET));
-    }
-
-    fn line(at: &str, code: &str, text: &str, way_out: Option<&str>) -> Line {
-        let why = crate::state::Why::new(crate::state::WhyCode::Missing, text);
-        let why = Why::from(crate::state::Why { way_out: way_out.map(str::to_owned), ..why });
-        let at = crate::model::Address::parse(at).unwrap();
-        Line { at, code: code.to_owned(), why, since: None, usually: None, on: None }
-    }
-
-    #[test]
-    fn what_is_held_for_good_is_not_waited_for() {
-        let secret = |at: &str| {
-            line(at, SECRET_MISSING, "the secret KEY is not set in laptop", Some("deployd secret set laptop KEY"))
-        };
-        let held = vec![secret("laptop/shop/shop.1"), secret("laptop/shop/shop.2")];
-        let follows = line("laptop/shop/web", NEEDS_ANOTHER, "shop is not ready", None);
-        let goes = line("laptop/shop/users", "settling", "starting", None);
-        let report = Report { held: held.clone(), waiting: vec![follows.clone()], ..Report::default() };
-        assert!(is_stuck(&report));
-        assert!(!is_stuck(&Report { waiting: vec![follows, goes], ..report.clone() }), "something goes on");
-        assert!(!is_stuck(&Report { held: vec![line("laptop/shop/users", "refused", "x", None)], ..report }));
-        let failure = held_up(&[(Name::fixed("shop"), held)]);
-        assert_eq!(
-            (failure.exit, failure.what.as_str()),
-            (Exit::WentWrong, "shop: the secret KEY is not set in laptop")
-        );
-        assert_eq!(failure.ways_out.first().map(String::as_str), Some("deployd secret set laptop KEY"));
-        let used = line("laptop/shop/users", "still_used", "needed by cart", Some("take cart down first"));
-        let failure = held_up(&[(Name::fixed("shop"), vec![used])]);
-        assert_eq!((failure.exit, failure.what.as_str()), (Exit::Refused, "shop: users: needed by cart"));
     }
 
     #[test]

@@ -24,12 +24,18 @@ pub enum Detail<'d> {
     },
 }
 
+/// The code of what is not planned before another stack offers it.
+const NOT_OFFERED: &str = "not_offered";
+
 /// A plan as a person reads it.
 #[must_use]
 pub fn plan(plan: &Plan, detail: Detail<'_>, look: Look) -> String {
     let mut page = Page::new(look);
     let groups = groups(plan);
-    if plan.steps.is_empty() && plan.report.held.is_empty() && plan.report.needs_consent.is_empty() {
+    if plan.report.waiting.iter().any(|line| line.code == NOT_OFFERED) {
+        let text = format!("{} cannot be planned yet: it stays as it is", plan.stack);
+        page.line(0, &[Text::plain(text)]);
+    } else if plan.steps.is_empty() && plan.report.held.is_empty() && plan.report.needs_consent.is_empty() {
         page.line(0, &[Text::plain(nothing_to_do(plan))]);
     } else {
         heading(&mut page, plan);

@@ -132,9 +132,12 @@ const BAD: u8 = 3;
 fn badness(condition: &Condition) -> u8 {
     match condition {
         Condition::Ready | Condition::Done => 0,
-        Condition::Waiting { .. } | Condition::NotSeen | Condition::Parked | Condition::Leaving | Condition::Absent => {
-            1
-        }
+        Condition::Waiting { .. }
+        | Condition::NotSeen
+        | Condition::Parked
+        | Condition::AtRest { .. }
+        | Condition::Leaving
+        | Condition::Absent => 1,
         Condition::Asked | Condition::Settling { .. } => 2,
         Condition::NotOurs | Condition::Unknown { .. } => BAD,
         Condition::Failed { .. } => BAD + 1,
@@ -150,6 +153,7 @@ pub fn condition(condition: &Condition) -> (&'static str, Option<String>, Tone) 
         Condition::Ready => ("ready", None, Tone::Good),
         Condition::Done => ("done", None, Tone::Good),
         Condition::Failed { why } => ("failed", Some(why.text.clone()), Tone::Bad),
+        Condition::AtRest { why } => ("at rest", Some(why.text.clone()), Tone::Plain),
         Condition::Leaving => ("leaving", None, Tone::Warn),
         Condition::Absent => ("absent", None, Tone::Plain),
         Condition::Unknown { why } => ("unknown", Some(why.text.clone()), Tone::Bad),

@@ -22,6 +22,8 @@ pub struct Wait {
 
 /// The code of what waits for another thing of its stack.
 const NEEDS_ANOTHER: &str = "needs_another";
+/// The code of what waits for another stack.
+const NEEDS_STACK: &str = "needs_stack";
 /// What usually takes less is not compared with how long it takes now.
 const WORTH_TELLING: Milliseconds = Milliseconds::seconds(1);
 
@@ -29,7 +31,12 @@ const WORTH_TELLING: Milliseconds = Milliseconds::seconds(1);
 #[must_use]
 pub fn waits(report: &Report) -> Vec<Wait> {
     let mut waits: Vec<Wait> = Vec::new();
-    for line in report.waiting.iter().filter(|line| line.code != NEEDS_ANOTHER) {
+    // What another stack lacks is said of that, and not of all that waits for it.
+    let is_said = |line: &Line| {
+        let of = |on: &Address| report.waiting.iter().any(|other| other.code == NEEDS_STACK && other.at == *on);
+        line.code == NEEDS_ANOTHER || (line.code == NEEDS_STACK && line.on.as_ref().is_some_and(of))
+    };
+    for line in report.waiting.iter().filter(|line| !is_said(line)) {
         let called = called(&line.at);
         if !waits.iter().any(|known| known.called == called) {
             let text = text(line, report);

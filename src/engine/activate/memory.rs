@@ -5,7 +5,7 @@ use super::super::record::StackRows;
 use crate::act::Watched;
 use crate::contract::{Fence, Found, Row};
 use crate::graph::DesiredGraph;
-use crate::model::{Digest, Identity, Milliseconds, SecretName, Steady, Wall};
+use crate::model::{Address, Digest, Identity, Milliseconds, SecretName, Steady, Wall};
 use crate::plan::Report;
 use crate::state::{Observation, ReleaseId, RevisionId, Why};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +42,8 @@ pub struct Memory {
     pub exported: Option<Digest>,
     /// What was waited for, held, kept and noted last.
     pub report: Report,
+    /// What its files ask of other stacks, and these do not offer yet: nothing of it is planned before.
+    pub not_offered: BTreeSet<Address>,
     /// Steps that were begun, and whose end is not told yet.
     pub begun: BTreeMap<Identity, &'static str>,
     /// What is to be said of these at their end, as the answers to their orders had it.

@@ -26,6 +26,7 @@ use super::shared::{Glance, Nudge, Shared};
 use crate::contract::{AcquireError, StoreError};
 use crate::graph::Role;
 use crate::model::{Milliseconds, Now, StackId, Steady};
+use crate::plan::not_offered;
 use crate::state::{Owned, Phase, StackCondition, Why, WhyCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -242,11 +243,13 @@ impl Activation {
 
     /// Writes down for doors what was seen.
     pub(super) fn glance(&self, set_aside: Option<Why>) {
+        let mut report = self.memory.report.clone();
+        report.waiting.extend(not_offered(&self.memory.not_offered));
         self.shared.glanced(
             &self.id,
             Glance {
                 looked: self.memory.looked.map(|(wall, _)| wall),
-                report: self.memory.report.clone(),
+                report,
                 seen: Arc::new(self.memory.seen.clone()),
                 set_aside,
             },

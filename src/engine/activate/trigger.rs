@@ -118,10 +118,11 @@ impl Activation {
         let has_mistakes = compiled.has_mistakes();
         let Some(graph) = compiled.graph else {
             return Err(match has_mistakes {
-                false if !compiled.not_offered.is_empty() => NoRelease::Waits(compiled.said),
+                false if !compiled.not_offered.is_empty() => NoRelease::Waits(compiled.said, compiled.not_offered),
                 _ => NoRelease::Mistakes(compiled.said),
             });
         };
+        self.memory.not_offered.clear();
         self.shared.offers(&self.id, Some(&graph));
         let made = self.compose(id, graph).await?;
         Ok(Target { revision: Some((id, revision)), release: Some((made.id(), made)) })
@@ -257,7 +258,8 @@ impl Activation {
 
     /// Tells what others do not offer yet.
     pub(super) async fn told_waits(&mut self, no: &NoRelease) -> Result<(), Halt> {
-        let NoRelease::Waits(said) = no else { return Ok(()) };
+        let NoRelease::Waits(said, of) = no else { return Ok(()) };
+        self.memory.not_offered.clone_from(of);
         self.condition(StackCondition::Waiting, Some(mistaken(said))).await
     }
 

@@ -240,7 +240,7 @@ pub(super) fn no_release(no: NoRelease) -> DoorError {
     match no {
         NoRelease::Source(trouble) => DoorError::Source(trouble.why),
         NoRelease::Mistakes(mistakes) => DoorError::Mistakes(mistakes),
-        NoRelease::Waits(said) => DoorError::Mistakes(said),
+        NoRelease::Waits(said, _) => DoorError::Mistakes(said),
         NoRelease::Store(error) => DoorError::Store(error),
     }
 }

@@ -59,7 +59,8 @@ fn present_as(owned: &Owned, present: &Present) -> ResourceCondition {
     match &present.condition {
         Condition::Settling(what) => ResourceCondition::Settling { what: what.0.clone() },
         Condition::Ready => ResourceCondition::Ready,
-        Condition::Failed(why) | Condition::AtRest(why) => ResourceCondition::Failed { why: why.clone() },
+        Condition::Failed(why) => ResourceCondition::Failed { why: why.clone() },
+        Condition::AtRest(why) => ResourceCondition::AtRest { why: why.clone() },
         Condition::Finished(exit) => ended(exit),
         Condition::Leaving => ResourceCondition::Leaving,
     }

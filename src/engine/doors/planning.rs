@@ -12,7 +12,7 @@ use crate::act::{settled, started};
 use crate::contract::Freshness;
 use crate::graph::DesiredGraph;
 use crate::model::{Address, Digest, SecretName, SecretVersion, StackId};
-use crate::plan::{Inputs, Line, LineCode, Plan, Report, plan, verify};
+use crate::plan::{Inputs, Line, LineCode, Plan, Report, not_offered, plan, verify};
 use crate::state::{Mode, Observation, Record, ReleaseId, RevisionId, Why, WhyCode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -206,11 +206,7 @@ fn add_lines(draft: &Draft, report: &mut Report) {
         let why = Why::new(WhyCode::Refused, text).way_out(format!("deployd retry {}", stack.stack));
         report.held.push(Line::new(whole, LineCode::Refused, why));
     }
-    for of in &draft.not_offered {
-        let text = format!("{} is not offered in {} yet", of.short(), of.world);
-        let why = Why::new(WhyCode::Missing, text).way_out(format!("deploy {} too", of.stack));
-        report.waiting.push(Line::new(of.clone(), LineCode::NeedsStack, why));
-    }
+    report.waiting.extend(not_offered(&draft.not_offered));
 }
 
 /// What two plans do not have alike, in sentences.

@@ -132,6 +132,11 @@ pub enum ResourceCondition {
         /// Why.
         why: Why,
     },
+    /// It is whole and does nothing: what uses it brings it back.
+    AtRest {
+        /// Why.
+        why: Why,
+    },
     /// It is going.
     Leaving,
     /// It is not there.

@@ -14,6 +14,8 @@ pub use revision::{compile, compile_with, keep_blob, manifest_of, resource, revi
 use super::sources::Trouble;
 use crate::contract::StoreError;
 use crate::diagnostic::Diagnostics;
+use crate::model::Address;
+use std::collections::BTreeSet;
 
 /// Why there is no release.
 #[derive(Debug)]
@@ -23,7 +25,7 @@ pub enum NoRelease {
     /// The files have mistakes.
     Mistakes(Diagnostics),
     /// Nothing is wrong with the files, but other stacks do not offer yet what they ask for.
-    Waits(Diagnostics),
+    Waits(Diagnostics, BTreeSet<Address>),
     /// The store did not do it.
     Store(StoreError),
 }

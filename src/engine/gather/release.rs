@@ -69,7 +69,7 @@ pub async fn versions(
     for name in names {
         match answers.get(&name).cloned().unwrap_or_else(|| Err(SecretFailure::Missing("nobody answered".to_owned()))) {
             Ok(version) => drop(found.known.insert(name, version)),
-            Err(failure @ (SecretFailure::Missing(_) | SecretFailure::Refused(_))) => {
+            Err(failure @ (SecretFailure::Missing(_) | SecretFailure::Refused(_) | SecretFailure::BadName(_))) => {
                 found.missing.insert(name, failure);
             }
             Err(failure) => match before.get(&name) {

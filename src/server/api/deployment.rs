@@ -113,6 +113,11 @@ pub enum Condition {
         /// Why.
         why: Why,
     },
+    /// It is whole and does nothing: what uses it brings it back.
+    AtRest {
+        /// Why.
+        why: Why,
+    },
     /// It is going.
     Leaving,
     /// It is not there.

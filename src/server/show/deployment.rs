@@ -2,7 +2,7 @@
 
 use super::value::{changes, json};
 use crate::engine::{self, DeploymentShown, KeptRelease, ReleaseKnown, ResourceCondition};
-use crate::model::Value;
+use crate::model::{FieldPath, Value};
 use crate::plan::Act;
 use crate::server::api::deployment::{
     Accepted, Condition, Deployment, Diff, Difference, KnownRelease, Node, Release, StepOnItsWay,
@@ -70,6 +70,7 @@ pub fn condition(condition: ResourceCondition) -> Condition {
         ResourceCondition::Ready => Condition::Ready,
         ResourceCondition::Done => Condition::Done,
         ResourceCondition::Failed { why } => Condition::Failed { why: why.into() },
+        ResourceCondition::AtRest { why } => Condition::AtRest { why: why.into() },
         ResourceCondition::Leaving => Condition::Leaving,
         ResourceCondition::Absent => Condition::Absent,
         ResourceCondition::Unknown { why } => Condition::Unknown { why: why.into() },
@@ -100,6 +101,19 @@ pub fn release(kept: &KeptRelease) -> Release {
     }
 }
 
+/// What is asked of a node: its fields, and how it is waited for and replaced.
+fn asked(node: &crate::graph::Node) -> Value {
+    let mut fields = node.fields.clone();
+    if let Some(health) = &node.health {
+        let told = format!("{}, within {}", health.in_words().to_text(), health.within);
+        fields.put(&FieldPath::fixed("health"), Value::from(told));
+    }
+    if let Some(update) = &node.update {
+        fields.put(&FieldPath::fixed("update"), Value::from(update.in_words()));
+    }
+    fields
+}
+
 /// What differs between two releases, and the files that do.
 #[must_use]
 pub fn diff(from: &KeptRelease, to: &KeptRelease, files: Vec<String>) -> Diff {
@@ -116,8 +130,7 @@ pub fn diff(from: &KeptRelease, to: &KeptRelease, files: Vec<String>) -> Diff {
             (Some(before), Some(after)) if before.kind != after.kind => Act::Replace,
             _ => Act::Update,
         };
-        let nothing = Value::Null;
-        let fields = |node: Option<&'_ crate::graph::Node>| node.map_or(nothing.clone(), |node| node.fields.clone());
+        let fields = |node: Option<&'_ crate::graph::Node>| node.map_or(Value::Null, asked);
         let fields = changes(&fields(before), &fields(after));
         Some(Difference { address: address.clone(), kind: node.kind.clone(), act, fields })
     };

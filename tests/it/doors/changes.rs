@@ -214,3 +214,19 @@ fn a_wish_is_durable_once_and_asked_for_once_whatever_the_store_answers() {
         }
     }
 }
+
+/// Whoever runs a process was told its check when it was made: with another check it is another process, or the new one
+/// would never be asked. How long it may take at first concerns nobody who has answered.
+#[test]
+fn another_health_check_makes_another_process() {
+    let check = |check: &str| format!("service: hello\nrun: serve\nport: 8080\nhealth: {{ {check} }}\n");
+    let (bed, mut running) = with(&check("http: /, within: 20s"));
+    super::up(&bed, &mut running);
+    bed.folder("one").write("deployd.yaml", &check("http: /, within: 30s"));
+    bed.settle(&mut running, "more time");
+    assert!(bed.there().contains(&"hello.1#1".to_owned()), "{:?}", bed.there());
+    bed.folder("one").write("deployd.yaml", &check("http: /ready, within: 30s"));
+    bed.settle(&mut running, "another path");
+    let there = bed.there();
+    assert!(there.contains(&"hello.1#2".to_owned()) && !there.contains(&"hello.1#1".to_owned()), "{there:?}");
+}

@@ -54,7 +54,7 @@ fn what_others_do_not_offer_yet_is_waited_for_and_planned_as_that() {
     };
     let waits_for = |planned: &deployd::engine::Planned, stack: &str| {
         let lines = &planned.report.waiting;
-        lines.iter().any(|line| line.code == LineCode::NeedsStack && line.at.stack.as_str() == stack)
+        lines.iter().any(|line| matches!(line.code, LineCode::NeedsStack | LineCode::NotOffered) && line.at.stack.as_str() == stack)
     };
     // Another service: what does not need it goes on.
     let (bed, mut running) = with("service: front\nrun: serve\nport: 8080\nrequires: [{ service: back }]\n");
@@ -72,6 +72,10 @@ fn what_others_do_not_offer_yet_is_waited_for_and_planned_as_that() {
     let accepted = running.run(run_ask("one")).unwrap().remove(0);
     running.life.run_for(Milliseconds::seconds(60));
     assert_eq!(bed.there(), [""; 0]);
+    // Nor is that silent: whoever asks how it is hears it.
+    let shown = running.asks(async |engine| engine.status(Some(&world_name())).await).unwrap();
+    let said: Vec<_> = shown[0].report.waiting.iter().map(|line| line.why.text.as_str()).collect();
+    assert_eq!(said, [format!("back does not offer orders in {} yet", world_name())]);
     let back = "service: back\nrun: serve\nrequires: [{ orders: { use: postgres, shared: true } }]\n";
     bed.folder("one").write("b/deployd.yaml", back);
     bed.settle(&mut running, "both");

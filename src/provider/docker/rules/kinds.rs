@@ -122,6 +122,7 @@ fn container() -> KindRules {
             ("mounts.*.volume", Field::in_place(text())),
             ("labels.*", Field::in_place(text())),
             ("user", Field::in_place(FieldType::Any)),
+            ("health", Field::in_place(FieldType::Text)),
             ("stop", Field::in_place(FieldType::Duration)),
             ("cpu", Field::in_place(text())),
             ("memory", Field::in_place(FieldType::Size)),

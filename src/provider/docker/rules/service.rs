@@ -5,7 +5,7 @@ use crate::graph::words::{
     EntrypointWords, Migration, MigrationMode, PortWords, Process, Protocol, Replicas, ServiceWords, TaskWords,
     fill_own,
 };
-use crate::graph::{Component, Data, Expanded, Need, Node, WorldFields};
+use crate::graph::{Component, Data, Expanded, HealthCheck, Need, Node, WorldFields};
 use crate::model::{Address, FieldPath, Kind, Name, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -198,6 +198,7 @@ impl Making<'_> {
             ("mounts", Some(mounts).filter(|mounts| *mounts != Value::map())),
             ("labels", words.labels.clone()),
             ("user", words.user.clone()),
+            ("health", process.health.as_ref().map(HealthCheck::in_words)),
             ("stop", Some(Value::from(process.stop.to_string()))),
             ("cpu", process.cpu.clone()),
             ("memory", process.memory.clone()),

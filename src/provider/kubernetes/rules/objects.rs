@@ -50,6 +50,7 @@ fn pod_fields() -> Vec<(&'static str, Field)> {
         ("user", Field::in_place(FieldType::Any)),
         ("cpu", Field::in_place(text())),
         ("memory", Field::in_place(FieldType::Size)),
+        ("health", Field::in_place(FieldType::Text)),
         ("stop", Field::in_place(FieldType::Duration)),
         ("labels.*", Field::in_place(text())),
         ("content", Field::in_place(text())),

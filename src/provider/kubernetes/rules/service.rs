@@ -113,6 +113,9 @@ impl<'c> Making<'c> {
         if !process.ports.is_empty() {
             put("ports", process.ports_value(&port_value));
         }
+        if let Some(health) = &process.health {
+            put("health", health.in_words());
+        }
         put("stop", Value::from(process.stop.to_string()));
         if let Replicas::Fixed(count) = process.replicas {
             put("replicas", Value::Whole(i64::from(count)));

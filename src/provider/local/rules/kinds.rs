@@ -85,7 +85,8 @@ fn copy() -> KindRules {
         outputs: Outputs::after_create(&["path"], &[]),
         lifecycle: Lifecycle::Kept(COPIES_KEPT),
         replace: Replace::CreateFirst,
-        usually: Milliseconds::seconds(5),
+        // Copying alone; how long `prepare` takes, nobody knows but its developer.
+        usually: Milliseconds(500),
         within: PREPARE_WITHIN,
         ..rules("local/copy", "a service's files in a folder, with `prepare` run in it")
     }
@@ -122,7 +123,7 @@ fn task() -> KindRules {
 
 fn process() -> KindRules {
     let mut all = process_fields();
-    all.extend([("folder", Field::in_place(FieldType::Text)), ("content", Field::in_place(FieldType::Text))]);
+    all.extend(["folder", "content", "health"].map(|field| (field, Field::in_place(FieldType::Text))));
     KindRules {
         fields: fields(&all),
         outputs: Outputs::after_create(&["address", "pid"], &[]),

@@ -3,7 +3,7 @@
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::graph::words::{Migration, MigrationMode, Process, Replicas, ServiceWords, TaskWords};
-use crate::graph::{Component, Data, Expanded, Need, Node, WorldFields};
+use crate::graph::{Component, Data, Expanded, HealthCheck, Need, Node, WorldFields};
 use crate::model::{Address, FieldPath, Kind, Name, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -215,6 +215,7 @@ impl Making<'_> {
             ("first", process.ports.first().map(|port| Value::from(&*port.name))),
             ("files", Some(files).filter(|files| *files != Value::map())),
             ("entrypoints", self.words.entrypoints.clone()),
+            ("health", process.health.as_ref().map(HealthCheck::in_words)),
             ("stop", Some(Value::from(process.stop.to_string()))),
             ("user", self.words.user.clone()),
             ("cpu", process.cpu.clone()),

@@ -1,0 +1,163 @@
+//! What waiting does not help with: somebody has to give leave, set a secret, or deploy another stack first. A command
+//! that deploys once ends there, and says what to do.
+
+use super::Follow;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::screen::names::called;
+use crate::model::{Address, Name};
+use crate::server::api::plan::{Line, Report};
+use crate::server::api::stack::Stack;
+use crate::state::StackState;
+use std::collections::BTreeMap;
+
+/// Codes of what is held until somebody does something.
+const FOR_GOOD: [&str; 3] = [SECRET_MISSING, "still_used", "not_ours"];
+/// The code of a secret that is not set: nobody has to give leave for that.
+const SECRET_MISSING: &str = "secret_missing";
+/// The code of what waits for another thing of its stack.
+const NEEDS_ANOTHER: &str = "needs_another";
+/// Codes of what waits for another stack.
+const OTHER_STACKS: [&str; 2] = ["needs_stack", "not_offered"];
+
+impl Follow<'_> {
+    /// Why nothing of a stack goes on before somebody has done something; nothing where waiting may help.
+    pub(super) async fn stuck_by(&self, report: &Report) -> Option<Vec<Line>> {
+        let mut others = BTreeMap::new();
+        for needed in report.waiting.iter().filter_map(needed) {
+            // What cannot be had now is looked at again.
+            others.insert(needed.stack.clone(), self.stack(&needed.stack).await.ok()?);
+        }
+        stuck(report, &others)
+    }
+}
+
+/// The lines for which waiting does not help, if there are no others; `others` are the stacks that are waited for.
+fn stuck(report: &Report, others: &BTreeMap<Name, Option<Stack>>) -> Option<Vec<Line>> {
+    let mut lines = if is_held(report) { report.held.clone() } else { Vec::new() };
+    for line in report.waiting.iter().filter(|line| line.code != NEEDS_ANOTHER) {
+        let needed = needed(line)?;
+        let other = others.get(&needed.stack)?.as_ref();
+        if other.is_some_and(may_come) {
+            return None;
+        }
+        if lines.iter().all(|told| self::needed(told) != Some(needed)) {
+            lines.push(not_deployed(line, needed, other));
+        }
+    }
+    (!lines.is_empty()).then_some(lines)
+}
+
+/// Whether something is held for good.
+fn is_held(report: &Report) -> bool {
+    report.held.iter().any(|line| FOR_GOOD.contains(&line.code.as_str()))
+}
+
+/// What of another stack a line waits for.
+fn needed(line: &Line) -> Option<&Address> {
+    OTHER_STACKS.contains(&line.code.as_str()).then(|| line.on.as_ref().unwrap_or(&line.at))
+}
+
+/// Whether what a stack lacks may come without anybody's doing.
+fn may_come(stack: &Stack) -> bool {
+    !stack.live.is_empty() || !matches!(stack.state, None | Some(StackState::Stopped | StackState::Deleted))
+}
+
+/// The line, with how the other stack is and what to do about it.
+fn not_deployed(line: &Line, needed: &Address, other: Option<&Stack>) -> Line {
+    let mut line = Line { at: needed.clone(), on: None, ..line.clone() };
+    if other.is_some_and(|other| other.state == Some(StackState::Stopped)) {
+        line.why.text = format!("{} is stopped", needed.stack);
+    }
+    line.why.way_out = Some(format!("deploy {} too: deployd up FOLDER, the one with its deployd.yaml", needed.stack));
+    line
+}
+
+/// Why what was asked for does not go on, and what somebody has to do first.
+pub(super) fn held_up(stuck: &[(Name, Vec<Line>)]) -> Failure {
+    let mut told: Vec<String> = Vec::new();
+    let mut ways: Vec<String> = Vec::new();
+    let lines = stuck.iter().flat_map(|(stack, held)| held.iter().map(move |line| (stack, line)));
+    for (stack, line) in lines {
+        let text = match called(&line.at) {
+            own if own == **stack || line.at.stack != *stack => format!("{stack}: {}", line.why.text),
+            part => format!("{stack}: {part}: {}", line.why.text),
+        };
+        if !told.contains(&text) {
+            told.push(text);
+        }
+        ways.extend(line.why.way_out.iter().filter(|way| !ways.contains(*way)).cloned().collect::<Vec<_>>());
+    }
+    let is_leave = |line: &Line| FOR_GOOD.contains(&line.code.as_str()) && line.code != SECRET_MISSING;
+    let lacks_leave = stuck.iter().flat_map(|(_, held)| held).any(is_leave);
+    let exit = if lacks_leave { Exit::Refused } else { Exit::WentWrong };
+    ways.push("what was asked for is recorded, and goes on by itself then".to_owned());
+    Failure { ways_out: ways, ..Failure::new(exit, told.join("\n")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::api::words::Why;
+
+    fn line(at: &str, code: &str, text: &str, way_out: Option<&str>) -> Line {
+        let why = crate::state::Why::new(crate::state::WhyCode::Missing, text);
+        let why = Why::from(crate::state::Why { way_out: way_out.map(str::to_owned), ..why });
+        let at = crate::model::Address::parse(at).unwrap();
+        Line { at, code: code.to_owned(), why, since: None, usually: None, on: None }
+    }
+
+    #[test]
+    fn what_is_held_for_good_is_not_waited_for() {
+        let secret = |at: &str| {
+            line(at, SECRET_MISSING, "the secret KEY is not set in laptop", Some("deployd secret set laptop KEY"))
+        };
+        let held = vec![secret("laptop/shop/shop.1"), secret("laptop/shop/shop.2")];
+        let follows = line("laptop/shop/web", NEEDS_ANOTHER, "shop is not ready", None);
+        let goes = line("laptop/shop/users", "settling", "starting", None);
+        let report = Report { held: held.clone(), waiting: vec![follows.clone()], ..Report::default() };
+        assert_eq!(stuck(&report, &BTreeMap::new()), Some(held.clone()));
+        let goes_on = Report { waiting: vec![follows, goes], ..report.clone() };
+        assert_eq!(stuck(&goes_on, &BTreeMap::new()), None);
+        let refused = Report { held: vec![line("laptop/shop/users", "refused", "x", None)], ..report };
+        assert_eq!(stuck(&refused, &BTreeMap::new()), None);
+        let failure = held_up(&[(Name::fixed("shop"), held)]);
+        assert_eq!(
+            (failure.exit, failure.what.as_str()),
+            (Exit::WentWrong, "shop: the secret KEY is not set in laptop")
+        );
+        assert_eq!(failure.ways_out.first().map(String::as_str), Some("deployd secret set laptop KEY"));
+        let used = line("laptop/shop/users", "still_used", "needed by cart", Some("take cart down first"));
+        let failure = held_up(&[(Name::fixed("shop"), vec![used])]);
+        assert_eq!((failure.exit, failure.what.as_str()), (Exit::Refused, "shop: users: needed by cart"));
+    }
+
+    #[test]
+    fn another_stack_is_waited_for_while_it_may_come() {
+        let missing = line("laptop/accounts/accounts", "needs_stack", "accounts is not in laptop yet", None);
+        let user = Line {
+            on: Some(missing.at.clone()),
+            ..line("laptop/shop/shop.1", "needs_stack", "waits for accounts/accounts", None)
+        };
+        let report = Report { waiting: vec![missing, user], ..Report::default() };
+        let accounts = |state: Option<StackState>, is_live: bool| {
+            let deployment = serde_json::json!({
+                "world": "laptop", "stack": "accounts", "number": 1, "state": "RUNNING", "mode": "evaluated",
+                "principal": "cli:ann", "because": "up", "accepted": "2026-11-20T12:15:50Z",
+            });
+            let live: Vec<serde_json::Value> = is_live.then_some(deployment).into_iter().collect();
+            let stack = serde_json::json!({
+                "world": "laptop", "name": "accounts", "state": state, "live": live, "resources": [],
+                "report": { "unchanged": 0 },
+            });
+            BTreeMap::from([(Name::fixed("accounts"), Some(serde_json::from_value::<Stack>(stack).unwrap()))])
+        };
+        let nobody = BTreeMap::from([(Name::fixed("accounts"), None)]);
+        let lines = stuck(&report, &nobody).unwrap();
+        let failure = held_up(&[(Name::fixed("shop"), lines)]);
+        assert_eq!((failure.exit, failure.what.as_str()), (Exit::WentWrong, "shop: accounts is not in laptop yet"));
+        let stopped = stuck(&report, &accounts(Some(StackState::Stopped), false)).unwrap();
+        assert_eq!(stopped.iter().map(|line| line.why.text.as_str()).collect::<Vec<_>>(), ["accounts is stopped"]);
+        assert_eq!(stuck(&report, &accounts(Some(StackState::Available), false)), None);
+        assert_eq!(stuck(&report, &accounts(Some(StackState::Stopped), true)), None);
+    }
+}
