@@ -70,7 +70,8 @@ impl HealthCheck {
     #[must_use]
     pub fn in_words(&self) -> Value {
         let port = self.port.as_ref().map(|port| format!(" at {port}")).unwrap_or_default();
-        let every = if matches!(self.probe, Probe::Stays(_)) { String::new() } else { format!(", every {}", self.every) };
+        let every =
+            if matches!(self.probe, Probe::Stays(_)) { String::new() } else { format!(", every {}", self.every) };
         let restart = self.restart_after.map(|after| format!(", started anew after {after}")).unwrap_or_default();
         let asked = match &self.probe {
             Probe::Http(path) => format!("GET {path}"),

@@ -16,13 +16,28 @@ const AGAIN_MAX: Milliseconds = Milliseconds::seconds(30);
 /// orders that are on their way. A verdict other than `Proceed` starts nothing.
 #[must_use]
 pub fn frontier(plan: &Plan, inputs: &Inputs<'_>) -> Vec<StepId> {
+    frontier_beyond(plan, inputs, &Walked::default(), inputs.policy.in_flight_max as usize)
+}
+
+/// How far a plan was walked.
+#[derive(Clone, Default, Debug)]
+pub struct Walked {
+    /// Steps that were begun: none is begun twice on one plan.
+    pub begun: BTreeSet<StepId>,
+    /// Those of them that have come to a good end: another plan would not have them.
+    pub ended: BTreeSet<StepId>,
+}
+
+/// The steps that may start beyond those that were begun, at most so many.
+#[must_use]
+pub fn frontier_beyond(plan: &Plan, inputs: &Inputs<'_>, walked: &Walked, room: usize) -> Vec<StepId> {
     if !matches!(plan.verdict, super::Verdict::Proceed) {
         return Vec::new();
     }
-    let room = inputs.policy.in_flight_max as usize;
-    let scene = Scene::new(plan, inputs);
+    let scene = Scene { ended: Some(&walked.ended), ..Scene::new(plan, inputs) };
     let may_start = |step: &Step| scene.is_free(step) && step.after.iter().all(|after| scene.holds(step, after));
-    plan.steps.iter().filter(|(_, step)| may_start(step)).map(|(id, _)| id.clone()).take(room).collect()
+    let others = plan.steps.iter().filter(|(id, _)| !walked.begun.contains(*id));
+    others.filter(|(_, step)| may_start(step)).map(|(id, _)| id.clone()).take(room).collect()
 }
 
 /// Forgetting needs no room and no order; everything else does.
@@ -72,11 +87,12 @@ pub(super) struct Scene<'s> {
     plan: &'s Plan,
     inputs: &'s Inputs<'s>,
     is_brought: OnceCell<bool>,
+    ended: Option<&'s BTreeSet<StepId>>,
 }
 
 impl<'s> Scene<'s> {
     pub(super) fn new(plan: &'s Plan, inputs: &'s Inputs<'s>) -> Scene<'s> {
-        Scene { plan, inputs, is_brought: OnceCell::new() }
+        Scene { plan, inputs, is_brought: OnceCell::new(), ended: None }
     }
 
     /// Whether nothing about its own address holds a step back.
@@ -108,8 +124,8 @@ impl<'s> Scene<'s> {
 
     pub(super) fn holds(&self, step: &Step, after: &After) -> bool {
         match after {
-            // A step that is still in the plan has not come to its end.
-            After::Step(id) => !self.plan.steps.contains_key(id),
+            // A step that is still in the plan has not come to its end, unless that was seen since.
+            After::Step(id) => !self.plan.steps.contains_key(id) || self.ended.is_some_and(|ended| ended.contains(id)),
             After::Is(address, life, is) => holds_of(step, address, *life, *is, self.inputs),
             After::Brought => *self.is_brought.get_or_init(|| self.is_brought()),
         }

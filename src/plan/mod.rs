@@ -24,7 +24,7 @@ mod waits;
 mod wanted;
 
 pub use digest::{Known, Pins, asked_of, shape_of, step_digest};
-pub use frontier::{awaited, frontier, has_order, leans_on};
+pub use frontier::{Walked, awaited, frontier, frontier_beyond, has_order, leans_on};
 pub use make::plan;
 pub use seal::{seal, unsealed};
 pub use types::{

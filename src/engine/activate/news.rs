@@ -46,7 +46,7 @@ impl Activation {
         let revision = match (self.pseudo_source(&source).await?, &read) {
             (Some(revision), _) => Some(revision),
             (None, Some(read)) => Some(match &read.held {
-                Ok(held) => revise(&self.shared, held, &self.id.stack).await,
+                Ok(held) => revise(&self.shared, held, &self.id.stack, &self.rows().blobs()).await,
                 Err(trouble) => Err(trouble.clone().into()),
             }),
             (None, None) => None,

@@ -10,11 +10,11 @@ use super::inputs::Planning;
 use super::{Activation, Halt, Round};
 use crate::act::{Answers, Asked, Backoff, Under, asked, done, failed, is_tried_again, order};
 use crate::contract::{Failure, Filled, Order, Outcome, Provider};
-use crate::model::{Identity, Milliseconds, Value};
-use crate::plan::{Act, Known, Plan, Step, StepId, asked_of, awaited, frontier, leans_on, shape_of};
+use crate::model::{Identity, Milliseconds, Steady, Value};
+use crate::plan::{Act, Known, Plan, Step, StepId, Walked, asked_of, awaited, frontier_beyond, leans_on, shape_of};
 use crate::state::{
-    Consent, ConsentId, DeploymentId, EventBody, Owned, Owner, Presence, Present, Principal, Receipt, Seen, Why,
-    WhyCode,
+    Condition, Consent, ConsentId, DeploymentId, EventBody, Owned, Owner, Phase, Presence, Present, Principal, Receipt,
+    Seen, Why, WhyCode,
 };
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -37,12 +37,24 @@ const LOOK_AGAIN: Milliseconds = Milliseconds(1_000);
 /// So often is a batch of outcomes written again when it was not clear whether it was: after that, looking tells.
 const RECORD_TRIES: u32 = 5;
 
+/// A plan is gone on with for so long; then it is made anew, which looks at what is on its way too.
+const PLAN_GOOD_FOR: Milliseconds = Milliseconds(1_000);
+
 /// An order that is on its way.
 struct Flying {
     step: StepId,
     asked: Asked,
     before: Option<Owned>,
     order: Order,
+}
+
+/// What answers have come to.
+#[derive(Default)]
+struct Came {
+    /// Some of it went wrong, or is not known to have gone well: what is right to do then, another plan tells.
+    wrong: bool,
+    /// Steps that are over.
+    ended: Vec<StepId>,
 }
 
 type Answer = (Flying, Result<Outcome, Failure>);
@@ -53,8 +65,10 @@ struct Running<'r> {
     planning: &'r Planning,
     deployment: DeploymentId,
     principal: Principal,
-    /// Steps that were taken up in this run: each at most once.
-    begun: BTreeSet<StepId>,
+    /// When the run began.
+    since: Steady,
+    /// Steps that were taken up in this run, each at most once, and those of them that are over.
+    walked: Walked,
     /// Whether any of them was more than taken up: what was not sure, or lacks a secret, was left as it was.
     has_acted: bool,
 }
@@ -68,7 +82,8 @@ impl Activation {
             planning,
             deployment: row.deployment.id.clone(),
             principal: row.deployment.principal.clone(),
-            begun: BTreeSet::new(),
+            since: self.now().steady,
+            walked: Walked::default(),
             has_acted: false,
         };
         let mut flying: FuturesUnordered<BoxFuture<'static, Answer>> = FuturesUnordered::new();
@@ -89,8 +104,12 @@ impl Activation {
                 answers.push(more);
             }
             // What came back is recorded, whatever else went wrong.
-            if let Err(why) = self.record_answers(answers, planning).await {
-                halt = Some(halt.unwrap_or(why));
+            match self.record_answers(answers, planning).await {
+                Ok(came) => {
+                    surprised |= came.wrong;
+                    running.walked.ended.extend(came.ended);
+                }
+                Err(why) => halt = Some(halt.unwrap_or(why)),
             }
         }
         match halt {
@@ -105,9 +124,10 @@ impl Activation {
         }
     }
 
-    /// Whether nothing new is begun: somebody has something to say, or the process ends.
+    /// Whether nothing new is begun: somebody has something to say, the plan has become old, or the process ends.
     fn makes_room(&self, running: &Running<'_>) -> bool {
-        self.is_stopping() || (!running.begun.is_empty() && self.shared.is_nudged(&self.id))
+        let is_old = || self.now().steady.since(running.since) >= PLAN_GOOD_FOR;
+        self.is_stopping() || (!running.walked.begun.is_empty() && (self.shared.is_nudged(&self.id) || is_old()))
     }
 
     /// Begins what may start now. Whether a look showed something else than the plan was made of: then it is made anew.
@@ -119,11 +139,9 @@ impl Activation {
         loop {
             let now = self.now();
             let inputs = running.planning.inputs(self.record(), &self.memory.seen, &self.shared.parts.kinds, &now);
-            let may_start = frontier(running.plan, &inputs);
             let room = usize::try_from(running.planning.policy.in_flight_max).unwrap_or(usize::MAX);
             let room = room.saturating_sub(flying.len()).min(INTENTS_AT_ONCE);
-            let next: Vec<StepId> =
-                may_start.into_iter().filter(|step| !running.begun.contains(step)).take(room).collect();
+            let next = frontier_beyond(running.plan, &inputs, &running.walked, room);
             if next.is_empty() {
                 return Ok(false);
             }
@@ -133,7 +151,7 @@ impl Activation {
             if self.look_fresh(&running.planning.desired, &at).await? {
                 return Ok(true);
             }
-            running.begun.extend(next.iter().cloned());
+            running.walked.begun.extend(next.iter().cloned());
             let sure = next.into_iter().filter(|id| self.is_sure(&running.plan.steps[id])).collect();
             for order in self.intend(running, sure).await? {
                 flying.push(order);
@@ -310,7 +328,8 @@ impl Activation {
     }
 
     /// Records what came back, in one batch, and takes what it says as seen.
-    async fn record_answers(&mut self, answers: Vec<Answer>, planning: &Planning) -> Result<(), Halt> {
+    async fn record_answers(&mut self, answers: Vec<Answer>, planning: &Planning) -> Result<Came, Halt> {
+        let mut came = Came::default();
         let mut deleted = BTreeSet::new();
         let now = self.now();
         let mut rows = Vec::new();
@@ -321,6 +340,7 @@ impl Activation {
             self.memory.seen_at.remove(&identity);
             match answer {
                 Ok(outcome) => {
+                    came.wrong |= is_bad(&outcome.condition);
                     let outputs = self.shared.parts.seal.seal(&identity, &outcome.outputs);
                     let owned = done(&flying.asked, &outcome, outputs, now.wall);
                     if matches!(flying.order.act, crate::contract::OrderAct::Delete { .. }) {
@@ -328,10 +348,14 @@ impl Activation {
                     } else {
                         self.saw_outcome(&owned, &outcome);
                     }
+                    if is_over(&owned, &outcome) {
+                        came.ended.push(flying.step);
+                    }
                     events.extend(self.told_at_once(&owned, &outcome, &identity));
                     rows.push(owned);
                 }
                 Err(failure) => {
+                    came.wrong = true;
                     let (owned, event) = self.failure(&flying, &failure);
                     if matches!(failure, Failure::Unclear { .. }) {
                         deleted.insert(identity);
@@ -343,7 +367,8 @@ impl Activation {
         }
         self.record_rows(rows, events).await?;
         // What was deleted, and what is not clear, is told by looking.
-        self.look_fresh(&planning.desired, &deleted).await.map(drop)
+        self.look_fresh(&planning.desired, &deleted).await?;
+        Ok(came)
     }
 
     fn failure(&mut self, flying: &Flying, failure: &Failure) -> (Owned, EventBody) {
@@ -380,14 +405,7 @@ impl Activation {
 
     /// A step whose answer says already that it is ready has come to its end.
     fn told_at_once(&mut self, owned: &Owned, outcome: &Outcome, identity: &Identity) -> Option<EventBody> {
-        use crate::state::{Condition, Phase};
-        let is_over = match (&owned.phase, &outcome.condition) {
-            (Phase::Done(exit), _) => exit.code == 0,
-            (Phase::Leaving(_), _) => false,
-            (_, Condition::Ready) => true,
-            _ => false,
-        };
-        if !is_over {
+        if !is_over(owned, outcome) {
             // What is still on its way, or has to be seen gone first, says it at its end.
             let note = outcome.note.clone().map(|note| (identity.clone(), note));
             self.memory.notes.extend(note);
@@ -413,5 +431,24 @@ impl Activation {
             }
         }
         unreachable!("the last try returns")
+    }
+}
+
+/// Whether something has come to a bad end.
+fn is_bad(condition: &Condition) -> bool {
+    match condition {
+        Condition::Failed(_) => true,
+        Condition::Finished(exit) => exit.code != 0,
+        Condition::Settling(_) | Condition::Ready | Condition::AtRest(_) | Condition::Leaving => false,
+    }
+}
+
+/// Whether what an answer says is the end of its step already.
+fn is_over(owned: &Owned, outcome: &Outcome) -> bool {
+    match (&owned.phase, &outcome.condition) {
+        (Phase::Done(exit), _) => exit.code == 0,
+        (Phase::Leaving(_), _) => false,
+        (_, Condition::Ready) => true,
+        _ => false,
     }
 }

@@ -75,7 +75,7 @@ impl Activation {
                 let from = self.stamp(read.number);
                 self.memory.gathered = Some(Gathered { from, revision: None, release: None, missing: BTreeMap::new() });
                 Ok(Some(match &read.held {
-                    Ok(held) => revise(&self.shared, held, &self.id.stack).await,
+                    Ok(held) => revise(&self.shared, held, &self.id.stack, &self.rows().blobs()).await,
                     Err(trouble) => Err(trouble.clone().into()),
                 }))
             }
@@ -144,7 +144,8 @@ impl Activation {
     }
 
     async fn compose(&mut self, revision: RevisionId, graph: Arc<DesiredGraph>) -> Result<Release, NoRelease> {
-        let made = release(&self.shared, &self.id, revision, graph, &self.versions_in_use()).await?;
+        let (before, named) = (self.versions_in_use(), self.rows().blobs());
+        let made = release(&self.shared, &self.id, revision, graph, &before, &named).await?;
         let secrets = made.release.secrets.keys().chain(made.missing.keys()).cloned().collect();
         self.shared.composed_with(&self.id, secrets);
         self.memory.remember_graph(made.release.graph, Arc::clone(&made.graph));

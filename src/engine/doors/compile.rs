@@ -123,7 +123,7 @@ impl Engine {
     ) -> Result<Vec<Would>, DoorError> {
         let mut revised = Vec::new();
         for service in services {
-            let revision = revise(&self.shared, held, service).await.map_err(no_release)?;
+            let revision = revise(&self.shared, held, service, &BTreeSet::new()).await.map_err(no_release)?;
             revised.push((StackId::new(world.clone(), service.clone()), revision));
         }
         self.compile_revised(world, revised).await

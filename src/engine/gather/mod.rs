@@ -9,7 +9,7 @@ mod revision;
 
 pub use kept::{Kept, KeptManifest};
 pub use release::{Versions, graph_of, release, versions};
-pub use revision::{compile, compile_with, keep_blob, manifest_of, resource, revise};
+pub use revision::{compile, compile_with, keep_blob, keep_blob_unless, manifest_of, resource, revise};
 
 use super::sources::Trouble;
 use crate::contract::StoreError;

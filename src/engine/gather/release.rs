@@ -2,7 +2,7 @@
 
 use super::super::shared::Shared;
 use super::super::sources::Trouble;
-use super::{NoRelease, keep_blob};
+use super::{NoRelease, keep_blob_unless};
 use crate::contract::{SecretFailure, Store, StoreError};
 use crate::graph::DesiredGraph;
 use crate::model::{Digest, SecretName, SecretVersion, StackId};
@@ -22,7 +22,7 @@ pub struct Composed {
 }
 
 /// Makes a release of a graph with the secrets of now. `before` are versions that were in use: one that cannot be looked
-/// up now stays what it was.
+/// up now stays what it was; `named` are blobs that rows name.
 ///
 /// # Errors
 /// [`NoRelease`].
@@ -32,13 +32,14 @@ pub async fn release(
     revision: RevisionId,
     graph: Arc<DesiredGraph>,
     before: &BTreeMap<SecretName, SecretVersion>,
+    named: &BTreeSet<Digest>,
 ) -> Result<Composed, NoRelease> {
     for (name, length) in &graph.generate {
         let made = shared.parts.secrets.make(stack, name, *length).await;
         made.map_err(|failure| cannot_have(name, &failure))?;
     }
     let Versions { known: versions, missing } = versions(shared, stack, &graph, before).await?;
-    let kept = keep_blob(&*shared.parts.store, &*graph).await?;
+    let kept = keep_blob_unless(&*shared.parts.store, &*graph, named).await?;
     Ok(Composed { release: Release { revision, graph: kept, secrets: versions }, graph, missing })
 }
 

@@ -8,14 +8,19 @@ use crate::contract::{ContentFailure, Snapshot, Store, StoreError};
 use crate::model::{Digest, Name, StackId, Value, canonical_json};
 use crate::resolve::Others;
 use crate::state::{Revision, Why, WhyCode};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Keeps what a service is, and names it.
+/// Keeps what a service is, and names it. `named` are blobs that rows name: these are kept already.
 ///
 /// # Errors
 /// [`NoRelease`].
-pub async fn revise(shared: &Shared, held: &Held, service: &Name) -> Result<Revision, NoRelease> {
+pub async fn revise(
+    shared: &Shared,
+    held: &Held,
+    service: &Name,
+    named: &BTreeSet<Digest>,
+) -> Result<Revision, NoRelease> {
     let Some(manifest) = held.manifests.found.get(service) else {
         if held.manifests.mistakes.has_errors() {
             return Err(NoRelease::Mistakes(held.manifests.mistakes.clone()));
@@ -26,7 +31,7 @@ pub async fn revise(shared: &Shared, held: &Held, service: &Name) -> Result<Revi
     };
     let content = keep_content(shared, held, manifest).await?;
     let kept = keep_manifest(shared, held, manifest).await?;
-    let blob = keep_blob(&*shared.parts.store, &kept).await?;
+    let blob = keep_blob_unless(&*shared.parts.store, &kept, named).await?;
     Ok(Revision { content: Some(content), manifest: blob, pin: Some(held.snapshot.pin.clone()) })
 }
 
@@ -79,6 +84,24 @@ pub async fn resource(store: &dyn Store, slug: &Name, with: &Value) -> Result<Re
 /// [`StoreError`].
 pub async fn keep_blob<T: serde::Serialize>(store: &dyn Store, value: &T) -> Result<Digest, StoreError> {
     store.keep(&canonical_json(value)).await
+}
+
+/// The same for what rows may name already: if they do, and it can be read, nothing is written.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn keep_blob_unless<T: serde::Serialize>(
+    store: &dyn Store,
+    value: &T,
+    named: &BTreeSet<Digest>,
+) -> Result<Digest, StoreError> {
+    let bytes = canonical_json(value);
+    let digest = Digest::of(&bytes);
+    // One that is damaged is mended by being kept.
+    if named.contains(&digest) && store.blob(digest).await.is_ok() {
+        return Ok(digest);
+    }
+    store.keep(&bytes).await
 }
 
 /// Compiles a revision with the catalogue of now.

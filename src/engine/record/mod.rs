@@ -47,6 +47,13 @@ pub struct StackRows {
 }
 
 impl StackRows {
+    /// The blobs that its revisions and releases name.
+    #[must_use]
+    pub fn blobs(&self) -> BTreeSet<Digest> {
+        let manifests = self.revisions.values().map(|revision| revision.manifest);
+        manifests.chain(self.releases.values().map(|row| row.release.graph)).collect()
+    }
+
     /// A stack of which there are no rows.
     #[must_use]
     pub fn none(id: StackId) -> StackRows {

@@ -54,7 +54,9 @@ fn what_others_do_not_offer_yet_is_waited_for_and_planned_as_that() {
     };
     let waits_for = |planned: &deployd::engine::Planned, stack: &str| {
         let lines = &planned.report.waiting;
-        lines.iter().any(|line| matches!(line.code, LineCode::NeedsStack | LineCode::NotOffered) && line.at.stack.as_str() == stack)
+        lines.iter().any(|line| {
+            matches!(line.code, LineCode::NeedsStack | LineCode::NotOffered) && line.at.stack.as_str() == stack
+        })
     };
     // Another service: what does not need it goes on.
     let (bed, mut running) = with("service: front\nrun: serve\nport: 8080\nrequires: [{ service: back }]\n");
