@@ -241,7 +241,7 @@ impl Asking {
 
 /// Whether a stack is gone, or nothing but its name is left.
 fn is_gone(stack: &Stack) -> bool {
-    stack.state == Some(crate::state::StackState::Deleted)
+    stack.state == Some(crate::state::StackState::Deleted) && stack.live.is_empty()
 }
 
 /// The folder that a stack runs from.

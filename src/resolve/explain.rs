@@ -72,6 +72,19 @@ pub fn explain_all(resolved: &Resolved, offers: &Offers, only: Option<&Address>)
     all
 }
 
+/// Explains every value below a path that stands for several: `health` of a service whose `health.http` is said. Empty
+/// where nothing is below it.
+#[must_use]
+pub fn explain_below(resolved: &Resolved, offers: &Offers, asked: &str) -> Vec<Explanation> {
+    let Some(path) = FieldPath::parse(asked).ok() else { return Vec::new() };
+    let Some((component, inside)) = find(resolved, &path).filter(|(_, inside)| !inside.is_root()) else {
+        return Vec::new();
+    };
+    let about = resolved.about.get(&component.address);
+    let below = leaves(&component.fields).into_iter().filter(|path| path.keys().starts_with(inside.keys()));
+    below.map(|path| explanation(component, about, offers, &path)).collect()
+}
+
 fn is_leaf(value: &Value) -> bool {
     !matches!(value, Value::Map(map) if !map.is_empty())
 }

@@ -51,7 +51,7 @@ mod why_not;
 mod with;
 mod words;
 
-pub use explain::{Explanation, explain, explain_all};
+pub use explain::{Explanation, explain, explain_all, explain_below};
 pub use files::{Files, adds, reads};
 pub use offers::{Fitting, Made, Offered, Offers, StandIn};
 pub use origins::{About, Asked, How, Link};

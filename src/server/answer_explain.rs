@@ -3,7 +3,7 @@
 use super::api::answers::Explanations;
 use super::refusal::{Answer, Refusal};
 use super::show;
-use crate::resolve::{Offers, Resolved, explain, explain_all};
+use crate::resolve::{Offers, Resolved, explain, explain_all, explain_below};
 
 /// Explains what is asked for.
 ///
@@ -22,6 +22,10 @@ pub fn explain_resolved(resolved: &Resolved, offers: &Offers, asked: Option<&str
     match explain(resolved, offers, asked) {
         Ok(explanation) => Ok(all(vec![explanation])),
         Err(unknown) => {
+            let below = explain_below(resolved, offers, asked);
+            if !below.is_empty() {
+                return Ok(all(below));
+            }
             let near = unknown.help.first().cloned();
             Err(Refusal::not_found(unknown.detail.clone()).did_you_mean(near))
         }

@@ -73,7 +73,7 @@ impl View<'_> {
         }
         let mut worlds: BTreeMap<Name, Vec<Stack>> = BTreeMap::new();
         for stack in asking.stacks(asking.common.world.as_ref()).await? {
-            if stack.state != Some(StackState::Deleted) {
+            if stack.state != Some(StackState::Deleted) || !stack.live.is_empty() {
                 worlds.entry(stack.world.clone()).or_default().push(stack);
             }
         }

@@ -23,7 +23,11 @@ pub fn stack(shown: StackShown, resolved: Option<&Resolved>) -> Stack {
     let conditions = row.map(|row| row.conditions.iter().map(|(key, why)| (word(key), why.clone())).collect());
     let quarantine = row.map(|row| row.quarantine.iter().map(|(id, why)| (id.to_string(), why.clone())).collect());
     Stack {
-        state: row.map(|row| row.state),
+        state: row.map(|row| match row.state {
+            // It was gone, and is asked for again.
+            state::StackState::Deleted if runs => state::StackState::Creating,
+            state => state,
+        }),
         since: row.map(|row| row.since.into()),
         wish: row.map(|row| wish(&row.wish)),
         from: row.map(|row| row.from),

@@ -102,7 +102,10 @@ fn explain(bed: &Bed, offers: &Offers, path: Option<&str>, shown: &mut String) {
                 let may_set: Vec<&str> = one.may_set.iter().map(|name| name.as_str()).collect();
                 writeln!(shown, "  may set [{}], owner {:?}", may_set.join(", "), one.owner).unwrap();
             }
-            Err(mistake) => shown.push_str(&render_text(&(*mistake).into(), &bed.sources)),
+            Err(mistake) => match resolve::explain_below(&resolved, offers, path) {
+                below if below.is_empty() => shown.push_str(&render_text(&(*mistake).into(), &bed.sources)),
+                below => below.iter().for_each(|one| show_explanation(one, shown)),
+            },
         },
     }
 }

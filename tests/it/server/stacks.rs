@@ -176,3 +176,19 @@ async fn mistakes_are_all_told_with_their_lines_and_nothing_is_written() {
     assert_eq!(nowhere.problem(), (404, "not-found"));
     assert_eq!(nowhere.body["way_out"], "did you mean `sim`?");
 }
+
+/// What was taken down and is asked for again is there again, also while it waits for another stack.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_gone_and_is_asked_for_again_is_shown_as_coming() {
+    let house = House::open().await;
+    let folder = house.source("hello", &[("deployd.yaml", HELLO), ("app.py", "one")]);
+    house.up(&folder).await;
+    house.done(&house.post(&format!("{STACK}/down"), &json!({})).await).await;
+    house.source("hello", &[("deployd.yaml", &format!("{HELLO}requires: [{{ orders: {{ of: shop.orders }} }}]\n"))]);
+    assert_eq!(house.post("/v1/worlds/sim/runs", &run(&folder)).await.status, 202);
+    let says = |answer: &Answer| answer.body["report"]["waiting"][0]["code"] == "not_offered";
+    let coming = house.until(STACK, says).await;
+    assert_eq!(coming.body["state"], "CREATING", "{coming:#?}");
+    let listed = house.get("/v1/stacks").await;
+    assert_eq!(listed.body["stacks"][0]["state"], "CREATING", "{listed:#?}");
+}
