@@ -10,7 +10,7 @@ mod near;
 mod render;
 
 pub use escape::escape;
-pub use near::{did_you_mean, nearest};
+pub use near::{did_you_mean, meant, nearest};
 pub use render::{Drawn, Lines, Look, Sources, draw, render, render_text};
 
 use serde::{Deserialize, Serialize};

@@ -17,6 +17,12 @@ pub fn nearest<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> O
     best.map(|(_, name)| name)
 }
 
+/// What may be meant: the nearest name, or else the one that what was written begins with.
+pub fn meant<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let known: Vec<&str> = known.into_iter().collect();
+    nearest(written, known.iter().copied()).or_else(|| beginning(written, known))
+}
+
 /// The longest of `known` that is the beginning of what was written, word by word: of `postgres-rds-highmem` that is
 /// `postgres-rds`.
 fn beginning<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
@@ -26,9 +32,7 @@ fn beginning<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> Opt
 
 /// The line of help that goes with it.
 pub fn did_you_mean<'n>(written: &str, known: impl IntoIterator<Item = &'n str>) -> Option<String> {
-    let known: Vec<&str> = known.into_iter().collect();
-    let near = nearest(written, known.iter().copied()).or_else(|| beginning(written, known));
-    near.map(|name| format!("did you mean `{name}`?"))
+    meant(written, known).map(|name| format!("did you mean `{name}`?"))
 }
 
 #[cfg(test)]
@@ -46,9 +50,9 @@ mod tests {
     #[test]
     fn the_beginning_of_a_longer_name_is_offered() {
         let known = ["postgres", "postgres-rds", "redis", "p"];
-        let meant = |written| did_you_mean(written, known);
-        assert_eq!(meant("postgres-rds-highmem").as_deref(), Some("did you mean `postgres-rds`?"));
-        assert_eq!(meant("postgresql-rds-highmem"), None);
-        assert_eq!(meant("p-highmem"), None);
+        let told = |written| did_you_mean(written, known);
+        assert_eq!(told("postgres-rds-highmem").as_deref(), Some("did you mean `postgres-rds`?"));
+        assert_eq!(told("postgresql-rds-highmem"), None);
+        assert_eq!(told("p-highmem"), None);
     }
 }

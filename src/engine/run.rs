@@ -26,6 +26,9 @@ const SOURCE_AGAIN: Milliseconds = Milliseconds(300);
 /// One that is not there, or is refused, is looked for again after that long: nothing tells when it is back.
 const SOURCE_LATER: Milliseconds = Milliseconds(60_000);
 
+/// A store that does not answer at the start is asked again after that long.
+const STORE_AGAIN: Milliseconds = Milliseconds(2_000);
+
 /// A stack whose activation panicked is left alone that long.
 const AFTER_PANIC: Milliseconds = Milliseconds(60_000);
 
@@ -96,8 +99,20 @@ impl Loop {
 
     /// Runs until `until`, then until what is on its way is recorded.
     pub(super) async fn run(mut self, until: impl Future<Output = ()> + Send) -> Result<(), StoreError> {
-        self.begin().await?;
         let mut until = Box::pin(until.fuse());
+        while let Err(error) = self.begin().await {
+            if !matches!(error, StoreError::Unreachable(_)) {
+                return Err(error);
+            }
+            tracing::warn!(%error, "the store cannot be read: it is asked again");
+            let clock = Arc::clone(&self.shared.parts.clock);
+            let again = clock.now().steady.plus(STORE_AGAIN);
+            tokio::select! {
+                biased;
+                () = &mut until => return Ok(()),
+                () = clock.until(again) => {}
+            }
+        }
         while self.broken.is_none() {
             let is_stopping = self.stopping.load(Ordering::Relaxed);
             if is_stopping && self.work.is_empty() {

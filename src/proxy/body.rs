@@ -62,7 +62,7 @@ pub(super) enum AnswerBody {
 pub(super) struct ServiceBody {
     body: Incoming,
     record: Record,
-    flight: Option<(InFlight, Sender)>,
+    flight: Option<(InFlight, Option<Sender>)>,
     upload: Arc<Upload>,
     ended: bool,
 }
@@ -191,7 +191,7 @@ impl AnswerBody {
     pub(super) fn service(
         body: Incoming,
         record: Record,
-        flight: (InFlight, Sender),
+        flight: (InFlight, Option<Sender>),
         upload: Arc<Upload>,
     ) -> AnswerBody {
         let ended = body.is_end_stream();
@@ -208,7 +208,7 @@ impl ServiceBody {
     fn end(&mut self) {
         self.ended = true;
         match self.flight.take() {
-            Some((flight, sender)) if self.upload.state() == UploadState::Whole => flight.upstream().keep(sender),
+            Some((flight, Some(sender))) if self.upload.state() == UploadState::Whole => flight.upstream().keep(sender),
             _ => {}
         }
     }

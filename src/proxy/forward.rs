@@ -16,7 +16,7 @@ const TRIES_MAX: usize = 32;
 /// What became of a request.
 pub(super) enum Forwarded {
     /// The service's answer begins. Both are held until it ends.
-    Answered { answer: Box<Response<Incoming>>, sender: Sender, flight: InFlight },
+    Answered { answer: Box<Response<Incoming>>, sender: Option<Sender>, flight: InFlight },
     /// No backend takes connections.
     Nobody,
     /// Its answer did not begin in time.
@@ -29,7 +29,7 @@ pub(super) enum Forwarded {
 
 /// What one try came to.
 enum Tried {
-    Answered(Box<Response<Incoming>>, Sender),
+    Answered(Box<Response<Incoming>>, Option<Sender>),
     /// It was not read: the request is as it was.
     Unsent(Box<Request<RequestBody>>),
     /// It may have been read.
@@ -86,11 +86,13 @@ pub(super) async fn forward(
     Forwarded::Nobody
 }
 
-async fn attempt(mut sender: Sender, request: Request<RequestBody>, timeout: Duration, upload: &Upload) -> Tried {
-    match within(timeout, upload, sender.try_send_request(request)).await {
+async fn attempt(sender: Sender, request: Request<RequestBody>, timeout: Duration, upload: &Upload) -> Tried {
+    match within(timeout, upload, sender.send(request)).await {
         None => Tried::Late,
-        Some(Ok(answer)) => Tried::Answered(Box::new(answer), sender),
-        Some(Err(mut failed)) => failed.take_message().map_or(Tried::Broken, |unsent| Tried::Unsent(Box::new(unsent))),
+        Some((Ok(answer), sender)) => Tried::Answered(Box::new(answer), sender),
+        Some((Err(mut failed), _)) => {
+            failed.take_message().map_or(Tried::Broken, |unsent| Tried::Unsent(Box::new(unsent)))
+        }
     }
 }
 

@@ -2,7 +2,11 @@
 
 use super::body::RequestBody;
 use super::route::Backend;
+use futures::FutureExt as _;
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use std::io;
 use std::net::SocketAddr;
@@ -11,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// A listener on this machine answers at once or not at all; a full backlog gets this long.
@@ -27,7 +32,49 @@ const UNREPEATABLE_WITHIN: Duration = Duration::from_secs(1);
 const READY_WITHIN: Duration = Duration::from_millis(100);
 
 /// A connection that one request after another is sent over.
-pub(super) type Sender = SendRequest<RequestBody>;
+pub(super) struct Sender {
+    requests: SendRequest<RequestBody>,
+    /// Cancelled when the connection has ended, and nobody takes what is sent over it any more.
+    ended: CancellationToken,
+}
+
+/// What came of a request: the answer, or why not, with the request where it surely was not read.
+pub(super) type Sent = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
+
+impl Sender {
+    /// Sends a request and waits for its answer; the connection comes back with it, unless it has ended.
+    pub(super) async fn send(mut self, request: Request<RequestBody>) -> (Sent, Option<Sender>) {
+        let answer = self.requests.try_send_request(request);
+        let ended = self.ended.clone();
+        until_ended(answer, async move { ended.cancelled().await }, self).await
+    }
+
+    fn is_closed(&self) -> bool {
+        self.requests.is_closed()
+    }
+}
+
+/// Waits for an answer while its connection lives, and lets go of the connection once that has ended. A request that is
+/// handed over in the very moment in which the connection ends can stay between the two: nobody takes it, and it comes
+/// back only when whoever sent it lets go of its end (tokio's channels drop what was sent too late with their last sender).
+async fn until_ended<A, C>(
+    answer: impl Future<Output = A>,
+    ended: impl Future<Output = ()>,
+    connection: C,
+) -> (A, Option<C>) {
+    tokio::pin!(answer);
+    tokio::select! {
+        biased;
+        answer = &mut answer => return (answer, Some(connection)),
+        () = ended => {}
+    }
+    // What was answered before the end is there.
+    if let Some(answer) = (&mut answer).now_or_never() {
+        return (answer, Some(connection));
+    }
+    drop(connection);
+    (answer.await, None)
+}
 
 /// One backend.
 pub(super) struct Upstream {
@@ -134,7 +181,8 @@ impl Upstream {
     pub(super) async fn kept(&self, repeat: Repeat) -> Option<Sender> {
         while let Some(mut sender) = self.pop(repeat) {
             // The answer before it has ended; that hyper notices is a matter of one turn of its task.
-            if sender.is_ready() || matches!(tokio::time::timeout(READY_WITHIN, sender.ready()).await, Ok(Ok(()))) {
+            let requests = &mut sender.requests;
+            if requests.is_ready() || matches!(tokio::time::timeout(READY_WITHIN, requests.ready()).await, Ok(Ok(()))) {
                 return Some(sender);
             }
         }
@@ -153,12 +201,15 @@ impl Upstream {
     /// A new connection.
     pub(super) async fn connect(&self) -> io::Result<Sender> {
         let stream = self.open().await?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+        let (requests, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+        let ended = CancellationToken::new();
+        let ends = ended.clone().drop_guard();
         // It ends when the sender is dropped or the service closes it. Its errors reach whoever waits for an answer.
         self.tasks.spawn(async move {
             let _ = connection.with_upgrades().await;
+            drop(ends);
         });
-        Ok(sender)
+        Ok(Sender { requests, ended })
     }
 
     /// A new connection for bytes.
@@ -268,5 +319,18 @@ mod tests {
             let entered = thread.join().unwrap();
             assert!(!(seen_empty && entered.is_some()), "it was seen empty, and somebody was in");
         }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_nobody_took_comes_back_when_the_connection_has_ended() {
+        // It lies in the channel of a connection that has ended: it comes back when the channel goes.
+        let (lying, answer) = tokio::sync::oneshot::channel::<()>();
+        let (came, connection) = until_ended(answer, std::future::ready(()), lying).await;
+        assert!(came.is_err() && connection.is_none());
+        // What was answered before the end is an answer.
+        let (service, answer) = tokio::sync::oneshot::channel();
+        service.send("ok").unwrap();
+        let (came, connection) = until_ended(answer, std::future::ready(()), "connection").await;
+        assert_eq!((came, connection), (Ok("ok"), Some("connection")));
     }
 }

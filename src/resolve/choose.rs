@@ -87,12 +87,12 @@ fn unknown_slug(offers: &Offers, slug: &Spanned<Name>) -> Diagnostic {
     }
     let known = offers.iter().map(|offered| &offered.definition).filter(|d| !is_manifests_own(&d.slug));
     let known: Vec<&Arc<Definition>> = known.collect();
-    if let Some(near) = crate::diagnostic::nearest(&slug.value, known.iter().map(|known| known.slug.as_str())) {
+    if offers.world.resources.contains_key(&slug.value) {
+        mistake = mistake.help(format!("it is a resource of the world: write - {0}: {{ of: {0} }}", slug.value));
+    } else if let Some(near) = crate::diagnostic::meant(&slug.value, known.iter().map(|known| known.slug.as_str())) {
         let place = known.iter().find(|known| known.slug.as_str() == near).map(|known| &known.place);
         let at = place.map_or(String::new(), |place| format!(" ({}:{})", place.file, place.line));
         mistake = mistake.help(format!("did you mean `{near}`?{at}"));
-    } else if offers.world.resources.contains_key(&slug.value) {
-        mistake = mistake.help(format!("it is a resource of the world: write - {0}: {{ of: {0} }}", slug.value));
     }
     mistake.help(format!("`deployd slugs` lists what {world} offers"))
 }

@@ -54,7 +54,7 @@ impl Table {
     }
 
     /// How wide each column is: what its longest cell needs. Where that is too much together, the widest are folded between
-    /// words; then columns stand closer; and only then are words longer than their columns.
+    /// words; then columns stand closer; and only then are words longer than their columns, and push what follows below.
     #[must_use]
     pub fn layout(&self, room: usize) -> Layout {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -103,12 +103,24 @@ fn put_row(page: &mut Page, indent: usize, row: &[Text], Layout { widths, betwee
     let cells: Vec<Vec<Text>> = row.iter().zip(widths).map(|(cell, width)| cell.fold(*width)).collect();
     let lines = cells.iter().map(Vec::len).max().unwrap_or(0);
     for line in 0..lines {
-        let start = page.start_line();
+        let mut start = page.start_line();
         page.pad(indent);
+        // Where a column begins, and where the line is.
+        let (mut begins, mut at) = (indent, indent);
         for (cell, width) in cells.iter().zip(widths) {
             let piece = cell.get(line).cloned().unwrap_or_default();
+            // A word that stands out of its column pushes what follows it below, where both have no room beside each other.
+            if at > begins && at + piece.width() > page.look().width && piece.width() > 0 {
+                page.end_line(start);
+                start = page.start_line();
+                page.pad(begins);
+                at = begins;
+            }
             page.put(&piece);
-            page.pad((width + between).saturating_sub(piece.width()).max(*between));
+            let pad = (width + between).saturating_sub(piece.width()).max(*between);
+            page.pad(pad);
+            at += piece.width() + pad;
+            begins += width + between;
         }
         page.end_line(start);
     }
@@ -140,7 +152,7 @@ mod tests {
         assert_eq!(text, "  web stands in for      x.yaml:9\n  a   http://a.localhost x.yaml:9\n");
         // Where that is not enough, a long word stands out of its column, and is whole all the same.
         let text = shown(30, rows);
-        assert_eq!(text, "  web stands in for   x.yaml:9\n  a   http://a.localhost x.yaml:9\n");
+        assert_eq!(text, "  web stands in for   x.yaml:9\n  a   http://a.localhost\n                      x.yaml:9\n");
     }
 
     #[test]

@@ -52,11 +52,16 @@ impl Activation {
             (None, None) => None,
         };
         self.memory.gathered = Some(Gathered { from, revision: None, release: None, missing: BTreeMap::new() });
-        match revision {
+        let told = match revision {
             Some(Err(no)) => self.no_news(no).await,
             Some(Ok(revision)) => self.weigh_news(source, Some(revision)).await,
             None => self.weigh_news(source, None).await,
+        };
+        if told.is_err() {
+            // What was not recorded is still news.
+            self.memory.gathered = None;
         }
+        told
     }
 
     /// What is wrong with the world's own file and the repositories: what they said last stands, and it is told.
