@@ -110,6 +110,28 @@ fn a_store_that_cannot_be_read_is_waited_for() {
     at_each(Fault::Unreachable, 15, |call| matches!(call, Call::Load | Call::Blob));
 }
 
+/// What was gathered and could not be written down is gathered once more: nothing else would tell of it.
+#[test]
+fn news_that_could_not_be_recorded_stays_news() {
+    let acts = acts();
+    let (before, after) = (calls(&acts[..4]).len(), calls(&acts[..6]).len());
+    let writes = |(_, call): &(Point, Call)| matches!(call, Call::Commit { .. } | Call::Keep);
+    let points: Vec<Point> = calls(&acts).drain(before..after).filter(writes).map(|(point, _)| point).take(6).collect();
+    assert_eq!(points.len(), 6);
+    for point in points {
+        assert!(told_with(point, Fault::Full), "it did not strike at {point:?}");
+    }
+}
+
+/// Nothing is known before the first read: it is asked again, and the server stays.
+#[test]
+fn a_store_that_does_not_answer_at_the_start_is_asked_again() {
+    let loads = calls(&acts()).into_iter().filter(|(_, call)| matches!(call, Call::Load | Call::Blob));
+    for (point, _) in loads.take(4) {
+        assert!(told_with(point, Fault::Unreachable), "it did not strike at {point:?}");
+    }
+}
+
 /// The first life of a stack, until its process begins.
 fn half_way(bed: &mut Bed, running: &mut Running) {
     for act in &acts()[..3] {
