@@ -5,7 +5,7 @@
 
 use super::overlay::requirement_name;
 use super::{Artifact, FileContent, Health, Manifest, Named, PortChoice, Probe, Process, Scope, Text, Wants};
-use crate::diagnostic::{Diagnostic, Diagnostics, Place, did_you_mean};
+use crate::diagnostic::{Diagnostic, Diagnostics, Place, did_you_mean, nearest};
 use crate::document::{Map, Node, Shape, Spanned};
 use std::collections::BTreeMap;
 
@@ -162,6 +162,9 @@ fn check_reference(named: &Spanned<Named>, names: &Names<'_>) -> Diagnostics {
     }
 }
 
+/// The keys under which ports are written.
+const PORTS: [&str; 2] = ["port", "ports"];
+
 /// Health checks and entrypoints speak of ports that their process has.
 fn check_ports(manifest: &Manifest, top: &Map, found: &mut Diagnostics) {
     let none = Map::default();
@@ -214,6 +217,11 @@ fn check_port(
 ) -> Diagnostics {
     let known: Vec<&str> = port_names(written).collect();
     let name = &process.name.value;
+    // One whose key is misspelt has been told; that there is none would be told again of all who need it.
+    let is_misspelt = |key: &str| !PORTS.contains(&key) && nearest(key, PORTS).is_some();
+    if known.is_empty() && written.keys().any(is_misspelt) {
+        return Diagnostics::new();
+    }
     if known.is_empty() && written.get("ports").is_none() {
         let detail = format!("{what} needs a port, and `{name}` has none");
         let mistake = Diagnostic::error("no-port", "no port", detail).at(place);

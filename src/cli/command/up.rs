@@ -21,6 +21,12 @@ use crate::server::api::world::World;
 use crate::state::{DeploymentState, StackState};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// A server that has just begun has looked at what is there by then, or somebody does not answer.
+const LOOKED_WITHIN: Duration = Duration::from_secs(3);
+/// How often it is asked whether it has.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What one `up` is about.
 struct Upping<'u> {
@@ -78,7 +84,8 @@ impl Upping<'_> {
         let names: BTreeSet<Name> = accepted.iter().map(|one| one.stack.clone()).collect();
         let known: Vec<Stack> = before.into_iter().filter(|stack| names.contains(&stack.name)).collect();
         if asking.connection.after_unclean_stop {
-            self.out.talk(&story::found_again(&known, look));
+            let found = self.looked_at(asking, &names).await?;
+            self.out.talk(&story::found_again(&found, look));
             self.out.talk(&in_flight::looked_after(&known, look));
         }
         follow.tell_of(&known);
@@ -86,6 +93,20 @@ impl Upping<'_> {
             biased;
             () = interrupt::asked() => self.interrupted(asking, &mut follow, &accepted).await,
             part = self.run_and_watch(&mut follow, &accepted) => part,
+        }
+    }
+
+    /// These stacks once the server, which has just begun, has looked at what they have; or as they are after a while.
+    async fn looked_at(&self, asking: &Asking, names: &BTreeSet<Name>) -> Result<Vec<Stack>, Failure> {
+        let until = Instant::now() + LOOKED_WITHIN;
+        loop {
+            let mut stacks = asking.stacks(Some(&self.world)).await?;
+            stacks.retain(|stack| names.contains(&stack.name));
+            let is_seen = |stack: &Stack| stack.looked.is_some() || stack.resources.is_empty();
+            if stacks.iter().all(is_seen) || Instant::now() >= until {
+                return Ok(stacks);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 

@@ -3,6 +3,21 @@
 use super::home::{Home, url};
 use super::load::client;
 
+/// TOUR section 4: who was away hears what is still there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_found_again_after_a_kill_is_told() {
+    let home = Home::new();
+    let mut up = home.start(&["up", "examples/hello"]);
+    up.says(" is up ").await;
+    home.kill_server();
+    up.says("found again after an unclean stop: hello (1 process, still serving)").await;
+    up.interrupt();
+    up.says("hello is stopped").await;
+    assert_eq!(up.ended().await, 130);
+    home.ends(&["down", "hello"], 0).await;
+    home.is_empty().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn hello_is_up_and_stops() {
     let home = Home::new();
