@@ -6,6 +6,7 @@ use super::{DoorError, Engine};
 use crate::contract::Scope;
 use crate::model::{Name, StackId};
 use crate::state::{From, SourceId, Stack, Why, WhyCode, Wish};
+use std::path::Path;
 
 /// The source of a resource that was made by the REST API.
 pub(super) const REST: &str = "rest";
@@ -71,6 +72,18 @@ impl Engine {
             return Ok(());
         }
         let (name, world) = (&id.stack, &id.world);
+        if let Some(last) = last.filter(|last| is_within(last, source)) {
+            let text = format!(
+                "{name} in {world} {}, of which {} is a part",
+                owned_so(stack.from, Some(last)),
+                place_of(source)
+            );
+            let way_out = format!(
+                "go on with it there: deployd up {}; or let it go first and keep its data: deployd down {name} --keep-data",
+                place_of(last)
+            );
+            return Err(DoorError::Refused(Why::new(WhyCode::Refused, text).way_out(way_out)));
+        }
         let text = format!("{name} in {world} {}; {}", owned_so(stack.from, last), second(name, source));
         let way_out = format!(
             "give one of the two another name; or let that one go and keep its data: deployd down {name} --keep-data"
@@ -104,8 +117,34 @@ fn place_of(source: &SourceId) -> &str {
     source.0.strip_prefix("folder:").unwrap_or(&source.0)
 }
 
+/// Whether a folder lies below another: then it is most likely one service, and no second one of its name.
+fn is_within(outer: &SourceId, inner: &SourceId) -> bool {
+    fn folder(source: &SourceId) -> Option<&Path> {
+        source.0.strip_prefix("folder:").map(Path::new)
+    }
+    match (folder(outer), folder(inner)) {
+        (Some(outer), Some(inner)) => inner != outer && inner.starts_with(outer),
+        _ => false,
+    }
+}
+
 /// There is no such stack.
 pub(super) fn no_stack(id: &StackId) -> DoorError {
     let text = format!("there is no {} in {}", id.stack, id.world);
     DoorError::NotFound(Why::new(WhyCode::Missing, text).way_out("deployd status shows what there is"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_a_source_is_a_part_of_it() {
+        let within = |outer: &str, inner: &str| is_within(&SourceId(outer.to_owned()), &SourceId(inner.to_owned()));
+        assert!(within("folder:/srv/shop", "folder:/srv/shop/cart"));
+        assert!(!within("folder:/srv/shop", "folder:/srv/shop"));
+        assert!(!within("folder:/srv/shop", "folder:/srv/shopping"));
+        assert!(!within("folder:/srv/shop/cart", "folder:/srv/shop"));
+        assert!(!within("rest", "folder:/srv/shop"));
+    }
 }
