@@ -366,7 +366,8 @@ impl<'i> Planning<'i> {
         self.held(at, LineCode::NotOurs, Why::new(WhyCode::Refused, text));
     }
 
-    fn failed(&mut self, life: &Life<'_>, why: Why) {
+    /// A life does not get well: it is told, held, or the release's fault.
+    pub(super) fn failed(&mut self, life: &Life<'_>, why: Why) {
         self.all_well = false;
         if life.was_ready() && !life.is_of_release() {
             return self.noted(life.address(), LineCode::Drifted, why);

@@ -184,6 +184,12 @@ impl<'i> Planning<'i> {
         let end = self.pins(node);
         let (moved, base) = self.move_in_stages(node, life, &end, consent.as_ref());
         if moved {
+            // Everything further waits until it is well at the stage that it has come to.
+            if owned.fields == node.fields
+                && let Standing::Failed(why) = life.standing()
+            {
+                self.failed(life, why);
+            }
             return true;
         }
         let because = match forced {
