@@ -246,4 +246,9 @@ impl<'i> Planning<'i> {
         let roll = self.rolls.get(&member.whole())?;
         roll.moved.get(roll.stage_of.get(member)?)?.get(who)
     }
+
+    /// The first step by which somebody follows the roll of a member's group.
+    pub(super) fn first_step_in(&self, member: &Address, who: &Address) -> Option<&StepId> {
+        self.rolls.get(&member.whole())?.moved.values().find_map(|moved| moved.get(who))
+    }
 }

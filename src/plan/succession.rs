@@ -116,18 +116,20 @@ impl<'i> Planning<'i> {
             let number = user.identity.incarnation;
             if self.charge.get(address) != Some(&number) {
                 after.insert(After::Is(address.clone(), Some(number), Is::Gone));
-            } else if self.step_away(node, at, address).is_none() {
-                return None;
+                continue;
             }
+            after.insert(After::Step(self.step_away(node, at, address)?.clone()));
+            after.insert(After::Is(address.clone(), Some(number), Is::Ready));
         }
         Some(after)
     }
 
     /// The step by which somebody stops pointing to the lives before the one in charge. Of a roll that is its stage: a
-    /// later one waits for this life to be gone.
+    /// later one waits for this life to be gone. Whoever does not refer to it any more lets go with whatever comes first.
     fn step_away(&self, node: &Node, at: &Address, who: &Address) -> Option<&StepId> {
         match self.rules(&node.kind).is_some_and(|rules| rules.is_rolled()) {
-            true => self.step_to(at, who),
+            true if self.index.references(who).contains(&at) => self.step_to(at, who),
+            true => self.first_step_in(at, who).or_else(|| self.last.get(who)),
             false => self.last.get(who),
         }
     }
