@@ -150,7 +150,7 @@ impl<'i> Planning<'i> {
         };
         let fits = |life: &Life<'i>| {
             life.owned.kind == node.kind
-                && self.has_shape(life, node, &pins)
+                && life.has_shape(&node.fields, &pins, node.once_for)
                 && usable(life)
                 && !self.inputs_changed(life)
         };

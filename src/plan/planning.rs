@@ -103,13 +103,6 @@ impl<'i> Planning<'i> {
         rules.is_some_and(|rules| rules.is_rolled() || matches!(rules.lifecycle, Lifecycle::Kept(_)))
     }
 
-    /// Whether a life was asked for with these very fields and pins, for the same thing. The row's shape is the digest of
-    /// these; comparing them costs less, and outlives another way of computing digests.
-    pub(super) fn has_shape(&self, life: &Life<'_>, node: &Node, pins: &Pins) -> bool {
-        let owned = life.owned;
-        owned.once_for == node.once_for && owned.pins == *pins && owned.fields == node.fields
-    }
-
     /// Whether what fills a life's references is other than when it was asked for, or is going to be: something that it
     /// refers to has another life, or has one that has not answered yet.
     pub(super) fn inputs_changed(&self, life: &Life<'_>) -> bool {

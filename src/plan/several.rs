@@ -98,16 +98,24 @@ impl<'i> Planning<'i> {
             // Who needs the address, and does not mean this very life, has the one in charge. What has run to its end uses
             // nothing any more.
             let pinned = self.index.pinned_by(address, life.number()).iter();
-            let pinned: Vec<&Owned> = pinned.copied().filter(|user| !matches!(user.phase, Phase::Done(_))).collect();
-            if !pinned.iter().all(|user| self.is_ending(user)) {
+            let pinned = pinned.copied().filter(|user| !matches!(user.phase, Phase::Done(_)));
+            let Some(mut after) = pinned.map(|user| self.lets_go(user)).collect::<Option<BTreeSet<After>>>() else {
                 continue;
-            }
-            let gone =
-                |user: &&Owned| After::Is(user.identity.address.clone(), Some(user.identity.incarnation), Is::Gone);
-            let mut after: BTreeSet<After> = pinned.iter().map(gone).collect();
+            };
             after.insert(After::Brought);
             self.end(life, Act::Delete, after, Reason::BeyondRetention, consent);
         }
+    }
+
+    /// How somebody who uses a life that is for nothing any more lets go of it: by its own end, or by a step that is
+    /// planned for it. Nothing, if it does not.
+    fn lets_go(&self, user: &Owned) -> Option<After> {
+        let (address, number) = (&user.identity.address, user.identity.incarnation);
+        if self.is_ending(user) {
+            return Some(After::Is(address.clone(), Some(number), Is::Gone));
+        }
+        let step = self.last.get(address).filter(|_| self.charge.get(address) == Some(&number));
+        step.cloned().map(After::Step)
     }
 
     /// Whether a life beside the one in charge is for nothing.

@@ -9,13 +9,15 @@ use super::planning::{Draft, Planning, delete_digest};
 use super::types::{Act, After, Base, Is, LineCode, Reason, StepId};
 use super::wanted;
 use crate::graph::{KindRules, Node, Replace, Role};
-use crate::model::{Digest, FieldPath, Identity};
+use crate::model::{Digest, FieldPath, Identity, Value};
 use crate::state::{Condition, ConsentAct, ConsentId, IntentAct, Owner, Presence, Present, Why, WhyCode};
 use std::collections::BTreeSet;
 
 /// One change of a life where it stands.
 struct Move<'i> {
     life: Life<'i>,
+    /// What it is to become, but for where its references point.
+    fields: &'i Value,
     pins: Pins,
     base: Digest,
     after: BTreeSet<After>,
@@ -170,10 +172,15 @@ impl<'i> Planning<'i> {
             false => Difference::Fixed(FieldPath::root()),
             true => differences::between(&owned.fields, &node.fields, rules),
         };
-        if self.leaves_as_it_is(life, rules, &difference) {
+        let end = self.pins(node);
+        let is_left = self.leaves_as_it_is(life, rules, &difference);
+        // What is left as it is still goes with what it refers to.
+        if is_left && (owned.pins == end || owned.fields.references() != node.fields.references()) {
             return false;
         }
+        let fields = if is_left { &owned.fields } else { &node.fields };
         let consent = match difference {
+            _ if is_left => None,
             Difference::Fixed(path) => return self.replace(node, rules, life, path),
             Difference::Shrinks(paths) => match self.shrink(node, life, &paths) {
                 Some(consent) => Some(consent),
@@ -181,11 +188,10 @@ impl<'i> Planning<'i> {
             },
             Difference::InPlace(_) | Difference::None => None,
         };
-        let end = self.pins(node);
-        let (moved, base) = self.move_in_stages(node, life, &end, consent.as_ref());
+        let (moved, base) = self.move_in_stages(node, fields, life, &end, consent.as_ref());
         if moved {
             // Everything further waits until it is well at the stage that it has come to.
-            if owned.fields == node.fields
+            if owned.fields == *fields
                 && let Standing::Failed(why) = life.standing()
             {
                 self.failed(life, why);
@@ -194,8 +200,8 @@ impl<'i> Planning<'i> {
         }
         let because = match forced {
             Some(because) => because,
-            None if !self.has_shape(life, node, &end) && shape_of(&node.fields, &end, node.once_for) != base => {
-                self.why_changed(node, life, &end)
+            None if !life.has_shape(fields, &end, node.once_for) && shape_of(fields, &end, node.once_for) != base => {
+                why_changed(fields, life, &end)
             }
             None if self.inputs_changed(life) => Reason::InputsChanged(self.changed_inputs(life)),
             None => match rested(life).or_else(|| self.drifted(life)) {
@@ -204,7 +210,8 @@ impl<'i> Planning<'i> {
             },
         };
         let after = self.needs(node);
-        let step = self.update(node, Move { life: *life, pins: end, base, after, because, number: 0, consent });
+        let moving = Move { life: *life, fields, pins: end, base, after, because, number: 0, consent };
+        let step = self.update(node, moving);
         self.last.extend(step.map(|step| (node.address.clone(), step)));
         true
     }
@@ -213,19 +220,20 @@ impl<'i> Planning<'i> {
     fn move_in_stages(
         &mut self,
         node: &'i Node,
+        fields: &'i Value,
         life: &Life<'i>,
         end: &Pins,
         consent: Option<&ConsentId>,
     ) -> (bool, Digest) {
         let mut base = life.owned.shape;
         let stages = self.stages(node);
-        if stages.is_empty() || self.has_shape(life, node, end) {
+        if stages.is_empty() || life.has_shape(fields, end, node.once_for) {
             return (false, base);
         }
         let shapes: Vec<(Pins, Digest)> = stages
             .iter()
             .map(|stage| pins_at(end, stage))
-            .map(|pins| (pins.clone(), shape_of(&node.fields, &pins, node.once_for)))
+            .map(|pins| (pins.clone(), shape_of(fields, &pins, node.once_for)))
             .collect();
         let first = shapes.iter().rposition(|(_, shape)| *shape == base).map_or(0, |here| here + 1);
         let mut before: Option<StepId> = None;
@@ -235,9 +243,9 @@ impl<'i> Planning<'i> {
             }
             let mut after = self.needs_of_stage(node, stage);
             after.extend(before.take().map(After::Step));
-            let because = self.why_changed(node, life, &pins);
+            let because = why_changed(fields, life, &pins);
             let consent = consent.cloned();
-            let step = self.update(node, Move { life: *life, pins, base, after, because, number, consent });
+            let step = self.update(node, Move { life: *life, fields, pins, base, after, because, number, consent });
             if let Some(step) = &step {
                 self.moved(std::slice::from_ref(stage), node, step);
                 self.last.insert(node.address.clone(), step.clone());
@@ -252,8 +260,8 @@ impl<'i> Planning<'i> {
         let draft = Draft {
             act: Act::Update,
             identity: moving.life.identity().clone(),
-            kind: &node.kind,
-            target: node.fields.clone(),
+            kind: if *moving.fields == node.fields { &node.kind } else { &moving.life.owned.kind },
+            target: moving.fields.clone(),
             once_for: node.once_for,
             pins: moving.pins,
             base: Base::Shape(moving.base),
@@ -267,7 +275,9 @@ impl<'i> Planning<'i> {
     /// On the way back to what was good, what the other release has done to infrastructure stays where undoing it would
     /// delete, replace or shrink it, or change what holds data.
     fn leaves_as_it_is(&mut self, life: &Life<'i>, rules: &KindRules, difference: &Difference) -> bool {
-        if !wanted::is_returning(self.i) || rules.role != Role::Infrastructure {
+        // What the other release never came to make is no more than a row.
+        let is_there = !(life.is_unmade() && life.present().is_none());
+        if !wanted::is_returning(self.i) || rules.role != Role::Infrastructure || !is_there {
             return false;
         }
         let paths = match difference {
@@ -287,18 +297,6 @@ impl<'i> Planning<'i> {
         let mut after = self.needs_but(node, &|address| stage.pins.contains_key(address));
         after.extend(stage.ready.iter().map(|(address, life)| After::Is(address.clone(), Some(*life), Is::Ready)));
         after
-    }
-
-    fn why_changed(&self, node: &Node, life: &Life<'_>, pins: &Pins) -> Reason {
-        let paths = differences::paths(&life.owned.fields, &node.fields);
-        if !paths.is_empty() {
-            return Reason::FieldsChanged(paths);
-        }
-        let moved = pins.iter().find(|(address, number)| life.owned.pins.get(*address) != Some(number));
-        moved.map_or_else(
-            || Reason::FieldsChanged(Vec::new()),
-            |(address, _)| Reason::SuccessorInCharge(address.clone()),
-        )
     }
 
     /// Which inputs are other than they were; the record does not say which, so all that can change are named.
@@ -359,6 +357,18 @@ impl<'i> Planning<'i> {
         self.make(node, Reason::FixedFieldChanged(path), None);
         true
     }
+}
+
+fn why_changed(fields: &Value, life: &Life<'_>, pins: &Pins) -> Reason {
+    let paths = differences::paths(&life.owned.fields, fields);
+    if !paths.is_empty() {
+        return Reason::FieldsChanged(paths);
+    }
+    let moved = pins.iter().find(|(address, number)| life.owned.pins.get(*address) != Some(number));
+    moved.map_or_else(
+        || Reason::FieldsChanged(Vec::new()),
+        |(address, _)| Reason::SuccessorInCharge(address.clone()),
+    )
 }
 
 /// The pins at one stage of a roll: the end's, but for lives that have not been moved to yet.

@@ -103,6 +103,19 @@ impl<'i> Planning<'i> {
             after.extend(step.cloned().map(After::Step));
             after.insert(After::Is(user.address.clone(), life, Is::Ready));
         }
+        // A reference to what changes where it stands names no life of it.
+        let by_need = if self.is_pinned(at) { [].as_slice() } else { self.index.needed_by(at) };
+        for user in by_need {
+            let (address, number) = (&user.identity.address, user.identity.incarnation);
+            let is_standing = self.rules(&user.kind).is_none_or(|rules| rules.lifecycle == Lifecycle::Standing);
+            if is_standing
+                && self.charge.get(address) == Some(&number)
+                && let Some(step) = self.last.get(address)
+            {
+                after.insert(After::Step(step.clone()));
+                after.insert(After::Is(address.clone(), Some(number), Is::Ready));
+            }
+        }
         for user in self.index.pinned_by(at, old.number()) {
             let address = &user.identity.address;
             // What runs once or is kept was filled when it was made, and never points elsewhere.
