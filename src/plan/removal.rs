@@ -89,7 +89,8 @@ impl<'i> Planning<'i> {
     /// keeps it; and all that these need.
     fn kept_for_good(&mut self, unwanted: &[Life<'i>]) -> BTreeSet<&'i Identity> {
         let mut kept: BTreeSet<&'i Identity> = BTreeSet::new();
-        let mut open: Vec<Life<'i>> = Vec::new();
+        let rows = self.i.record.owned.values().map(|owned| Life::new(self.i, owned));
+        let mut open: Vec<Life<'i>> = rows.filter(|life| self.stays_beside(life)).collect();
         for life in unwanted.iter().filter(|life| !life.is_leaving()) {
             if self.stays(life) {
                 kept.insert(life.identity());
@@ -116,6 +117,21 @@ impl<'i> Planning<'i> {
             }
         }
         kept
+    }
+
+    /// Whether a life that is not looked at as unwanted holds data that nobody gave leave to delete: beside the one in
+    /// charge, or on its way to an end for which the leave was used up.
+    fn stays_beside(&self, life: &Life<'i>) -> bool {
+        let is_beside = self.charge.get(life.address()).is_some_and(|charge| *charge != life.number());
+        let is_there = match life.present() {
+            Some(present) => !life.is_leaving() || present.condition != Condition::Leaving,
+            None => !life.is_leaving() && !life.is_proved_absent(),
+        };
+        (is_beside || life.is_leaving())
+            && is_there
+            && !matches!(life.standing(), Standing::NotOurs(_))
+            && self.is_protected(life)
+            && self.consent_to_end(life).is_none()
     }
 
     fn stays(&mut self, life: &Life<'i>) -> bool {
