@@ -103,7 +103,11 @@ impl<'i> Planning<'i> {
                 continue;
             };
             after.insert(After::Brought);
-            self.end(life, Act::Delete, after, Reason::BeyondRetention, consent);
+            let because = match self.wanted.get(address).is_some_and(|node| node.kind == life.owned.kind) {
+                true => Reason::BeyondRetention,
+                false => Reason::NoLongerDeclared,
+            };
+            self.end(life, Act::Delete, after, because, consent);
         }
     }
 

@@ -365,10 +365,7 @@ fn why_changed(fields: &Value, life: &Life<'_>, pins: &Pins) -> Reason {
         return Reason::FieldsChanged(paths);
     }
     let moved = pins.iter().find(|(address, number)| life.owned.pins.get(*address) != Some(number));
-    moved.map_or_else(
-        || Reason::FieldsChanged(Vec::new()),
-        |(address, _)| Reason::SuccessorInCharge(address.clone()),
-    )
+    moved.map_or_else(|| Reason::FieldsChanged(Vec::new()), |(address, _)| Reason::SuccessorInCharge(address.clone()))
 }
 
 /// The pins at one stage of a roll: the end's, but for lives that have not been moved to yet.

@@ -122,8 +122,10 @@ impl<'i> Planning<'i> {
             if self.rules(&user.kind).is_some_and(|rules| rules.lifecycle != Lifecycle::Standing) {
                 continue;
             }
-            // One that goes because nobody wants it needs what it points to no longer than it lasts.
-            if !self.wanted.contains_key(address) || matches!(user.phase, Phase::Leaving(_)) {
+            // One that goes because nobody wants it, or something that runs once has its name now, needs what it points to
+            // no longer than it lasts.
+            let is_wanted = self.wanted.get(address).is_some_and(|wanted| !self.is_several(wanted));
+            if !is_wanted || matches!(user.phase, Phase::Leaving(_)) {
                 continue;
             }
             let number = user.identity.incarnation;

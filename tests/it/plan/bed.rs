@@ -17,8 +17,8 @@ use deployd::plan::{
     unsealed, verify,
 };
 use deployd::state::{
-    Consent, ConsentId, DeploymentId, Export, Mode, Observation, Owned, Principal, Record, ReleaseId, SourceId, Stack,
-    Wish,
+    Condition, Consent, ConsentId, DeploymentId, Export, Mode, Observation, Owned, Principal, Record, ReleaseId,
+    SourceId, Stack, Wish,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -251,7 +251,15 @@ impl Bed {
         let news: Vec<String> = unsealed(plan, sealed).iter().map(|id| id.to_string()).collect();
         sealed.extend(seal(plan));
         let steps: Vec<Step> = next.iter().map(|id| plan.steps[id].clone()).collect();
-        self.resealed.extend(next.iter().map(StepId::to_string).filter(|id| news.contains(id)));
+        // What fails only on the way down is of no use from then on: nobody could have sealed its end before.
+        let is_useless = |id: &&StepId| {
+            let thing = self.world.things.get(&plan.steps[*id].identity);
+            self.fell
+                && plan.steps[*id].act == Act::Delete
+                && thing.is_some_and(|thing| matches!(thing.condition, Condition::Failed(_)))
+        };
+        let run = next.iter().filter(|id| !is_useless(id)).map(StepId::to_string);
+        self.resealed.extend(run.filter(|id| news.contains(id)).collect::<Vec<_>>());
         let mut orders = Vec::new();
         for step in steps {
             self.log.push(format!("{} {}", step.act, short(&step.identity)));
