@@ -206,7 +206,7 @@ fn told(run: &Run, next: &Next) -> String {
     let because = run.ended_for.map(|why| format!(" ({why})")).unwrap_or_default();
     let then = match next {
         Next::Over(_) => String::new(),
-        Next::Pause(pause) => format!("; it is started again in {} ms", pause.as_millis()),
+        Next::Pause(pause) => format!("; it is started again in {} s", pause.as_secs_f32()),
     };
     format!("{}{because}{then}", run.exit)
 }

@@ -94,7 +94,9 @@ impl<'i> Planning<'i> {
         for life in unwanted.iter().filter(|life| !life.is_leaving()) {
             if self.stays(life) {
                 kept.insert(life.identity());
-                open.push(*life);
+                // A migration that runs stays only until its end.
+                let is_passing = life.is_migration() && life.done().is_none() && !self.is_protected(life);
+                open.extend((!is_passing).then_some(*life));
             }
         }
         // What is needed by something that stays stays too, from need to need.

@@ -324,6 +324,8 @@ impl Row {
             what if what == self.title => None,
             // One word says what it does, and not what it waits for.
             what if !what.contains(' ') => Some(what.to_owned()),
+            // A sentence of its own.
+            what if what.starts_with("it ") => Some(what.to_owned()),
             what => Some(format!("waiting for {what}")),
         }
     }
