@@ -81,12 +81,17 @@ impl<'i> Index<'i> {
         self.newcomers.get(kind).copied()
     }
 
-    /// Whether a rolled group has to move as one: more than one thing needs it, or one that refers to it and cannot
-    /// change where it stands. Batch by batch, one user's move could wait for a batch that waits for another user's.
-    pub(super) fn moves_as_one(&self, whole: &Address, moves_in_place: &dyn Fn(&Address) -> bool) -> bool {
+    /// Whether a rolled group has to move as one: more than one thing needs it, or one that points to it, or did, and
+    /// cannot change where it stands. Batch by batch, one user's move could wait for a batch that waits for another user's.
+    pub(super) fn moves_as_one(
+        &self,
+        whole: &Address,
+        pointed: &dyn Fn(&Address) -> bool,
+        moves_in_place: &dyn Fn(&Address) -> bool,
+    ) -> bool {
         let Some(users) = self.users.get(whole) else { return false };
-        let refers = |user: &Address| self.references(user).iter().any(|other| other.whole() == *whole);
-        users.len() > 1 || users.iter().any(|user| refers(user) && !moves_in_place(user))
+        let points = |user: &Address| self.references(user).iter().any(|other| other.whole() == *whole) || pointed(user);
+        users.len() > 1 || users.iter().any(|user| points(user) && !moves_in_place(user))
     }
 }
 
