@@ -90,7 +90,8 @@ impl<'i> Index<'i> {
         moves_in_place: &dyn Fn(&Address) -> bool,
     ) -> bool {
         let Some(users) = self.users.get(whole) else { return false };
-        let points = |user: &Address| self.references(user).iter().any(|other| other.whole() == *whole) || pointed(user);
+        let points =
+            |user: &Address| self.references(user).iter().any(|other| other.whole() == *whole) || pointed(user);
         users.len() > 1 || users.iter().any(|user| points(user) && !moves_in_place(user))
     }
 }

@@ -103,19 +103,7 @@ impl<'i> Planning<'i> {
             after.extend(step.cloned().map(After::Step));
             after.insert(After::Is(user.address.clone(), life, Is::Ready));
         }
-        // A reference to what changes where it stands names no life of it.
-        let by_need = if self.is_pinned(at) { [].as_slice() } else { self.index.needed_by(at) };
-        for user in by_need {
-            let (address, number) = (&user.identity.address, user.identity.incarnation);
-            let is_standing = self.rules(&user.kind).is_none_or(|rules| rules.lifecycle == Lifecycle::Standing);
-            if is_standing
-                && self.charge.get(address) == Some(&number)
-                && let Some(step) = self.last.get(address)
-            {
-                after.insert(After::Step(step.clone()));
-                after.insert(After::Is(address.clone(), Some(number), Is::Ready));
-            }
-        }
+        after.extend(self.unnamed_users(at));
         for user in self.index.pinned_by(at, old.number()) {
             let address = &user.identity.address;
             // What runs once or is kept was filled when it was made, and never points elsewhere.
@@ -137,6 +125,26 @@ impl<'i> Planning<'i> {
             after.insert(After::Is(address.clone(), Some(number), Is::Ready));
         }
         Some(after)
+    }
+
+    /// What the end of a life waits for whose users name no life of it: that they have changed, or are gone themselves.
+    fn unnamed_users(&self, at: &Address) -> BTreeSet<After> {
+        let mut after = BTreeSet::new();
+        let users = if self.is_pinned(at) { [].as_slice() } else { self.index.needed_by(at) };
+        for user in users {
+            let (address, number) = (&user.identity.address, user.identity.incarnation);
+            let is_standing = self.rules(&user.kind).is_none_or(|rules| rules.lifecycle == Lifecycle::Standing);
+            let Some(charge) = self.charge.get(address).filter(|_| is_standing && address != at) else { continue };
+            if *charge != number && !self.is_protected(&Life::new(self.i, user)) {
+                after.insert(After::Is(address.clone(), Some(number), Is::Gone));
+            } else if *charge == number
+                && let Some(step) = self.last.get(address)
+            {
+                after.insert(After::Step(step.clone()));
+                after.insert(After::Is(address.clone(), Some(number), Is::Ready));
+            }
+        }
+        after
     }
 
     /// The step by which somebody stops pointing to the lives before the one in charge. Of a roll that is its stage: a

@@ -251,12 +251,12 @@ impl Bed {
         let news: Vec<String> = unsealed(plan, sealed).iter().map(|id| id.to_string()).collect();
         sealed.extend(seal(plan));
         let steps: Vec<Step> = next.iter().map(|id| plan.steps[id].clone()).collect();
-        // What fails only on the way down is of no use from then on: nobody could have sealed its end before.
+        // What fails or ends only on the way down is of no use from then on: nobody could have sealed its end before.
         let is_useless = |id: &&StepId| {
             let thing = self.world.things.get(&plan.steps[*id].identity);
             self.fell
                 && plan.steps[*id].act == Act::Delete
-                && thing.is_some_and(|thing| matches!(thing.condition, Condition::Failed(_)))
+                && thing.is_some_and(|thing| matches!(thing.condition, Condition::Failed(_) | Condition::Finished(_)))
         };
         let run = next.iter().filter(|id| !is_useless(id)).map(StepId::to_string);
         self.resealed.extend(run.filter(|id| news.contains(id)).collect::<Vec<_>>());

@@ -7,16 +7,19 @@ use super::kinds::rules_of;
 use deployd::graph::Role;
 use deployd::model::{Address, Identity, Kind, Value};
 use deployd::plan::LineCode;
-use deployd::state::{Owner, Phase, Wish};
+use deployd::state::{Owned, Owner, Phase, Wish};
 use std::collections::BTreeSet;
 
 /// What is left of a stack and its world, told without the numbers of lives: two that came to the same end say the same.
 ///
 /// A release that fell leaves behind what it had brought of its own until then (parked, or kept while nothing runs), and
-/// how it has set infrastructure. How far it got when it fell is a matter of moments, so that is no part of the end: only
-/// that none of it runs is.
+/// how it has set infrastructure, and what these need. How far it got when it fell is a matter of moments, so that is no
+/// part of the end: only that none of the rest runs is.
 fn end_of(bed: &Bed) -> Vec<String> {
-    let is_by_chance = |address: &Address, kind: &Kind| bed.has_fallen() && is_left_by_the_fallen(bed, address, kind);
+    let needed = needed_by_the_fallen(bed);
+    let is_by_chance = |address: &Address, kind: &Kind| {
+        bed.has_fallen() && (is_left_by_the_fallen(bed, address, kind) || needed.contains(address))
+    };
     let is_set_by_chance = |kind: &Kind| bed.has_fallen() && rules_of(kind).role == Role::Infrastructure;
     let mut told: Vec<String> = bed
         .record
@@ -46,6 +49,23 @@ fn end_of(bed: &Bed) -> Vec<String> {
 
 fn is_left_by_the_fallen(bed: &Bed, address: &Address, kind: &Kind) -> bool {
     !bed.good().is_some_and(|good| good.nodes.contains_key(address)) && rules_of(kind).role != Role::Workload
+}
+
+/// What is left because something needs it that a release that fell has left.
+fn needed_by_the_fallen(bed: &Bed) -> BTreeSet<Address> {
+    let rows = || bed.record.owned.values();
+    let left = rows().filter(|owned| is_left_by_the_fallen(bed, &owned.identity.address, &owned.kind));
+    let needs = |owned: &Owned| owned.needs.iter().map(|need| need.address().clone()).collect::<Vec<Address>>();
+    let mut open: Vec<Address> = left.flat_map(needs).collect();
+    let mut needed = BTreeSet::new();
+    while let Some(address) = open.pop() {
+        let of = rows().filter(|owned| owned.identity.address == address);
+        let further: Vec<Address> = of.flat_map(needs).collect();
+        if needed.insert(address) {
+            open.extend(further);
+        }
+    }
+    needed
 }
 
 /// Law 9: it ends in a bounded number of rounds. Law 3: done, planned again: nothing to do. Law 8: what ran was sealed
