@@ -7,7 +7,7 @@ use super::types::{Act, After, Is, LineCode, Reason};
 use super::wanted::{self, Goal, Halt};
 use crate::graph::{Lifecycle, Need, Role};
 use crate::model::{Address, Identity, Value};
-use crate::state::{Condition, ConsentAct, Phase, Presence, Why, WhyCode};
+use crate::state::{Condition, ConsentAct, Move, Phase, Presence, Why, WhyCode};
 use std::collections::BTreeSet;
 
 impl<'i> Planning<'i> {
@@ -263,6 +263,8 @@ impl<'i> Planning<'i> {
                 self.protect(life);
                 return;
             }
+            // What was refused is told of the step itself: waiting does not help.
+            Some(_) if life.owned.trouble.as_ref().is_some_and(|trouble| trouble.what_next == Move::Refused) => {}
             Some(_) => {
                 let trouble = life.owned.trouble.as_ref();
                 let text = trouble.map_or_else(|| "it is going".to_owned(), |trouble| trouble.why.text.clone());

@@ -65,6 +65,8 @@ fn needed_by_the_fallen(bed: &Bed) -> BTreeSet<Address> {
             open.extend(further);
         }
     }
+    // What the good release has too is there anyway.
+    needed.retain(|address| !bed.good().is_some_and(|good| good.nodes.contains_key(address)));
     needed
 }
 
