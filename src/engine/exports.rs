@@ -26,7 +26,7 @@ pub async fn offered(
         let ready = record.stack.state != StackState::Stopped && is_ready(record, desired, seen, of);
         let mut export = Export { ready, ..before };
         export.outputs.retain(|name, _| outputs.contains_key(name));
-        for (name, output) in answers(shared, record, of, outputs, versions).await {
+        for (name, output) in answers(shared, record, desired, of, outputs, versions).await {
             // Sealing gives other bytes each time; the keyed digest tells whether the value is the same.
             if export.outputs.get(&name).is_none_or(|before| before.digest != output.digest) {
                 export.outputs.insert(name, output);
@@ -41,11 +41,14 @@ pub async fn offered(
 async fn answers(
     shared: &Shared,
     record: &Record,
+    desired: &DesiredGraph,
     of: &Address,
     outputs: &ExportedOutputs,
     versions: &BTreeMap<SecretName, SecretVersion>,
 ) -> BTreeMap<Name, RecordedOutput> {
-    let (none, pins) = (BTreeMap::new(), BTreeMap::new());
+    let none = BTreeMap::new();
+    let referred = outputs.values().flat_map(Value::references);
+    let pins = referred.filter_map(|address| Some((address.clone(), in_charge(record, desired, address)?))).collect();
     let answers = Answers { record, exports: &none, pins: &pins };
     let mut known = Outputs::default();
     for (name, value) in outputs {
@@ -62,6 +65,14 @@ async fn answers(
         }
     }
     shared.parts.seal.seal(&export_identity(of), &known)
+}
+
+/// The life that answers for an address: the newest of the kind that is asked for. One of another kind may be kept beside
+/// it.
+fn in_charge(record: &Record, desired: &DesiredGraph, address: &Address) -> Option<u32> {
+    let node = desired.nodes.get(address)?;
+    let mut lives = record.lives_of(address).rev().filter(|owned| !matches!(owned.phase, Phase::Leaving(_)));
+    lives.find(|owned| owned.kind == node.kind).map(|owned| owned.identity.incarnation)
 }
 
 /// Whether what stands behind an export is ready: every node of that name, and all whose outputs it gives.

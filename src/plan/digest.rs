@@ -5,7 +5,8 @@ use crate::model::{Address, Digest, Identity, Name, Piece, SecretName, SecretVer
 use crate::state::{Phase, Record};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Which lives references mean, where what they refer to is rolled or kept in several lives.
+/// Which lives references mean, where what they refer to is rolled or kept in several lives, or where the one in charge is
+/// not the newest.
 pub type Pins = BTreeMap<Address, u32>;
 
 /// The digest of fields, pins and what it is for, with references unresolved: what steps start from and lead to.
@@ -28,6 +29,11 @@ pub struct Known<'k> {
 /// The digest of fields with the versions of what fills their references; nothing while one of these is not known.
 #[must_use]
 pub fn asked_of(fields: &Value, pins: &Pins, once_for: Option<Digest>, known: &Known<'_>) -> Option<Digest> {
+    asked_as(shape_of(fields, pins, once_for), fields, pins, known)
+}
+
+/// The same for a shape that is known already.
+pub(super) fn asked_as(shape: Digest, fields: &Value, pins: &Pins, known: &Known<'_>) -> Option<Digest> {
     let mut filled_by: BTreeSet<(String, String)> = BTreeSet::new();
     for piece in fields.pieces() {
         match piece {
@@ -42,7 +48,7 @@ pub fn asked_of(fields: &Value, pins: &Pins, once_for: Option<Digest>, known: &K
             }
         }
     }
-    Some(Digest::of_json("asked", &(shape_of(fields, pins, once_for), filled_by)))
+    Some(Digest::of_json("asked", &(shape, filled_by)))
 }
 
 impl Known<'_> {

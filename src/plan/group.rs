@@ -153,7 +153,7 @@ impl<'i> Planning<'i> {
         };
         let fits = |life: &Life<'i>| {
             life.owned.kind == node.kind
-                && life.has_shape(&node.fields, &pins, node.once_for)
+                && self.has_shape(life, &node.fields, &pins, node.once_for)
                 && usable(life)
                 && !self.inputs_changed(life)
         };

@@ -1,9 +1,8 @@
 //! How one life stands: what is recorded of it and what was seen, taken together once, so that nothing else has to.
 
-use super::digest::Pins;
 use super::types::Inputs;
 use crate::graph::{KindRules, Lifecycle};
-use crate::model::{Address, Digest, Identity, Milliseconds, Value};
+use crate::model::{Address, Identity, Milliseconds};
 use crate::state::{Condition, Exit, IntentAct, Owned, Owner, Phase, Presence, Present, Why, WhyCode};
 
 /// How a life stands.
@@ -52,12 +51,6 @@ impl<'i> Life<'i> {
 
     pub(super) fn number(&self) -> u32 {
         self.owned.identity.incarnation
-    }
-
-    /// Whether it was asked for with these very fields and pins, for the same thing. The row's shape is the digest of
-    /// these; comparing them costs less, and outlives another way of computing digests.
-    pub(super) fn has_shape(&self, fields: &Value, pins: &Pins, once_for: Option<Digest>) -> bool {
-        self.owned.once_for == once_for && self.owned.pins == *pins && self.owned.fields == *fields
     }
 
     /// What was seen of it, if it is there.

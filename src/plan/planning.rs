@@ -1,13 +1,13 @@
 //! `Planning`: the plan as it grows. Each part adds its steps and lines; none takes one back.
 
-use super::digest::{Known, Pins, asked_of, step_digest};
+use super::digest::{Known, Pins, asked_as, step_digest};
 use super::index::Index;
 use super::life::{Life, Standing};
 use super::types::{Act, After, Base, Inputs, Is, Line, LineCode, NeedsConsent, Reason, Report, Step, StepId};
 use super::wanted::{self, Goal};
 use crate::graph::{Data, KindRules, Lifecycle, Need, Node, Role};
 use crate::model::{Address, Digest, Identity, Kind, Piece, Value};
-use crate::state::{Consent, ConsentAct, ConsentId, Mode, Phase, Present, Why, WhyCode};
+use crate::state::{Consent, ConsentAct, ConsentId, Mode, Owned, Phase, Present, Why, WhyCode};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct Planning<'i> {
@@ -93,7 +93,7 @@ impl<'i> Planning<'i> {
     pub(super) fn pins(&self, node: &Node) -> Pins {
         let references = self.index.references(&node.address).iter();
         references
-            .filter(|address| self.is_pinned(address))
+            .filter(|address| self.is_pinned(address) || self.is_set_aside(address))
             .filter_map(|address| Some(((*address).clone(), *self.charge.get(*address)?)))
             .collect()
     }
@@ -101,6 +101,25 @@ impl<'i> Planning<'i> {
     pub(super) fn is_pinned(&self, address: &Address) -> bool {
         let rules = self.wanted.get(address).and_then(|node| self.rules(&node.kind));
         rules.is_some_and(|rules| rules.is_rolled() || matches!(rules.lifecycle, Lifecycle::Kept(_)))
+    }
+
+    /// Whether the newest life of an address is not the one in charge: it is of another kind, and kept. Then a reference
+    /// names the one that it means.
+    fn is_set_aside(&self, address: &Address) -> bool {
+        let newest = self.i.record.lives_of(address).rev().find(|owned| !matches!(owned.phase, Phase::Leaving(_)));
+        let newest = newest.map(|owned| owned.identity.incarnation);
+        newest > self.charge.get(address).copied()
+    }
+
+    /// Whether a life was asked for with these very fields and pins, for the same thing. The row's shape is the digest of
+    /// these; comparing them costs less, and outlives another way of computing digests. A pin that is there only while
+    /// another life is kept makes no difference: what fills the reference does.
+    pub(super) fn has_shape(&self, life: &Life<'_>, fields: &Value, pins: &Pins, once_for: Option<Digest>) -> bool {
+        let owned = life.owned;
+        let always = |(address, _): &(&Address, &u32)| self.is_pinned(address);
+        owned.once_for == once_for
+            && owned.pins.iter().filter(always).eq(pins.iter().filter(always))
+            && owned.fields == *fields
     }
 
     /// Whether what fills a life's references is other than when it was asked for, or is going to be: something that it
@@ -112,16 +131,32 @@ impl<'i> Planning<'i> {
             return false;
         }
         let known = self.known();
-        match asked_of(&owned.fields, &owned.pins, owned.once_for, &known) {
+        let pins = self.pins_now(owned);
+        match asked_as(owned.shape, &owned.fields, &pins, &known) {
             Some(asked) if asked != owned.asked => true,
             asked => pieces.iter().any(|piece| match piece {
-                Piece::Output { of, name, .. } if !owned.pins.contains_key(of) => {
-                    let is_coming = asked.is_none() && known.output(of, name, &owned.pins).is_none();
+                Piece::Output { of, name, .. } if !pins.contains_key(of) => {
+                    let is_coming = asked.is_none() && known.output(of, name, &pins).is_none();
                     self.remade.contains(of) || (is_coming && self.charge.contains_key(of))
                 }
                 _ => false,
             }),
         }
+    }
+
+    /// The lives that a row's references mean now: of what it is always said for, those that it was made with.
+    fn pins_now(&self, owned: &Owned) -> Pins {
+        let mut pins: Pins = owned.pins.clone();
+        pins.retain(|address, _| self.is_pinned(address) || !self.charge.contains_key(address));
+        for address in owned.fields.references() {
+            if !self.is_pinned(address)
+                && self.is_set_aside(address)
+                && let Some(charge) = self.charge.get(address)
+            {
+                pins.insert(address.clone(), *charge);
+            }
+        }
+        pins
     }
 
     pub(super) fn known(&self) -> Known<'i> {

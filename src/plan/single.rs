@@ -200,7 +200,9 @@ impl<'i> Planning<'i> {
         }
         let because = match forced {
             Some(because) => because,
-            None if !life.has_shape(fields, &end, node.once_for) && shape_of(fields, &end, node.once_for) != base => {
+            None if !self.has_shape(life, fields, &end, node.once_for)
+                && shape_of(fields, &end, node.once_for) != base =>
+            {
                 why_changed(fields, life, &end)
             }
             None if self.inputs_changed(life) => Reason::InputsChanged(self.changed_inputs(life)),
@@ -227,7 +229,7 @@ impl<'i> Planning<'i> {
     ) -> (bool, Digest) {
         let mut base = life.owned.shape;
         let stages = self.stages(node);
-        if stages.is_empty() || life.has_shape(fields, end, node.once_for) {
+        if stages.is_empty() || self.has_shape(life, fields, end, node.once_for) {
             return (false, base);
         }
         let shapes: Vec<(Pins, Digest)> = stages
