@@ -107,8 +107,7 @@ impl<'i> Planning<'i> {
     /// The members in the batches in which they are replaced.
     fn batches(&self, whole: &Address, members: Vec<Member<'i>>, update: &Update) -> Vec<Vec<Member<'i>>> {
         let is_of_group = |address: &Address| address.whole() == *whole;
-        let pointed =
-            |user: &Address| self.i.record.lives_of(user).any(|owned| owned.pins.keys().any(|of| is_of_group(of)));
+        let pointed = |user: &Address| self.i.record.lives_of(user).any(|owned| owned.pins.keys().any(is_of_group));
         let moves_as_one = self.index.moves_as_one(whole, &pointed, &|user| self.moves_in_place(user));
         let one_by_one = self.i.mode != Mode::Quick && !moves_as_one;
         let size = match update {
