@@ -108,8 +108,10 @@ async fn ask(engine: Engine, number: usize, act: &Act) -> Result<(), DoorError> 
             let DownAnswer::HoldsData(held) = engine.down(down(name, false, BTreeSet::new(), once)).await? else {
                 return Ok(());
             };
-            let delete = held.into_iter().map(|held| held.identity.address.name).collect();
-            engine.down(down(name, false, delete, Some(format!("act-{number}-all")))).await.map(drop)
+            let delete: BTreeSet<Name> = held.into_iter().map(|held| held.identity.address.name).collect();
+            // Asked again after a fault it may hold less by now: that is another request.
+            let once = format!("act-{number}-{}", delete.iter().map(ToString::to_string).collect::<String>());
+            engine.down(down(name, false, delete, Some(once))).await.map(drop)
         }
         Act::Stop(name) => engine.stop(&stack(name), &person()).await.map(drop),
         Act::Rollback(name) => {
