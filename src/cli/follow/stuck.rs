@@ -8,7 +8,7 @@ use crate::model::{Address, Name};
 use crate::server::api::plan::{Line, Report};
 use crate::server::api::stack::Stack;
 use crate::state::StackState;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Codes of what is held until somebody does something.
 const FOR_GOOD: [&str; 3] = [SECRET_MISSING, "still_used", "not_ours"];
@@ -22,26 +22,46 @@ const OTHER_STACKS: [&str; 2] = ["needs_stack", "not_offered"];
 impl Follow<'_> {
     /// Why nothing of a stack goes on before somebody has done something; nothing where waiting may help.
     pub(super) async fn stuck_by(&self, report: &Report) -> Option<Vec<Line>> {
-        let mut others = BTreeMap::new();
-        for needed in report.waiting.iter().filter_map(needed) {
+        let mut others: BTreeMap<Name, Option<Stack>> = BTreeMap::new();
+        let mut open: Vec<Name> = stacks_of(report);
+        while let Some(name) = open.pop() {
+            if others.contains_key(&name) {
+                continue;
+            }
             // What cannot be had now is looked at again.
-            others.insert(needed.stack.clone(), self.stack(&needed.stack).await.ok()?);
+            let other = self.stack(&name).await.ok()?;
+            open.extend(other.iter().flat_map(|other| stacks_of(&other.report)));
+            others.insert(name, other);
         }
-        stuck(report, &others)
+        stuck(report, &others, &BTreeSet::new())
     }
 }
 
-/// The lines for which waiting does not help, if there are no others; `others` are the stacks that are waited for.
-fn stuck(report: &Report, others: &BTreeMap<Name, Option<Stack>>) -> Option<Vec<Line>> {
+/// The stacks that something waits for.
+fn stacks_of(report: &Report) -> Vec<Name> {
+    report.waiting.iter().filter_map(needed).map(|needed| needed.stack.clone()).collect()
+}
+
+/// The lines for which waiting does not help, if there are no others; `others` are the stacks that are waited for, from
+/// one to the next, and `before` those that wait for this one: of a circle each may go on.
+fn stuck(report: &Report, others: &BTreeMap<Name, Option<Stack>>, before: &BTreeSet<&Name>) -> Option<Vec<Line>> {
     let mut lines = if is_held(report) { report.held.clone() } else { Vec::new() };
     for line in report.waiting.iter().filter(|line| line.code != NEEDS_ANOTHER) {
         let needed = needed(line)?;
         let other = others.get(&needed.stack)?.as_ref();
-        if other.is_some_and(may_come) {
-            return None;
-        }
-        if lines.iter().all(|told| self::needed(told) != Some(needed)) {
-            lines.push(not_deployed(line, needed, other));
+        let further = match other.filter(|other| may_come(other)) {
+            None => vec![not_deployed(line, needed, other)],
+            Some(_) if before.contains(&needed.stack) => return None,
+            Some(other) => {
+                let before = before.iter().copied().chain([&needed.stack]).collect();
+                let lines = stuck(&other.report, others, &before)?;
+                lines.into_iter().map(|line| further_on(&needed.stack, line)).collect()
+            }
+        };
+        for line in further {
+            if lines.iter().all(|told| (&told.at, &told.code) != (&line.at, &line.code)) {
+                lines.push(line);
+            }
         }
     }
     (!lines.is_empty()).then_some(lines)
@@ -69,6 +89,12 @@ fn not_deployed(line: &Line, needed: &Address, other: Option<&Stack>) -> Line {
         line.why.text = format!("{} is stopped", needed.stack);
     }
     line.why.way_out = Some(format!("deploy {} too: deployd up FOLDER, the one with its deployd.yaml", needed.stack));
+    line
+}
+
+/// A line about the stack that is waited for, told of the one that waits.
+fn further_on(other: &Name, mut line: Line) -> Line {
+    line.why.text = format!("{other} waits: {}", line.why.text);
     line
 }
 
@@ -106,6 +132,39 @@ mod tests {
         Line { at, code: code.to_owned(), why, since: None, usually: None, on: None }
     }
 
+    fn stuck_of(report: &Report, others: &BTreeMap<Name, Option<Stack>>) -> Option<Vec<Line>> {
+        stuck(report, others, &BTreeSet::new())
+    }
+
+    /// A stack whose deployment runs, with what it waits for.
+    fn running(name: &str, report: &Report) -> (Name, Option<Stack>) {
+        let deployment = serde_json::json!({
+            "world": "laptop", "stack": name, "number": 1, "state": "RUNNING", "mode": "evaluated",
+            "principal": "cli:ann", "because": "up", "accepted": "2026-11-20T12:15:50Z",
+        });
+        let stack = serde_json::json!({
+            "world": "laptop", "name": name, "state": "CREATING", "live": [deployment], "resources": [],
+            "report": report,
+        });
+        (Name::new(name).unwrap(), Some(serde_json::from_value::<Stack>(stack).unwrap()))
+    }
+
+    #[test]
+    fn who_is_waited_for_may_wait_for_somebody_too() {
+        let waits = |of: &str| {
+            let line = line(&format!("laptop/{of}/{of}"), "needs_stack", &format!("{of} is not in laptop yet"), None);
+            Report { waiting: vec![line], ..Report::default() }
+        };
+        let chain = BTreeMap::from([running("accounts", &waits("mail")), (Name::fixed("mail"), None)]);
+        let failure = held_up(&[(Name::fixed("shop"), stuck_of(&waits("accounts"), &chain).unwrap())]);
+        assert_eq!(failure.what, "shop: accounts waits: mail is not in laptop yet");
+        assert!(failure.ways_out[0].starts_with("deploy mail too"), "{:?}", failure.ways_out);
+        let goes_on = BTreeMap::from([running("accounts", &Report::default())]);
+        assert_eq!(stuck_of(&waits("accounts"), &goes_on), None);
+        let circle = BTreeMap::from([running("accounts", &waits("mail")), running("mail", &waits("accounts"))]);
+        assert_eq!(stuck_of(&waits("accounts"), &circle), None);
+    }
+
     #[test]
     fn what_is_held_for_good_is_not_waited_for() {
         let secret = |at: &str| {
@@ -115,11 +174,11 @@ mod tests {
         let follows = line("laptop/shop/web", NEEDS_ANOTHER, "shop is not ready", None);
         let goes = line("laptop/shop/users", "settling", "starting", None);
         let report = Report { held: held.clone(), waiting: vec![follows.clone()], ..Report::default() };
-        assert_eq!(stuck(&report, &BTreeMap::new()), Some(held.clone()));
+        assert_eq!(stuck_of(&report, &BTreeMap::new()), Some(held.clone()));
         let goes_on = Report { waiting: vec![follows, goes], ..report.clone() };
-        assert_eq!(stuck(&goes_on, &BTreeMap::new()), None);
+        assert_eq!(stuck_of(&goes_on, &BTreeMap::new()), None);
         let refused = Report { held: vec![line("laptop/shop/users", "refused", "x", None)], ..report };
-        assert_eq!(stuck(&refused, &BTreeMap::new()), None);
+        assert_eq!(stuck_of(&refused, &BTreeMap::new()), None);
         let failure = held_up(&[(Name::fixed("shop"), held)]);
         assert_eq!(
             (failure.exit, failure.what.as_str()),
@@ -152,12 +211,12 @@ mod tests {
             BTreeMap::from([(Name::fixed("accounts"), Some(serde_json::from_value::<Stack>(stack).unwrap()))])
         };
         let nobody = BTreeMap::from([(Name::fixed("accounts"), None)]);
-        let lines = stuck(&report, &nobody).unwrap();
+        let lines = stuck_of(&report, &nobody).unwrap();
         let failure = held_up(&[(Name::fixed("shop"), lines)]);
         assert_eq!((failure.exit, failure.what.as_str()), (Exit::WentWrong, "shop: accounts is not in laptop yet"));
-        let stopped = stuck(&report, &accounts(Some(StackState::Stopped), false)).unwrap();
+        let stopped = stuck_of(&report, &accounts(Some(StackState::Stopped), false)).unwrap();
         assert_eq!(stopped.iter().map(|line| line.why.text.as_str()).collect::<Vec<_>>(), ["accounts is stopped"]);
-        assert_eq!(stuck(&report, &accounts(Some(StackState::Available), false)), None);
-        assert_eq!(stuck(&report, &accounts(Some(StackState::Stopped), true)), None);
+        assert_eq!(stuck_of(&report, &accounts(Some(StackState::Available), false)), None);
+        assert_eq!(stuck_of(&report, &accounts(Some(StackState::Stopped), true)), None);
     }
 }
