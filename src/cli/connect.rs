@@ -39,6 +39,8 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long one that is ending may take: its orders come to their ends first.
 const ENDS_WITHIN: Duration = Duration::from_secs(15);
+/// How long one that was killed may take to be gone: what it had in memory is given back first.
+const DIES_WITHIN: Duration = Duration::from_secs(1);
 /// How often another is started while one that ends still has the state.
 const TRY_EVERY: Duration = Duration::from_millis(150);
 /// How a server ends that was started for its callers, and found that another has the state.
@@ -77,8 +79,7 @@ pub(super) async fn connect(common: &Common, near: &Near, out: &Out) -> Result<C
         let (client, started, config) = match running(&state).await? {
             Some(client) => (client, None, server_files::config(&state)),
             None => {
-                // One that ends takes these files away; they are left by one that was killed.
-                let was_killed = server_files::pid(&state).is_some_and(|pid| !server_files::lives(pid));
+                let was_killed = was_killed(&state).await;
                 let config = folders::config(common, near)?;
                 (start(&state, config.as_deref(), out).await?, Some(was_killed), config)
             }
@@ -93,6 +94,24 @@ pub(super) async fn connect(common: &Common, near: &Near, out: &Out) -> Result<C
                 return Ok(connection);
             }
             Err(failure) => return Err(failure),
+        }
+    }
+}
+
+/// Whether the server that does not answer was killed: one that ends takes its files away, they are left by one that was
+/// killed. One that is just being killed answers nobody any more, and lives for a moment yet.
+async fn was_killed(state: &Path) -> bool {
+    let begun = Instant::now();
+    loop {
+        match server_files::pid(state) {
+            None => return false,
+            Some(pid) if !server_files::lives(pid) => return true,
+            Some(_) if begun.elapsed() > DIES_WITHIN => return false,
+            Some(_) => tokio::time::sleep(LOOK_EVERY).await,
+        }
+        // Another command has started the next one meanwhile.
+        if matches!(running(state).await, Ok(Some(_))) {
+            return false;
         }
     }
 }
@@ -257,6 +276,31 @@ impl Started {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A process that does nothing until it is killed, as the server of a state folder.
+    fn server(state: &Path) -> Child {
+        let child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        std::fs::write(state.join(crate::server::place::PID_FILE), child.id().to_string()).unwrap();
+        child
+    }
+
+    #[tokio::test]
+    async fn one_that_is_just_being_killed_was_killed() {
+        let state = tempfile::tempdir().unwrap();
+        assert!(!was_killed(state.path()).await);
+        let mut child = server(state.path());
+        let kill = async { child.kill().and_then(|()| child.wait()).unwrap() };
+        assert!(tokio::join!(was_killed(state.path()), kill).0);
+    }
+
+    #[tokio::test]
+    async fn one_that_takes_its_files_away_ends_by_itself() {
+        let state = tempfile::tempdir().unwrap();
+        let mut child = server(state.path());
+        let end = async { std::fs::remove_file(state.path().join(crate::server::place::PID_FILE)).unwrap() };
+        assert!(!tokio::join!(was_killed(state.path()), end).0);
+        child.kill().and_then(|()| child.wait()).unwrap();
+    }
 
     #[test]
     fn a_token_is_sent_to_this_machine_alone() {
