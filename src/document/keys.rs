@@ -1,6 +1,6 @@
 //! Which keys a map may have, and what is said about the others.
 
-use super::tree::Map;
+use super::tree::{Entry, Map};
 use crate::diagnostic::{Diagnostic, Diagnostics, nearest};
 
 /// The keys of one map of a format.
@@ -42,15 +42,41 @@ impl Keys {
         }
     }
 
+    /// Whether a map has no such key, and none for which it was said that this one may be meant: that is one mistake, and
+    /// is told once.
+    #[must_use]
+    pub fn lack(&self, map: &Map, key: &str) -> bool {
+        let means = |entry: &Entry| {
+            let written = &*entry.key.value;
+            let answer = self.answer(written);
+            let ours = || nearest(written, self.known.iter().copied()).filter(|_| answer.is_none());
+            !self.known.contains(&written)
+                && match ours() {
+                    Some(ours) => ours == key,
+                    None => {
+                        matches!(answer.or_else(|| self.near_answer(written)), Some(Answer::Means(ours)) if ours == key)
+                    }
+                }
+        };
+        map.get(key).is_none() && !map.entries.iter().any(means)
+    }
+
+    fn answer(&self, word: &str) -> Option<Answer> {
+        self.answers.iter().find(|(known, _)| *known == word).map(|(_, answer)| *answer)
+    }
+
+    /// `enviroment` is nearer to a word from elsewhere than to one of ours.
+    fn near_answer(&self, word: &str) -> Option<Answer> {
+        nearest(word, self.answers.iter().map(|(word, _)| *word)).and_then(|word| self.answer(word))
+    }
+
     fn mistake(&self, key: &str) -> Diagnostic {
         let unknown = || Diagnostic::error("unknown-key", "unknown key", format!("{} has no such key", self.of));
-        let answer = |word: &str| self.answers.iter().find(|(known, _)| *known == word).map(|(_, answer)| *answer);
-        // `enviroment` is nearer to a word from elsewhere than to one of ours.
-        let near = || nearest(key, self.answers.iter().map(|(word, _)| *word)).and_then(answer);
-        if let Some(ours) = nearest(key, self.known.iter().copied()).filter(|_| answer(key).is_none()) {
+        let answer = self.answer(key);
+        if let Some(ours) = nearest(key, self.known.iter().copied()).filter(|_| answer.is_none()) {
             return with_number(key, unknown()).help(format!("did you mean `{ours}`?"));
         }
-        match answer(key).or_else(near) {
+        match answer.or_else(|| self.near_answer(key)) {
             Some(Answer::Means(ours)) => unknown().help(format!("did you mean `{ours}`?")),
             Some(Answer::Write(line)) => unknown().help(line),
             Some(Answer::Refused(why)) => refused(why),

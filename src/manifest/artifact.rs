@@ -150,8 +150,10 @@ impl Site {
         SITE.check(map, cx.found);
         let fallback = map.get("fallback").and_then(|node| cx.path(node, "`fallback`"));
         let Some(folder) = map.get("folder") else {
-            let detail = "`site` needs a folder, as in site: { folder: dist }";
-            cx.push(Diagnostic::error("missing-key", "missing key", detail).at(&node.place));
+            if SITE.lack(map, "folder") {
+                let detail = "`site` needs a folder, as in site: { folder: dist }";
+                cx.push(Diagnostic::error("missing-key", "missing key", detail).at(&node.place));
+            }
             return None;
         };
         let folder = cx.path(folder, "`folder`")?;
@@ -169,8 +171,10 @@ impl Prepare {
         PREPARE.check(map, cx.found);
         let inputs = map.get("inputs").map(|node| cx.paths(node, "a file of `inputs`")).unwrap_or_default();
         let Some(run) = map.get("run") else {
-            let detail = "`prepare` needs commands, as in prepare: { run: [npm ci], inputs: [package-lock.json] }";
-            cx.push(Diagnostic::error("missing-key", "missing key", detail).at(&node.place));
+            if PREPARE.lack(map, "run") {
+                let detail = "`prepare` needs commands, as in prepare: { run: [npm ci], inputs: [package-lock.json] }";
+                cx.push(Diagnostic::error("missing-key", "missing key", detail).at(&node.place));
+            }
             return None;
         };
         let run = read_commands(run, cx);

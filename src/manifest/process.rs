@@ -41,7 +41,7 @@ impl Process {
         let map = entry.value.map("a process", cx.found)?;
         PROCESS.check(map, cx.found);
         let process = Process::read_keys(name?, map, cx);
-        if process.run.is_none() && map.get("run").is_none() {
+        if process.run.is_none() && PROCESS.lack(map, "run") {
             let detail = format!("process `{}` needs a command: run: ./worker", entry.key.value);
             cx.push(Diagnostic::error("missing-key", "missing key", detail).at(&entry.key.place));
         }

@@ -137,7 +137,8 @@ fn read_scoped(
 fn read_service_name(top: &Map, place: &Place, whole: bool, cx: &mut Reading<'_>) -> Option<Spanned<Name>> {
     let Some(node) = top.get("service") else {
         // A document that broke off may have had it, and `name: x` has been answered already.
-        if whole && top.get("name").is_none() && top.get("services").is_none() && top.get("apiVersion").is_none() {
+        let others = ["name", "services", "apiVersion"];
+        if whole && others.iter().all(|other| top.get(other).is_none()) && SERVICE.lack(top, "service") {
             let detail = "a deployd.yaml says which service it is";
             let mistake = Diagnostic::error("missing-key", "missing key", detail).at(place);
             cx.push(mistake.help("write service: and a name, as in service: hello"));

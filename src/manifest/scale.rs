@@ -81,7 +81,7 @@ impl Replicas {
         let mut count = |key: &str, what: &str| map.get(key).and_then(|node| read_count(node, what, 1, cx));
         let (min, max) = (count("min", "`min`"), count("max", "`max`"));
         let cpu = map.get("cpu").and_then(|node| node.percent("`cpu`", cx.found));
-        let missing: Vec<&str> = ["min", "max", "cpu"].into_iter().filter(|key| map.get(key).is_none()).collect();
+        let missing: Vec<&str> = ["min", "max", "cpu"].into_iter().filter(|key| REPLICAS.lack(map, key)).collect();
         if !missing.is_empty() {
             let detail = format!("replicas between two numbers need {} too", missing.join(" and "));
             let mistake = Diagnostic::error("missing-key", "missing key", detail).at(&node.place);

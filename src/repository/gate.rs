@@ -38,8 +38,10 @@ impl Gate {
         let map = entry.value.map("a gate", found)?;
         GATE.check(map, found);
         let Some(allow) = map.get("allow") else {
-            let mistake = Diagnostic::error("missing-key", "missing key", "a gate says whom it lets in");
-            found.push(mistake.at(&entry.value.place).help("write allow: [ { from: 203.0.113.0/24 } ]"));
+            if GATE.lack(map, "allow") {
+                let mistake = Diagnostic::error("missing-key", "missing key", "a gate says whom it lets in");
+                found.push(mistake.at(&entry.value.place).help("write allow: [ { from: 203.0.113.0/24 } ]"));
+            }
             return None;
         };
         let items = allow.list("`allow`", found)?;
@@ -57,8 +59,10 @@ impl GateRule {
         let map = item.map("a rule of a gate", found)?;
         RULE.check(map, found);
         let Some(from) = map.get("from") else {
-            let mistake = Diagnostic::error("missing-key", "missing key", "a rule of a gate says from where");
-            found.push(mistake.at(&item.place).help("write { from: 203.0.113.0/24 }"));
+            if RULE.lack(map, "from") {
+                let mistake = Diagnostic::error("missing-key", "missing key", "a rule of a gate says from where");
+                found.push(mistake.at(&item.place).help("write { from: 203.0.113.0/24 }"));
+            }
             return None;
         };
         let ports = match map.get("ports") {

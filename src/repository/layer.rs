@@ -172,8 +172,10 @@ fn check_choices(node: &Node, found: &mut Diagnostics) {
 /// The kind of a choice.
 pub(super) fn read_kind(item: &Node, map: &Map, found: &mut Diagnostics) -> Option<Spanned<Kind>> {
     let Some(node) = map.get("kind") else {
-        let detail = "a choice says which kind it makes, as in { kind: aws/rds }";
-        found.push(Diagnostic::error("missing-key", "missing key", detail).at(&item.place));
+        if CHOICE.lack(map, "kind") {
+            let detail = "a choice says which kind it makes, as in { kind: aws/rds }";
+            found.push(Diagnostic::error("missing-key", "missing key", detail).at(&item.place));
+        }
         return None;
     };
     let text = node.words("`kind`", found)?;
@@ -200,8 +202,11 @@ pub(super) fn read_generate(node: &Node, found: &mut Diagnostics) -> Option<u32>
     let map = node.map("a definition's secret", found)?;
     SECRET.check(map, found);
     let Some(length) = map.get("generate") else {
-        let mistake = Diagnostic::error("missing-key", "missing key", "a definition's secret is made once, and kept");
-        found.push(mistake.at(&node.place).help("write { generate: 32 }: so many letters and digits"));
+        if SECRET.lack(map, "generate") {
+            let mistake =
+                Diagnostic::error("missing-key", "missing key", "a definition's secret is made once, and kept");
+            found.push(mistake.at(&node.place).help("write { generate: 32 }: so many letters and digits"));
+        }
         return None;
     };
     let length = length.whole("`generate`", SECRET_LENGTH_MIN..=SECRET_LENGTH_MAX, found)?;

@@ -5,7 +5,7 @@ use super::keys::{FILE, GIT};
 use super::layer::Layer;
 use super::types::{Repository, RepositoryFile};
 use crate::diagnostic::{Diagnostic, Diagnostics, Owner, Place};
-use crate::document::{self, Budget, Document, Node, Shape, Spanned, not_built};
+use crate::document::{self, Budget, Document, Map, Node, Shape, Spanned, not_built};
 use crate::model::{Digest, Name};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -105,7 +105,7 @@ impl Reading {
         let mut found = Diagnostics::new();
         if let Some(map) = document.root.map("a file of a repository", &mut found) {
             FILE.check(map, &mut found);
-            self.check_name(map.get("repository"), document, &mut found);
+            self.check_name(map, document, &mut found);
             if let Some(node) = map.get("inherits") {
                 self.inherits(node, &mut found);
             }
@@ -121,10 +121,10 @@ impl Reading {
         self.repository.found.extend(found);
     }
 
-    fn check_name(&self, node: Option<&Node>, document: &Document, found: &mut Diagnostics) {
+    fn check_name(&self, map: &Map, document: &Document, found: &mut Diagnostics) {
         let wanted = &self.repository.name;
-        let Some(node) = node else {
-            if document.whole {
+        let Some(node) = map.get("repository") else {
+            if document.whole && FILE.lack(map, "repository") {
                 let detail = "each file of a repository says which repository it is of";
                 let mistake = Diagnostic::error("missing-key", "missing key", detail).at(&document.root.place);
                 found.push(mistake.help(format!("write repository: {wanted}")));

@@ -117,8 +117,10 @@ fn read_approve_item(item: &Node, found: &mut Diagnostics) -> Option<ApproveWord
     };
     APPROVE.check(map, found);
     let Some(actions) = map.get("actions") else {
-        let detail = "`approve` needs to know of what, as in { actions: [update], kinds: [aws/rds] }";
-        found.push(Diagnostic::error("missing-key", "missing key", detail).at(&item.place));
+        if APPROVE.lack(map, "actions") {
+            let detail = "`approve` needs to know of what, as in { actions: [update], kinds: [aws/rds] }";
+            found.push(Diagnostic::error("missing-key", "missing key", detail).at(&item.place));
+        }
         return None;
     };
     let read = |node: &Node, found: &mut Diagnostics| node.choice("an action of `approve`", &ACTIONS, found);

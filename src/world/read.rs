@@ -47,7 +47,7 @@ fn read_document(file: &Arc<str>, document: &Document, found: &mut Diagnostics) 
     let capabilities = match map.get("capabilities") {
         Some(node) => capability::read_all(node, found),
         None => {
-            if document.whole {
+            if document.whole && WORLD.lack(map, "capabilities") {
                 let detail = "a world says what it can do";
                 let mistake = Diagnostic::error("missing-key", "missing key", detail).at(&document.root.place);
                 found.push(mistake.help("write capabilities: { deploy:local: {} }"));
@@ -86,7 +86,7 @@ fn stem(file: &str) -> &str {
 
 fn read_world_name(file: &Arc<str>, map: &Map, document: &Document, found: &mut Diagnostics) -> Option<Spanned<Name>> {
     let Some(node) = map.get("world") else {
-        if document.whole && map.get("name").is_none() {
+        if document.whole && map.get("name").is_none() && WORLD.lack(map, "world") {
             let mistake = Diagnostic::error("missing-key", "missing key", "a world's file says which world it is");
             found.push(mistake.at(&document.root.place).help(format!("write world: {}", stem(file))));
         }
@@ -143,9 +143,11 @@ fn read_resources(map: &Map, found: &mut Diagnostics) -> BTreeMap<Name, WorldRes
                 RESOURCE.check(map, found);
                 let with = map.get("with").and_then(|node| node.map("`with`", found)).cloned().unwrap_or_default();
                 let Some(slug) = map.get("use") else {
-                    let detail = "a resource of a world is made of a slug, as in { use: kafka-small }";
-                    let mistake = Diagnostic::error("missing-key", "missing key", detail);
-                    found.push(mistake.at(&entry.value.place));
+                    if RESOURCE.lack(map, "use") {
+                        let detail = "a resource of a world is made of a slug, as in { use: kafka-small }";
+                        let mistake = Diagnostic::error("missing-key", "missing key", detail);
+                        found.push(mistake.at(&entry.value.place));
+                    }
                     return None;
                 };
                 (slug, with)
@@ -189,8 +191,11 @@ fn read_pull(entry: &Entry, found: &mut Diagnostics) -> Option<PullSecret> {
     let map = entry.value.map("what opens a registry", found)?;
     PULL.check(map, found);
     let Some(secret) = map.get("secret") else {
-        let mistake = Diagnostic::error("missing-key", "missing key", "a registry is opened by a secret of the world");
-        found.push(mistake.at(&entry.value.place).help("write { secret: registry }"));
+        if PULL.lack(map, "secret") {
+            let mistake =
+                Diagnostic::error("missing-key", "missing key", "a registry is opened by a secret of the world");
+            found.push(mistake.at(&entry.value.place).help("write { secret: registry }"));
+        }
         return None;
     };
     let secret = read_name(&secret.words("`secret`", found)?.map(str::to_owned), found)?;
