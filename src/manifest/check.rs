@@ -68,6 +68,7 @@ fn check_site(manifest: &Manifest, top: &Map, found: &mut Diagnostics) {
 
 /// The names that references of a manifest can use.
 struct Names<'d> {
+    manifest: &'d Manifest,
     requirements: Vec<&'d str>,
     /// Requirements that are known not to be services: nothing of theirs has ports.
     without_ports: Vec<&'d str>,
@@ -77,6 +78,17 @@ struct Names<'d> {
 }
 
 impl<'d> Names<'d> {
+    /// The names of a kind; nothing where the key under which they stand is misspelt, and that has been told.
+    fn known(&self, what: &str) -> Option<&[&'d str]> {
+        let (keys, known) = match what {
+            "requirement" => (["requires"].as_slice(), &self.requirements),
+            "port" => (PORTS.as_slice(), &self.ports),
+            "entrypoint" => (["entrypoints"].as_slice(), &self.entrypoints),
+            _ => (["files"].as_slice(), &self.files),
+        };
+        (!known.is_empty() || !keys.iter().any(|key| self.manifest.misspells(key))).then_some(known)
+    }
+
     fn of(manifest: &'d Manifest, top: &'d Map) -> Names<'d> {
         let keys = |key: &str| top.get(key).and_then(Node::as_map).map(|map| map.keys().collect()).unwrap_or_default();
         let mut ports: Vec<&str> = port_names(top).collect();
@@ -87,6 +99,7 @@ impl<'d> Names<'d> {
         let without_ports =
             manifest.requires.iter().filter(|requirement| matches!(requirement.wants, Wants::Slug { .. }));
         Names {
+            manifest,
             requirements: requires.iter().filter_map(requirement_name).collect(),
             without_ports: without_ports.map(|requirement| requirement.name.value.as_str()).collect(),
             ports,
@@ -133,15 +146,14 @@ fn check_references_in(node: &Node, names: &Names<'_>, found: &mut Diagnostics) 
 }
 
 fn check_reference(named: &Spanned<Named>, names: &Names<'_>) -> Diagnostics {
-    let (what, name, known) = match &named.value {
-        Named::Output { requirement, .. } => ("requirement", requirement, &names.requirements),
-        Named::Port(port) => ("port", port, &names.ports),
-        Named::EntrypointUrl(entrypoint) | Named::EntrypointHost(entrypoint) => {
-            ("entrypoint", entrypoint, &names.entrypoints)
-        }
-        Named::File(file) => ("file", file, &names.files),
+    let (what, name) = match &named.value {
+        Named::Output { requirement, .. } => ("requirement", requirement),
+        Named::Port(port) => ("port", port),
+        Named::EntrypointUrl(entrypoint) | Named::EntrypointHost(entrypoint) => ("entrypoint", entrypoint),
+        Named::File(file) => ("file", file),
         _ => return Diagnostics::new(),
     };
+    let Some(known) = names.known(what) else { return Diagnostics::new() };
     if !known.contains(&name.as_str()) {
         let detail = format!("this service has no {what} `{name}`");
         let mut mistake = Diagnostic::error("unknown-name", "unknown name", detail).at(&named.place);
@@ -245,7 +257,7 @@ fn check_port(
 /// A migration changes what a requirement of this service holds.
 fn check_migrations(manifest: &Manifest, names: &Names<'_>, found: &mut Diagnostics) {
     for name in manifest.migrate.iter().filter_map(|migration| migration.of.as_ref()) {
-        if !names.requirements.contains(&name.value.as_str()) {
+        if names.known("requirement").is_some_and(|known| !known.contains(&name.value.as_str())) {
             let detail = format!("this service has no requirement `{}`", name.value);
             let mut mistake = Diagnostic::error("unknown-name", "unknown name", detail).at(&name.place);
             mistake.help.extend(did_you_mean(&name.value, names.requirements.iter().copied()));

@@ -1,5 +1,6 @@
 //! `Manifest`: everything that a `deployd.yaml` can say.
 
+use super::keys::SERVICE;
 use super::{
     Artifact, Command, Entrypoint, File, Migration, Overlay, Prepare, Process, RelativePath, Requirement, SecretUse,
     Task, Update, Variable,
@@ -71,6 +72,12 @@ impl Manifest {
     #[must_use]
     pub fn written(&self) -> Value {
         crate::document::as_written(&self.written)
+    }
+
+    /// Whether a key is not there, and another was told to mean it: what lacks it is no other mistake.
+    #[must_use]
+    pub fn misspells(&self, key: &str) -> bool {
+        self.written.get(key).is_none() && !SERVICE.lack(&self.written, key)
     }
 
     /// Its processes: the main one first, the others by name.

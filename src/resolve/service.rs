@@ -50,7 +50,12 @@ pub fn resolve(service: &Service<'_>, offers: &Offers, others: &Others) -> (Reso
     let fields = service_fields(&mut building, service, manifest, &required, &ways);
     // A site is refused by its name, and has no process.
     let is_site = matches!(manifest.artifact, Some(crate::manifest::Artifact::Site(_)));
-    if let Some((fields, kind)) = fields.filter(|_| !is_site) {
+    // Without its `run` it cannot be told what it is.
+    let is_untold = manifest.misspells("run");
+    if is_untold {
+        building.unmade.insert(building.stack.address(manifest.service.value.clone()));
+    }
+    if let Some((fields, kind)) = fields.filter(|_| !is_site && !is_untold) {
         limits::check(manifest, &fields, world, &mut building.found);
         add_tasks(&mut building, manifest, &fields, service.content, &required);
         add_service(&mut building, manifest, fields, kind, service.content, &required);
