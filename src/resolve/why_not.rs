@@ -78,6 +78,11 @@ impl Misfit {
     }
 }
 
+/// Whether a world is a simulated one: it plays what others have.
+fn plays(world: &World) -> bool {
+    world.capability_names().any(|capability| capability.as_str() == "deploy:simulated")
+}
+
 impl Nearest {
     /// As a line of help.
     #[must_use]
@@ -86,6 +91,9 @@ impl Nearest {
         match self {
             Nearest::Require(slug) => format!("require `{slug}` instead, which {name} can make"),
             Nearest::StandIns(place) => format!("set stand_ins: true in {}:{}", place.file, place.line),
+            Nearest::Capability(capability) if plays(world) => {
+                format!("let {name} play it: deploy:simulated: {{ plays: [{capability}] }}, in {}", world.file)
+            }
             Nearest::Capability(capability) => format!("give {name} the capability {capability}, in {}", world.file),
         }
     }
