@@ -87,6 +87,8 @@ pub struct Glance {
     pub looked: Option<Wall>,
     /// What is waited for, held, kept and noted.
     pub report: Report,
+    /// When that was so.
+    pub reported: Wall,
     /// What was there.
     pub seen: Arc<Observation>,
     /// Why the stack is set aside.

@@ -22,7 +22,7 @@ impl Activation {
             planning.approved.extend(plan.steps.values().map(|step| step.digest));
             (plan, report) = self.plan_recorded(&planning)?;
         }
-        self.memory.report = report;
+        self.reported(report);
         self.add_unfilled();
         // Who hears of an end asks at once how it is now: doors know as much as what ends it.
         self.glance(None);

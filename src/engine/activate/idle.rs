@@ -75,7 +75,7 @@ impl Activation {
         if plan.steps.is_empty() {
             return self.settled(plan, report).await;
         }
-        self.memory.report = report;
+        self.reported(report);
         self.heal(&plan).await
     }
 
@@ -111,7 +111,7 @@ impl Activation {
         }
         self.memory.idle = report.waiting.is_empty() && report.wake_at.is_none();
         let is_idle = self.memory.idle;
-        self.memory.report = report;
+        self.reported(report);
         self.tell_waiting().await?;
         self.memory.idle = is_idle;
         Ok(Round::Waits)

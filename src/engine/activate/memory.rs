@@ -42,6 +42,8 @@ pub struct Memory {
     pub exported: Option<Digest>,
     /// What was waited for, held, kept and noted last.
     pub report: Report,
+    /// When that was so.
+    pub reported: Wall,
     /// What its files ask of other stacks, and these do not offer yet: nothing of it is planned before.
     pub not_offered: BTreeSet<Address>,
     /// Steps that were begun, and whose end is not told yet.

@@ -26,7 +26,7 @@ use super::shared::{Glance, Nudge, Shared};
 use crate::contract::{AcquireError, StoreError};
 use crate::graph::Role;
 use crate::model::{Milliseconds, Now, StackId, Steady};
-use crate::plan::not_offered;
+use crate::plan::{Report, not_offered};
 use crate::state::{Owned, Phase, StackCondition, Why, WhyCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -241,6 +241,12 @@ impl Activation {
         crate::plan::Line::new(at, crate::plan::LineCode::Other, why)
     }
 
+    /// What is waited for and held, as of now.
+    fn reported(&mut self, report: Report) {
+        self.memory.reported = self.now().wall;
+        self.memory.report = report;
+    }
+
     /// Writes down for doors what was seen.
     pub(super) fn glance(&self, set_aside: Option<Why>) {
         let mut report = self.memory.report.clone();
@@ -250,6 +256,7 @@ impl Activation {
             Glance {
                 looked: self.memory.looked.map(|(wall, _)| wall),
                 report,
+                reported: self.memory.reported,
                 seen: Arc::new(self.memory.seen.clone()),
                 set_aside,
             },

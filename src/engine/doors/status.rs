@@ -9,7 +9,8 @@ use super::owner::no_stack;
 use super::write::set_aside;
 use super::{DeploymentShown, DoorError, Engine, HistoryPage, Planned, StackShown, StepShown};
 use crate::contract::{Row, Scope, StoreError};
-use crate::model::{Digest, Name, StackId};
+use crate::model::{Digest, Name, StackId, Wall};
+use crate::plan::Report;
 use crate::state::{DeploymentId, ReleaseId, StackState, Why, WhyCode};
 use std::collections::BTreeMap;
 
@@ -93,7 +94,7 @@ impl Engine {
             label: serves.and_then(|release| label(rows, release)),
             live,
             resources: record.owned.values().map(|owned| resource(rows, owned, &glance.seen)).collect(),
-            report: glance.report.clone(),
+            report: as_of(glance, self.shared.now().wall),
             looked: glance.looked,
         })
     }
@@ -183,4 +184,33 @@ pub(super) fn label(rows: &StackRows, release: ReleaseId) -> Option<String> {
     let row = rows.releases.get(&release)?;
     let revision = row.release.revision.short();
     Some(if row.nth > 1 { format!("{revision}.{}", row.nth) } else { revision })
+}
+
+/// What is waited for and held: since when, told as of now and not as of the last look.
+fn as_of(glance: &Glance, now: Wall) -> Report {
+    let mut report = glance.report.clone();
+    let passed = now.since(glance.reported);
+    for since in report.waiting.iter_mut().filter_map(|line| line.since.as_mut()) {
+        since.0 = since.0.saturating_add(passed.0);
+    }
+    report
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Address, Milliseconds};
+    use crate::plan::{Line, LineCode};
+
+    #[test]
+    fn a_wait_grows_between_two_looks() {
+        let at = Address::parse("laptop/guestbook/users").unwrap();
+        let line = Line::new(at, LineCode::Settling, Why::new(WhyCode::Other, "being made"));
+        let waiting = vec![Line { since: Some(Milliseconds::seconds(5)), ..line.clone() }, line];
+        let report = Report { waiting, ..Report::default() };
+        let glance = Glance { report, reported: Wall(1_000), ..Glance::default() };
+        let told = as_of(&glance, Wall(11_000));
+        let since: Vec<Option<Milliseconds>> = told.waiting.iter().map(|line| line.since).collect();
+        assert_eq!(since, [Some(Milliseconds::seconds(15)), None]);
+    }
 }
