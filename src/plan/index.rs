@@ -16,7 +16,7 @@ pub(super) struct Index<'i> {
     references: BTreeMap<&'i Address, Vec<&'i Address>>,
     /// The wanted nodes that refer to an address.
     referrers: BTreeMap<&'i Address, Vec<&'i Node>>,
-    /// The wanted nodes that need or refer to a member of a rolled group, without its members.
+    /// The wanted nodes that need, refer or point to a member of a rolled group, without its members.
     users: BTreeMap<Address, BTreeSet<&'i Address>>,
     /// A wanted node of each kind that has no life yet: what an unwanted one may be the old name of.
     newcomers: BTreeMap<&'i Kind, &'i Node>,
@@ -38,8 +38,16 @@ impl<'i> Index<'i> {
                     index.needed_by.entry(address).or_default().push(owned);
                 }
             }
+            let user = wanted.get_key_value(&owned.identity.address).map(|(user, _)| *user);
             for (address, life) in &owned.pins {
                 index.pinned_by.entry((address, *life)).or_default().push(owned);
+                // Whoever points to a member holds up its group until that is over.
+                if let Some(user) = user
+                    && is_rolled(i.kinds, wanted.get(address).copied())
+                    && address.whole() != user.whole()
+                {
+                    index.users.entry(address.whole()).or_default().insert(user);
+                }
             }
         }
         for (address, node) in wanted {

@@ -20,12 +20,17 @@ fn end_of(bed: &Bed) -> Vec<String> {
     let is_by_chance = |address: &Address, kind: &Kind| {
         bed.has_fallen() && (is_left_by_the_fallen(bed, address, kind) || needed.contains(address))
     };
+    // What ran for the fallen release is remembered, if it came to run.
+    let is_over = |owned: &Owned| {
+        let good = bed.good().and_then(|good| good.nodes.get(&owned.identity.address).map(|node| node.once_for));
+        bed.has_fallen() && matches!(owned.phase, Phase::Done(_)) && good != Some(owned.once_for)
+    };
     let is_set_by_chance = |kind: &Kind| bed.has_fallen() && rules_of(kind).role == Role::Infrastructure;
     let mut told: Vec<String> = bed
         .record
         .owned
         .values()
-        .filter(|owned| !is_by_chance(&owned.identity.address, &owned.kind))
+        .filter(|owned| !is_by_chance(&owned.identity.address, &owned.kind) && !is_over(owned))
         .map(|owned| {
             let phase = match &owned.phase {
                 Phase::Done(exit) => format!("done {}", exit.code),
