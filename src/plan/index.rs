@@ -98,9 +98,10 @@ impl<'i> Index<'i> {
         moves_in_place: &dyn Fn(&Address) -> bool,
     ) -> bool {
         let Some(users) = self.users.get(whole) else { return false };
-        let points =
-            |user: &Address| self.references(user).iter().any(|other| other.whole() == *whole) || pointed(user);
-        users.len() > 1 || users.iter().any(|user| points(user) && !moves_in_place(user))
+        let refers = |user: &Address| self.references(user).iter().any(|other| other.whole() == *whole);
+        // One that pointed to it, and does not refer to it any more, lets go in one step, which may wait for the whole group.
+        let lets_go = |user: &Address| pointed(user) && !refers(user);
+        users.len() > 1 || users.iter().any(|user| lets_go(user) || (refers(user) && !moves_in_place(user)))
     }
 }
 

@@ -5,7 +5,7 @@
 use super::bed::{Bed, End, short};
 use super::kinds::rules_of;
 use deployd::graph::Role;
-use deployd::model::{Address, Identity, Kind, Value};
+use deployd::model::{Address, Identity, Kind};
 use deployd::plan::LineCode;
 use deployd::state::{Owned, Owner, Phase, Wish};
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 /// What is left of a stack and its world, told without the numbers of lives: two that came to the same end say the same.
 ///
 /// A release that fell leaves behind what it had brought of its own until then (parked, or kept while nothing runs), and
-/// how it has set infrastructure, and what these need. How far it got when it fell is a matter of moments, so that is no
+/// how it has set infrastructure (its kind too), and what these need. How far it got when it fell is a matter of moments, so that is no
 /// part of the end: only that none of the rest runs is.
 fn end_of(bed: &Bed) -> Vec<String> {
     let needed = needed_by_the_fallen(bed);
@@ -40,15 +40,21 @@ fn end_of(bed: &Bed) -> Vec<String> {
                 Phase::Leaving(_) => "leaving".to_owned(),
             };
             let address = owned.identity.address.short();
-            let fields = if is_set_by_chance(&owned.kind) { &Value::Null } else { &owned.fields };
-            format!("row {address} {} {fields:?} {:?} {phase}", owned.kind, owned.once_for)
+            match is_set_by_chance(&owned.kind) {
+                true => format!("row {address} infrastructure {phase}"),
+                false => format!("row {address} {} {:?} {:?} {phase}", owned.kind, owned.fields, owned.once_for),
+            }
         })
         .collect();
     let things = bed.world.things.iter().filter(|(identity, thing)| !is_by_chance(&identity.address, &thing.kind));
-    told.extend(things.map(|(identity, thing)| format!("thing {} {}", identity.address.short(), thing.kind)));
+    told.extend(things.map(|(identity, thing)| {
+        let kind = if is_set_by_chance(&thing.kind) { "infrastructure" } else { thing.kind.as_str() };
+        format!("thing {} {kind}", identity.address.short())
+    }));
     let stack = &bed.record.stack;
     told.push(format!("{:?} {:?} {:?}", stack.state, stack.good, stack.target));
     told.sort();
+    told.dedup();
     told
 }
 
