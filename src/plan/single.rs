@@ -262,7 +262,7 @@ impl<'i> Planning<'i> {
         let draft = Draft {
             act: Act::Update,
             identity: moving.life.identity().clone(),
-            kind: if *moving.fields == node.fields { &node.kind } else { &moving.life.owned.kind },
+            kind: &moving.life.owned.kind,
             target: moving.fields.clone(),
             once_for: node.once_for,
             pins: moving.pins,
