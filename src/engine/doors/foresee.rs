@@ -39,8 +39,9 @@ impl Engine {
         record: Option<&Record>,
         graph: &DesiredGraph,
     ) -> Result<(), DoorError> {
+        let not_built = not_built(&self.shared, world, record, graph);
         let found = foreseen(&self.shared, world, record, graph).await;
-        match found.into_iter().next() {
+        match not_built.or(found.into_iter().next()) {
             None => Ok(()),
             Some((address, why)) => {
                 let text = format!("{} cannot be made in {world}: {}", address.short(), why.text);
@@ -63,12 +64,30 @@ impl Engine {
     }
 }
 
-/// Of each thing of a graph that was never made, why it cannot be made for now.
-async fn foreseen(shared: &Shared, world: &Name, record: Option<&Record>, graph: &DesiredGraph) -> Vec<(Address, Why)> {
+/// The nodes of a graph that were never made.
+fn missing<'g>(record: Option<&Record>, graph: &'g DesiredGraph) -> Vec<&'g Node> {
     let owned = record.iter().flat_map(|record| record.owned.keys());
     let has_life: BTreeSet<&Address> = owned.map(|identity| &identity.address).collect();
-    let missing = graph.nodes.values().filter(|node| !has_life.contains(&node.address));
-    let making = missing.map(|node| {
+    graph.nodes.values().filter(|node| !has_life.contains(&node.address)).collect()
+}
+
+/// What is to be made by something that this deployd cannot do at all. A plan of it can be shown, and says that it is not
+/// looked at; begun, it would wait for ever.
+fn not_built(shared: &Shared, world: &Name, record: Option<&Record>, graph: &DesiredGraph) -> Option<(Address, Why)> {
+    let rooms = &shared.parts.rooms;
+    let providers = rooms.providers(world);
+    missing(record, graph).into_iter().find_map(|node| match providers.get(&rooms.maker(world, &node.kind)?)? {
+        Err(why) if why.code == WhyCode::Missing => {
+            let way_out = "it can be planned; to run it, choose another world: --world NAME";
+            Some((node.address.clone(), why.clone().way_out(way_out)))
+        }
+        _ => None,
+    })
+}
+
+/// Of each thing of a graph that was never made, why it cannot be made for now.
+async fn foreseen(shared: &Shared, world: &Name, record: Option<&Record>, graph: &DesiredGraph) -> Vec<(Address, Why)> {
+    let making = missing(record, graph).into_iter().map(|node| {
         let last = record.and_then(|record| record.lives.get(&node.address)).copied().unwrap_or(0);
         let identity = node.address.incarnation(last.saturating_add(1));
         Making { identity, kind: &node.kind, fields: &node.fields, node: Some(node) }

@@ -47,6 +47,26 @@ fn a_program_that_is_missing_is_told_before_anything_is_made() {
 }
 
 #[test]
+fn what_is_not_built_yet_is_planned_and_never_begun() {
+    let person = Person::new();
+    person.write(
+        "project/worlds/there.yaml",
+        "world: there\ncapabilities: { deploy:kubernetes: { context: there } }\nrepositories: [builtin]\ndomain: example.com\n",
+    );
+    person.write("project/web/deployd.yaml", "service: web\nimage: registry.example.com/web:1\nport: 8080\n");
+    let plan = person.asks(&["plan", "web", "--world", "there"]);
+    assert_eq!(plan.exit, 0, "{}", plan.talk);
+    assert!(words(&plan).contains("is not looked at"), "{}", plan.out);
+    for command in [&["up", "--detach", "web"][..], &["apply", "web"]] {
+        let said = person.asks(&[command, &["--world", "there"]].concat());
+        assert_eq!(said.exit, 1, "{}", said.talk);
+        assert!(words(&said).contains("cannot be made in there: deploy:kubernetes is not built yet"), "{}", said.talk);
+    }
+    let status = person.asks(&["status", "--world", "there"]);
+    assert_eq!(status.out.lines().next(), Some("world there · no stacks"));
+}
+
+#[test]
 fn a_missing_secret_is_named_and_ends_what_waits_for_nobody() {
     let person = Person::new();
     person.service("shop", "secrets: [API_KEY]\nscale: { replicas: 3 }\n");
