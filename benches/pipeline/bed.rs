@@ -131,6 +131,7 @@ pub fn up() -> RunAsk {
         world: world(),
         source: source(),
         services: BTreeSet::new(),
+        follow: true,
         from: From::File,
         mode: Mode::default(),
         principal: Principal("bench".to_owned()),

@@ -69,6 +69,14 @@ impl From<Exit> for ExitCode {
 }
 
 impl Failure {
+    /// As it is printed for machines.
+    #[must_use]
+    pub fn as_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "exit": self.exit, "what": self.what, "ways_out": self.ways_out, "problem": self.problem.as_deref(),
+        })
+    }
+
     /// With a sentence.
     #[must_use]
     pub fn new(exit: Exit, what: impl Into<String>) -> Failure {

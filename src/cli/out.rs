@@ -114,13 +114,15 @@ impl Out {
         if self.json {
             let problem = failure.problem.as_deref();
             let diagnostics = problem.map(|problem| problem.diagnostics.as_slice()).unwrap_or_default();
-            let data = json!({
-                "exit": failure.exit, "what": failure.what, "ways_out": failure.ways_out, "problem": problem,
-            });
             // What cannot be said is still told by the exit code.
-            let _ = self.object_with("failure", None, &data, &diagnostics);
+            let _ = self.object_with("failure", None, &failure.as_json(), &diagnostics);
             return;
         }
+        self.talks_of(failure);
+    }
+
+    /// Says to people why a part of what was asked was not done; as an object it is a part of what is printed.
+    pub fn talks_of(&self, failure: &Failure) {
         self.talk(&super::screen::failure(failure, self.talk));
     }
 }

@@ -309,10 +309,12 @@ impl Shared {
         lock(&self.runs).get(source).cloned().unwrap_or_default()
     }
 
-    /// Whether a source runs in a world.
+    /// Whether a source runs in a stack's world, for that stack too.
     #[must_use]
-    pub fn runs_in(&self, source: &SourceId, world: &Name) -> bool {
-        lock(&self.runs).get(source).is_some_and(|worlds| worlds.contains_key(world))
+    pub fn runs_in(&self, source: &SourceId, stack: &StackId) -> bool {
+        let runs = lock(&self.runs);
+        let row = runs.get(source).and_then(|worlds| worlds.get(&stack.world));
+        row.is_some_and(|row| row.services.is_empty() || row.services.contains(&stack.stack))
     }
 
     /// Every source that runs somewhere.

@@ -95,8 +95,8 @@ fn reason(
     match open {
         None if are_all_known(step, inputs) => None,
         None => Some((LineCode::NeedsAnother, other("what it refers to has not answered yet".to_owned()))),
-        Some(After::Is(address, _, Is::Drained)) => {
-            Some((LineCode::Draining, other(format!("{} has requests in flight", address.short()))))
+        Some(After::Is(address, life, Is::Drained)) => {
+            Some((LineCode::Draining, other(draining(planning, address, *life))))
         }
         Some(After::Is(address, ..)) if address.stack_id() != inputs.record.stack.id => {
             Some((LineCode::NeedsStack, other(format!("waits for {}/{}", address.stack, address.short()))))
@@ -133,6 +133,17 @@ fn refused(planning: &Planning<'_>, step: &Step, why: &Why) -> Why {
 /// What is waited for, as the one who waits calls it.
 fn called(address: &Address, by: &Step) -> String {
     if *address == by.identity.address { "its successor".to_owned() } else { address.short() }
+}
+
+/// What a predecessor is waited for.
+fn draining(planning: &Planning<'_>, address: &Address, life: Option<u32>) -> String {
+    let seen = life.and_then(|life| planning.i.seen.get(&address.incarnation(life))?.present()?.in_flight);
+    let what = match seen {
+        Some(1) => "1 request or connection".to_owned(),
+        Some(count @ 2..) => format!("{count} requests or connections"),
+        Some(0) | None => "requests".to_owned(),
+    };
+    format!("{} takes nothing new and still serves {what}", address.short())
 }
 
 /// What something is doing, if it is on its way.

@@ -10,6 +10,7 @@ use super::table::{Active, Found};
 use super::target;
 use super::traffic::{Seat, Traffic};
 use super::tunnel;
+use super::upstream::Work;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version, header};
@@ -129,6 +130,7 @@ impl Visit {
         record.line().backend = Some(Arc::clone(flight.upstream()));
         if head.status != StatusCode::SWITCHING_PROTOCOLS {
             headers::to_client(&mut head.headers, Upgrade::None);
+            let flight = flight.into_work(Work::Answer);
             return Response::from_parts(head, AnswerBody::service(body, record, (flight, sender), upload));
         }
         let service_side = head.extensions.remove::<hyper::upgrade::OnUpgrade>();
@@ -139,7 +141,7 @@ impl Visit {
                 headers::to_client(&mut head.headers, Upgrade::Websocket);
                 self.framing.stop_looking();
                 let ends = tunnel::Websocket { client_side, service_side, idle: active.route.idle.duration() };
-                let tunnel = ends.carry(flight.into_connection(), Arc::clone(&self.seat), record);
+                let tunnel = ends.carry(flight.into_work(Work::Connection), Arc::clone(&self.seat), record);
                 self.traffic.tasks.spawn(tunnel);
                 Response::from_parts(head, AnswerBody::nothing())
             }

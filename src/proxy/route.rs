@@ -121,8 +121,11 @@ pub struct Stats {
 pub struct BackendStats {
     /// The routes that name it.
     pub routes: BTreeSet<String>,
-    /// Requests in flight.
+    /// Requests in flight, to the end of their answers.
     pub requests: u64,
+    /// Those of them whose answer has begun. A stream of events has no end of its own.
+    #[serde(default)]
+    pub answers: u64,
     /// Websocket and TCP connections that are open.
     pub connections: u64,
     /// Requests and connections since the proxy started.
@@ -130,6 +133,9 @@ pub struct BackendStats {
     /// When the last route let it go, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retired: Option<u64>,
+    /// How long ago that was, by a clock that nobody sets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub let_go_for: Option<Milliseconds>,
 }
 
 /// What holds for the whole proxy. Kept by it, changed while it runs.

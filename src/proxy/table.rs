@@ -3,9 +3,11 @@
 use super::route::{Backend, BackendStats, Listen, Route};
 use super::target::{self, Why};
 use super::upstream::{InFlight, Upstream, UpstreamKey, Work};
+use crate::model::Milliseconds;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// All routes, ready for requests.
 #[derive(Default)]
@@ -122,16 +124,19 @@ impl Table {
         let mut stats: BTreeMap<String, BackendStats> = BTreeMap::new();
         for upstream in self.upstreams.values().filter(|upstream| upstream.retired().is_none() || upstream.load() > 0) {
             let one = stats.entry(upstream.backend.id.clone()).or_default();
-            one.requests += upstream.in_flight(Work::Request);
+            let answers = upstream.in_flight(Work::Answer);
+            one.requests += upstream.in_flight(Work::Request) + answers;
+            one.answers += answers;
             one.connections += upstream.in_flight(Work::Connection);
             one.total += upstream.total();
             one.retired = one.retired.max(upstream.retired());
+            one.let_go_for = upstream.let_go_for().map(milliseconds);
         }
         for active in self.routes.values() {
             for upstream in &active.upstreams {
                 let one = stats.entry(upstream.backend.id.clone()).or_default();
                 one.routes.insert(active.route.id.clone());
-                one.retired = None;
+                (one.retired, one.let_go_for) = (None, None);
             }
         }
         stats
@@ -163,6 +168,10 @@ impl Active {
     pub(super) fn has_backends(&self) -> bool {
         !self.upstreams.is_empty()
     }
+}
+
+fn milliseconds(span: Duration) -> Milliseconds {
+    Milliseconds(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -81,10 +81,13 @@ pub(super) struct Upstream {
     /// The replica's identity as text, and where it listens.
     pub(super) backend: Backend,
     requests: AtomicU64,
+    answers: AtomicU64,
     connections: AtomicU64,
     total: AtomicU64,
     /// When the last route let it go, in milliseconds since 1970; 0 while one names it.
     retired: AtomicU64,
+    /// The same by a clock that nobody sets: what is in flight gets a span of time from then on.
+    let_go: Mutex<Option<Instant>>,
     idle: Mutex<Vec<(Sender, Instant)>>,
     /// Told when a retired backend has nothing in flight any more.
     emptied: Arc<Notify>,
@@ -94,8 +97,10 @@ pub(super) struct Upstream {
 /// What is counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Work {
-    /// One request, to the end of its answer.
+    /// One request, until its answer begins.
     Request,
+    /// One answer, from its head to its end: of a stream of events that can be never.
+    Answer,
     /// One websocket or TCP connection, until it is closed.
     Connection,
 }
@@ -118,9 +123,11 @@ impl Upstream {
         Arc::new(Upstream {
             backend,
             requests: AtomicU64::new(0),
+            answers: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             total: AtomicU64::new(0),
             retired: AtomicU64::new(0),
+            let_go: Mutex::new(None),
             idle: Mutex::new(Vec::new()),
             emptied,
             tasks,
@@ -141,7 +148,9 @@ impl Upstream {
 
     /// No route names it any more: nothing new enters, and connections that nobody uses are closed now.
     pub(super) fn retire(&self, now: u64) {
-        let _ = self.retired.compare_exchange(0, now.max(1), Ordering::SeqCst, Ordering::SeqCst);
+        if self.retired.compare_exchange(0, now.max(1), Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+            *self.let_go.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
         self.idle().clear();
         self.emptied.notify_waiters();
     }
@@ -156,13 +165,19 @@ impl Upstream {
         Some(self.retired.load(Ordering::SeqCst)).filter(|at| *at != 0)
     }
 
+    /// For how long no route has named it.
+    pub(super) fn let_go_for(&self) -> Option<Duration> {
+        self.retired()?;
+        self.let_go.lock().unwrap_or_else(PoisonError::into_inner).map(|at| at.elapsed())
+    }
+
     pub(super) fn in_flight(&self, work: Work) -> u64 {
         self.counter(work).load(Ordering::SeqCst)
     }
 
     /// Everything that is in flight: what balancing goes by.
     pub(super) fn load(&self) -> u64 {
-        self.in_flight(Work::Request) + self.in_flight(Work::Connection)
+        self.in_flight(Work::Request) + self.in_flight(Work::Answer) + self.in_flight(Work::Connection)
     }
 
     /// Requests and connections since the proxy started.
@@ -173,6 +188,7 @@ impl Upstream {
     fn counter(&self, work: Work) -> &AtomicU64 {
         match work {
             Work::Request => &self.requests,
+            Work::Answer => &self.answers,
             Work::Connection => &self.connections,
         }
     }
@@ -257,11 +273,11 @@ impl InFlight {
         &self.upstream
     }
 
-    /// A request has become a websocket: it is never counted as neither.
-    pub(super) fn into_connection(mut self) -> InFlight {
-        self.upstream.connections.fetch_add(1, Ordering::SeqCst);
-        self.upstream.requests.fetch_sub(1, Ordering::SeqCst);
-        self.work = Work::Connection;
+    /// A request is being answered, or has become a websocket: it is never counted as neither.
+    pub(super) fn into_work(mut self, work: Work) -> InFlight {
+        self.upstream.counter(work).fetch_add(1, Ordering::SeqCst);
+        self.upstream.counter(self.work).fetch_sub(1, Ordering::SeqCst);
+        self.work = work;
         self
     }
 }
@@ -292,10 +308,11 @@ mod tests {
     fn what_is_in_flight_is_counted_whatever_ends_it() {
         let upstream = upstream();
         let request = upstream.enter(Work::Request).unwrap();
-        let socket = upstream.enter(Work::Request).unwrap().into_connection();
+        let socket = upstream.enter(Work::Request).unwrap().into_work(Work::Connection);
         assert_eq!((upstream.in_flight(Work::Request), upstream.in_flight(Work::Connection)), (1, 1));
+        assert!(upstream.let_go_for().is_none());
         upstream.retire(7);
-        assert!(upstream.enter(Work::Request).is_none());
+        assert!(upstream.let_go_for().is_some() && upstream.enter(Work::Request).is_none());
         assert_eq!((upstream.load(), upstream.retired()), (2, Some(7)));
         let panicked = std::thread::spawn(move || {
             let _held = request;
@@ -305,6 +322,7 @@ mod tests {
         drop(socket);
         assert_eq!((upstream.load(), upstream.total()), (0, 2));
         upstream.return_to_work();
+        assert!(upstream.let_go_for().is_none());
         assert!(upstream.enter(Work::Connection).is_some());
     }
 

@@ -14,6 +14,7 @@ use crate::server::api::answers::{AcceptedList, Plans};
 use crate::server::api::asks::{self, MakePlan, PlanOf, Run, TakeDown};
 use crate::server::api::deployment::{Accepted, Down as WentDown};
 use crate::server::api::paths;
+use crate::server::api::problem::Diagnostic;
 use crate::server::api::stack::Stack;
 use crate::state::{DeploymentState, StackState};
 use std::collections::BTreeSet;
@@ -29,12 +30,15 @@ pub(in crate::cli) struct Waiting<'w> {
     pub within: Option<Milliseconds>,
 }
 
+/// What came of deployments that were followed to their ends.
+pub(in crate::cli) struct Ended {
+    pub outcomes: Vec<Outcome>,
+    /// What was found wrong with files.
+    pub found: Vec<Diagnostic>,
+}
+
 /// Asks for deployments and tells of them until they have ended. What is asked for is asked while it is listened.
-pub(in crate::cli) async fn to_the_end<F>(
-    asking: &Asking,
-    waiting: &Waiting<'_>,
-    ask: F,
-) -> Result<Vec<Outcome>, Failure>
+pub(in crate::cli) async fn to_the_end<F>(asking: &Asking, waiting: &Waiting<'_>, ask: F) -> Result<Ended, Failure>
 where
     F: AsyncFnOnce() -> Result<Vec<Accepted>, Failure>,
 {
@@ -59,7 +63,7 @@ where
         },
     };
     match stopped {
-        Stopped::Ended(outcomes) => Ok(outcomes),
+        Stopped::Ended(outcomes) => Ok(Ended { outcomes, found: follow.found }),
         Stopped::Leave(why) => Err(why),
         Stopped::ServerGone => {
             let failure = Failure::new(Exit::Unreachable, "the server has ended before the deployment has");
@@ -81,13 +85,13 @@ pub(in crate::cli) fn exit(outcomes: &[Outcome]) -> Exit {
 }
 
 /// Prints what came of deployments: where everything is up, or as objects.
-fn told(asking: &Asking, world: &Name, outcomes: &[Outcome]) -> Result<Exit, Failure> {
-    let out = &asking.out;
+fn told(asking: &Asking, world: &Name, ended: &Ended) -> Result<Exit, Failure> {
+    let (out, outcomes) = (&asking.out, ended.outcomes.as_slice());
     if out.is_json() {
         let deployments: Vec<_> = outcomes.iter().map(|outcome| &outcome.deployment).collect();
         let stacks: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.stack.as_ref()).collect();
         let data = serde_json::json!({ "deployments": deployments, "stacks": stacks });
-        out.object("ended", Some(world), &data)?;
+        out.object_with("ended", Some(world), &data, &ended.found)?;
     } else {
         let done = outcomes.iter().filter(|outcome| outcome.deployment.state == DeploymentState::Done);
         let up: Vec<Stack> = done.filter_map(|outcome| outcome.stack.clone()).collect();
@@ -114,8 +118,8 @@ pub(in crate::cli) async fn apply(common: &Common, asked: &Apply, out: &Out) -> 
     };
     let shows = Shows::Table;
     let waiting = Waiting { world: &world, files: &files, folder: folder.as_deref(), shows, within: asked.within };
-    let outcomes = to_the_end(&asking, &waiting, async || send(&asking, &world, &what, asked).await).await?;
-    told(&asking, &world, &outcomes)
+    let ended = to_the_end(&asking, &waiting, async || send(&asking, &world, &what, asked).await).await?;
+    told(&asking, &world, &ended)
 }
 
 /// What `apply` was given.
@@ -131,6 +135,7 @@ async fn send(asking: &Asking, world: &Name, what: &What, asked: &Apply) -> Resu
             let run = Run {
                 folder: folder.display().to_string(),
                 services: BTreeSet::new(),
+                watch: false,
                 mode: mode(asked.mode),
                 because: Some("apply".to_owned()),
             };
@@ -198,8 +203,8 @@ pub(in crate::cli) async fn rollback(common: &Common, asked: &Rollback, out: &Ou
     let path = paths::fill(paths::ROLLBACK, &[&world, &stack]);
     let files = Files::default();
     let waiting = Waiting { world: &world, files: &files, folder: None, shows: Shows::Table, within: asked.within };
-    let outcomes = to_the_end(&asking, &waiting, async || Ok(vec![asking.client().post(&path, &body).await?])).await?;
-    told(&asking, &world, &outcomes)
+    let ended = to_the_end(&asking, &waiting, async || Ok(vec![asking.client().post(&path, &body).await?])).await?;
+    told(&asking, &world, &ended)
 }
 
 /// `deployd retry`: try again what is quarantined.
@@ -210,9 +215,8 @@ pub(in crate::cli) async fn retry(common: &Common, of: &OfStack, out: &Out) -> R
     let files = Files::default();
     let waiting = Waiting { world: &world, files: &files, folder: None, shows: Shows::Table, within: None };
     let nothing = serde_json::json!({});
-    let outcomes =
-        to_the_end(&asking, &waiting, async || Ok(vec![asking.client().post(&path, &nothing).await?])).await?;
-    told(&asking, &world, &outcomes)
+    let ended = to_the_end(&asking, &waiting, async || Ok(vec![asking.client().post(&path, &nothing).await?])).await?;
+    told(&asking, &world, &ended)
 }
 
 /// `deployd down`: take stacks away, and prove that they are gone.
@@ -225,7 +229,7 @@ pub(in crate::cli) async fn down(common: &Common, asked: &Down, out: &Out) -> Re
     let waiting = Waiting { world: &world, files: &files, folder: None, shows, within: asked.within };
     let body = TakeDown { keep_data: asked.keep_data, delete: asked.delete.iter().cloned().collect() };
     // Together: one of them may be what another is needed by.
-    let (mut before, mut refused) = (BTreeSet::new(), None);
+    let (mut before, mut refused) = (BTreeSet::new(), Vec::new());
     let ask = async || {
         let mut accepted = Vec::new();
         for stack in &stacks {
@@ -236,28 +240,44 @@ pub(in crate::cli) async fn down(common: &Common, asked: &Down, out: &Out) -> Re
                 Ok(WentDown { accepted: None }) => drop(before.insert(stack)),
                 Err(failure) => {
                     let failure = refusal(&asking, stack, failure);
-                    out.failure(&failure);
-                    refused = Some(failure.exit);
+                    out.talks_of(&failure);
+                    refused.push(failure);
                 }
             }
         }
         Ok(accepted)
     };
-    let outcomes = to_the_end(&asking, &waiting, ask).await?;
-    for stack in &before {
-        match out.is_json() {
-            true => out.object("down", Some(&world), &serde_json::json!({ "stack": stack, "left": [] }))?,
-            false => out.data(&down_screen::gone_before(&world, stack, out.look()))?,
-        }
+    let outcomes = to_the_end(&asking, &waiting, ask).await?.outcomes;
+    let done = outcomes.iter().filter(|outcome| outcome.deployment.state == DeploymentState::Done);
+    let gone: Vec<(&Name, Vec<String>)> =
+        done.map(|outcome| (&outcome.deployment.stack, left(outcome.stack.as_ref()))).collect();
+    let exit = refused.last().map_or_else(|| exit(&outcomes), |failure| failure.exit);
+    if out.is_json() {
+        went_down(out, &world, &before, &gone, &refused)?;
+        return Ok(exit);
     }
-    for outcome in outcomes.iter().filter(|outcome| outcome.deployment.state == DeploymentState::Done) {
-        let (stack, left) = (&outcome.deployment.stack, left(outcome.stack.as_ref()));
-        match out.is_json() {
-            true => out.object("down", Some(&world), &serde_json::json!({ "stack": stack, "left": left }))?,
-            false => out.data(&down_screen::verified(&world, stack, &left, out.look()))?,
-        }
+    before.iter().try_for_each(|stack| out.data(&down_screen::gone_before(&world, stack, out.look())))?;
+    gone.iter().try_for_each(|(stack, left)| out.data(&down_screen::verified(&world, stack, left, out.look())))?;
+    Ok(exit)
+}
+
+/// What came of `down` as one object: of each stack what was kept, and what was refused.
+fn went_down(
+    out: &Out,
+    world: &Name,
+    before: &BTreeSet<&Name>,
+    gone: &[(&Name, Vec<String>)],
+    refused: &[Failure],
+) -> Result<(), Failure> {
+    if let ([failure], true) = (refused, before.is_empty() && gone.is_empty()) {
+        out.failure(failure);
+        return Ok(());
     }
-    Ok(refused.unwrap_or_else(|| exit(&outcomes)))
+    let of = |stack: &Name, left: &[String]| serde_json::json!({ "stack": stack, "left": left });
+    let before = before.iter().map(|stack| of(stack, &[]));
+    let stacks: Vec<serde_json::Value> = before.chain(gone.iter().map(|(stack, left)| of(stack, left))).collect();
+    let refused: Vec<serde_json::Value> = refused.iter().map(Failure::as_json).collect();
+    out.object("down", Some(world), &serde_json::json!({ "stacks": stacks, "refused": refused }))
 }
 
 /// What holds data and was kept, by name.

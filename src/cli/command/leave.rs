@@ -47,7 +47,7 @@ pub(in crate::cli) async fn approve(common: &Common, asked: &Approve, out: &Out)
     };
     let files = Files::default();
     let waiting = Waiting { world: &world, files: &files, folder: None, shows: Shows::Nothing, within: None };
-    let outcomes = to_the_end(&asking, &waiting, ask).await?;
+    let outcomes = to_the_end(&asking, &waiting, ask).await?.outcomes;
     match out.is_json() {
         true => out.object("approved", Some(&world), &serde_json::json!({ "stack": stack, "plan": plan.digest }))?,
         false if outcomes.is_empty() => out.talk("leave is given; it is used by the next deployment\n"),

@@ -116,7 +116,8 @@ pub(in crate::cli) async fn plan(common: &Common, asked: &Plan, out: &Out) -> Re
             false => made.plans.iter().map(|plan| plan.stack.clone()).collect(),
         };
         for (index, plan) in made.plans.iter().enumerate() {
-            let apply = if known.contains(&plan.stack) { plan.digest.short() } else { asked.of.stack.clone() };
+            let mut apply = if known.contains(&plan.stack) { plan.digest.short() } else { asked.of.stack.clone() };
+            apply.extend(common.world.iter().map(|world| format!(" --world {world}")));
             let gap = if index > 0 { "\n" } else { "" };
             let text = plan_screen::plan(plan, plan_screen::Detail::Fields { apply: &apply }, out.look());
             out.data(&format!("{gap}{text}"))?;

@@ -49,10 +49,10 @@ pub(in crate::cli) async fn up(common: &Common, asked: &Up, out: &Out) -> Result
     let folder = folders::existing(&asked.folder)?;
     let world = common.world.clone().unwrap_or_else(|| Name::fixed(crate::cli::asking::WORLD));
     let upping = Upping { asked, out, folder, world };
-    let mut first = true;
+    let (mut first, mut started) = (true, BTreeSet::new());
     loop {
         let asking = Asking::of_files(common, out, &Near::Files(upping.folder.clone())).await?;
-        match upping.with(&asking, first).await? {
+        match upping.with(&asking, first, &mut started).await? {
             Part::Over(exit) => return Ok(exit),
             Part::ServerGone => {
                 out.talk("\nthe server has ended; nothing that it runs was stopped: starting another\n");
@@ -63,8 +63,8 @@ pub(in crate::cli) async fn up(common: &Common, asked: &Up, out: &Out) -> Result
 }
 
 impl Upping<'_> {
-    /// Everything that is done with one server.
-    async fn with(&self, asking: &Asking, first: bool) -> Result<Part, Failure> {
+    /// Everything that is done with one server. `started` are the stacks that did not run before this `up`.
+    async fn with(&self, asking: &Asking, first: bool, started: &mut BTreeSet<Name>) -> Result<Part, Failure> {
         let files = asking.files(&self.folder)?;
         let world: World = asking.client().get(&paths::fill(paths::WORLD, &[&self.world])).await?;
         let before = asking.stacks(Some(&self.world)).await?;
@@ -77,12 +77,15 @@ impl Upping<'_> {
         let mut follow = Follow::new(asking.client(), self.out, &self.world, &files).await?;
         follow.folder(self.folder.clone());
         follow.stops_when_held = self.asked.detach;
+        follow.streams = self.out.is_json() && !self.asked.detach;
         if !first {
             follow.shows = Shows::Changes;
         }
         let accepted = self.run(asking, &files).await?;
         let names: BTreeSet<Name> = accepted.iter().map(|one| one.stack.clone()).collect();
         let known: Vec<Stack> = before.into_iter().filter(|stack| names.contains(&stack.name)).collect();
+        let ran = |name: &&Name| known.iter().any(|stack| stack.name == **name && runs(stack));
+        started.extend(names.iter().filter(|name| !ran(name)).cloned());
         if asking.connection.after_unclean_stop {
             let found = self.looked_at(asking, &names).await?;
             self.out.talk(&story::found_again(&found, look));
@@ -91,8 +94,8 @@ impl Upping<'_> {
         follow.tell_of(&known);
         tokio::select! {
             biased;
-            () = interrupt::asked() => self.interrupted(asking, &mut follow, &accepted).await,
-            part = self.run_and_watch(&mut follow, &accepted) => part,
+            () = interrupt::asked() => self.interrupted(asking, &mut follow, &names, started).await,
+            part = self.run_and_watch(&mut follow, &accepted, started) => part,
         }
     }
 
@@ -114,6 +117,7 @@ impl Upping<'_> {
         let run = Run {
             folder: self.folder.display().to_string(),
             services: self.asked.services.iter().cloned().collect(),
+            watch: true,
             mode: mode(self.asked.mode),
             because: Some("up".to_owned()),
         };
@@ -121,7 +125,12 @@ impl Upping<'_> {
         Ok(list.map_err(|failure| failure.in_files(files))?.accepted)
     }
 
-    async fn run_and_watch(&self, follow: &mut Follow<'_>, accepted: &[Accepted]) -> Result<Part, Failure> {
+    async fn run_and_watch(
+        &self,
+        follow: &mut Follow<'_>,
+        accepted: &[Accepted],
+        started: &BTreeSet<Name>,
+    ) -> Result<Part, Failure> {
         let outcomes = match follow.until_ended(accepted).await? {
             Stopped::ServerGone => return Ok(Part::ServerGone),
             Stopped::Leave(why) if self.asked.detach => return Err(why),
@@ -131,48 +140,62 @@ impl Upping<'_> {
             }
             Stopped::Ended(outcomes) => outcomes,
         };
-        self.told(follow, &outcomes)?;
+        self.told(follow, &outcomes, started)?;
         if self.asked.detach {
             return Ok(Part::Over(exit(&outcomes)));
         }
         follow.shows = Shows::Changes;
-        follow.on().await?;
-        Ok(Part::ServerGone)
+        match follow.on().await? {
+            Stopped::Ended(_) => {
+                let names: Vec<Name> = accepted.iter().map(|one| one.stack.clone()).collect();
+                follow.say(&story::nothing_to_watch(&names, self.out.talk_look()));
+                Ok(Part::Over(Exit::Done))
+            }
+            Stopped::Leave(_) | Stopped::ServerGone => Ok(Part::ServerGone),
+        }
     }
 
     /// Where everything is up, and what goes on.
-    fn told(&self, follow: &Follow<'_>, outcomes: &[Outcome]) -> Result<(), Failure> {
+    fn told(&self, follow: &Follow<'_>, outcomes: &[Outcome], started: &BTreeSet<Name>) -> Result<(), Failure> {
         let is_up = |outcome: &&Outcome| outcome.deployment.state == DeploymentState::Done;
         let up: Vec<Stack> = outcomes.iter().filter(is_up).filter_map(|outcome| outcome.stack.clone()).collect();
         if self.out.is_json() {
-            return self.out.object("up", Some(&self.world), &serde_json::json!({ "stacks": up }));
+            let data = serde_json::json!({ "stacks": up });
+            return self.out.object_with("up", Some(&self.world), &data, &follow.found);
         }
         if !up.is_empty() {
             follow.say("\n");
             follow.data(&story::is_up(&up, self.out.look()))?;
         }
         if !self.asked.detach {
-            follow.say(&story::goes_on(&up, self.out.talk_look()));
+            follow.say(&story::goes_on(&up, started, self.out.talk_look()));
         }
         Ok(())
     }
 
-    /// Ctrl-c: what this `up` has started is stopped, gracefully, with its data, addresses and record kept.
+    /// Ctrl-c: what this `up` has started is stopped, gracefully, with its data, addresses and record kept. What ran
+    /// before is another's, and goes on.
     async fn interrupted(
         &self,
         asking: &Asking,
         follow: &mut Follow<'_>,
-        accepted: &[Accepted],
+        names: &BTreeSet<Name>,
+        started: &BTreeSet<Name>,
     ) -> Result<Part, Failure> {
         if self.asked.detach {
             self.out.talk("\ninterrupted: the deployment goes on, deployd status shows how far it is\n");
             return Ok(Part::Over(Exit::Interrupted));
         }
-        follow.say("\nstopping (ctrl-c again leaves it running)\n");
+        let others: Vec<Name> = names.difference(started).cloned().collect();
+        follow.say(&format!("\n{}", story::left_running(&others, self.out.talk_look())));
+        if started.is_empty() {
+            return Ok(Part::Over(Exit::Interrupted));
+        }
+        follow.say("stopping (ctrl-c again leaves it running)\n");
         follow.shows = Shows::Nothing;
         let mut stopping = Vec::new();
-        for stack in stacks_of(accepted) {
-            stopping.push(self.stop(asking, &stack).await?);
+        for stack in started.iter().filter(|stack| !follow.is_over(stack)) {
+            stopping.push(self.stop(asking, stack).await?);
         }
         let stopped = tokio::select! {
             biased;
@@ -197,6 +220,8 @@ impl Upping<'_> {
     }
 }
 
-fn stacks_of(accepted: &[Accepted]) -> BTreeSet<Name> {
-    accepted.iter().map(|one| one.stack.clone()).collect()
+/// Whether somebody wants it to run already.
+fn runs(stack: &Stack) -> bool {
+    use StackState::{Available, Broken, Creating, Migrating};
+    matches!(stack.state, Some(Creating | Available | Migrating | Broken))
 }

@@ -86,10 +86,10 @@ impl View<'_> {
     fn show(&self, worlds: &BTreeMap<Name, Vec<Stack>>) -> Result<(), Failure> {
         let out = &self.asking.out;
         if out.is_json() {
-            // One object, or one a world where there are several.
-            return worlds.iter().try_for_each(|(world, stacks)| {
-                out.object("status", Some(world), &serde_json::json!({ "stacks": stacks }))
-            });
+            // Each stack says its world itself: where there are several, the object has none.
+            let world = worlds.keys().next().filter(|_| worlds.len() == 1);
+            let stacks: Vec<&Stack> = worlds.values().flatten().collect();
+            return out.object("status", world.map(Name::as_str), &serde_json::json!({ "stacks": stacks }));
         }
         out.data(&self.text(worlds))
     }
@@ -143,7 +143,7 @@ pub(in crate::cli) async fn logs(common: &Common, asked: &Logs, out: &Out) -> Re
     let nothing: Option<&()> = None;
     let mut response = asking.client().stream(Method::GET, &path, nothing).await?;
     let zone = TimeZone::system();
-    let mut rest: Vec<u8> = Vec::new();
+    let (mut rest, mut all): (Vec<u8>, Vec<LogLine>) = (Vec::new(), Vec::new());
     while let Ok(Some(bytes)) = response.chunk().await {
         rest.extend_from_slice(&bytes);
         let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
@@ -151,14 +151,18 @@ pub(in crate::cli) async fn logs(common: &Common, asked: &Logs, out: &Out) -> Re
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let line: LogLine = serde_json::from_slice(line)
                 .map_err(|error| Failure::new(Exit::WentWrong, format!("a line of the log cannot be read: {error}")))?;
-            match out.is_json() {
-                true => out.object("log", Some(&world), &line)?,
-                false => out.data(&lists::log_line(&line, &zone, out.look()))?,
+            match (out.is_json(), asked.follow) {
+                (true, true) => out.object("log", Some(&world), &line)?,
+                (true, false) => all.push(line),
+                (false, _) => out.data(&lists::log_line(&line, &zone, out.look()))?,
             }
         }
     }
     if asked.follow {
         return Err(Failure::new(Exit::Unreachable, "the server has ended"));
+    }
+    if out.is_json() {
+        out.object("logs", Some(&world), &serde_json::json!({ "stack": stack, "lines": all }))?;
     }
     Ok(Exit::Done)
 }

@@ -20,10 +20,11 @@ use crate::server::api::deployment::{Accepted, Deployment};
 use crate::server::api::event::Event;
 use crate::server::api::paths;
 use crate::server::api::plan::Plan;
+use crate::server::api::problem::Diagnostic;
 use crate::server::api::stack::Stack;
-use crate::state::{DeploymentState, EventBody};
+use crate::state::{DeploymentState, EventBody, StackState};
 use jiff::tz::TimeZone;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 use waiting::Patience;
@@ -56,12 +57,18 @@ pub(super) struct Follow<'c> {
     stacks: BTreeMap<Name, One>,
     /// When it is said what is waited for, and what was said already.
     patience: Patience,
+    /// Stacks that somebody has stopped or taken down.
+    over: BTreeSet<Name>,
     /// A deployment needs a person's approval.
     leave: Option<Failure>,
     /// How plans are shown before they are carried out.
     pub shows: Shows,
     /// Whether it stops where waiting does not help: somebody has to do something first.
     pub stops_when_held: bool,
+    /// Whether what happens is printed as objects, one a line. A command that ends prints one object, at its end.
+    pub streams: bool,
+    /// What was found wrong with files, for that object.
+    pub found: Vec<Diagnostic>,
 }
 
 /// What is known of one stack.
@@ -118,9 +125,12 @@ impl<'c> Follow<'c> {
             moving: Moving::new(out),
             stacks: BTreeMap::new(),
             patience: Patience::default(),
+            over: BTreeSet::new(),
             leave: None,
             shows: Shows::Table,
             stops_when_held: false,
+            streams: false,
+            found: Vec::new(),
         })
     }
 
@@ -192,17 +202,25 @@ impl<'c> Follow<'c> {
         Ok(Stopped::Ended(outcomes))
     }
 
+    /// Whether somebody has stopped a stack, or taken it down, while it was told of.
+    pub fn is_over(&self, stack: &Name) -> bool {
+        self.over.contains(stack)
+    }
+
     fn is_replaced(&self, outcome: &Outcome) -> bool {
         let is_live = outcome.stack.as_ref().is_some_and(|stack| !stack.live.is_empty());
         outcome.deployment.state == DeploymentState::Superseded && is_live
     }
 
-    /// Tells of whatever happens to the stacks, until the server goes.
+    /// Tells of whatever happens to the stacks, until the server goes, or nothing of them runs any more.
     ///
     /// # Errors
     /// As [`Follow::until_ended`].
     pub async fn on(&mut self) -> Result<Stopped, Failure> {
         loop {
+            if self.stacks.keys().all(|stack| self.over.contains(stack)) {
+                return Ok(Stopped::Ended(Vec::new()));
+            }
             if self.next().await?.is_none() {
                 return Ok(Stopped::ServerGone);
             }
@@ -241,7 +259,7 @@ impl<'c> Follow<'c> {
         let Some(name) = event.stack.clone().filter(|name| self.stacks.contains_key(name)) else {
             return Ok(Vec::new());
         };
-        if self.out.is_json() {
+        if self.streams {
             self.out.object("event", Some(&self.world), &event)?;
         }
         match &event.body {
@@ -316,7 +334,7 @@ impl<'c> Follow<'c> {
                 if shows == Shows::Table && !plan.steps.is_empty() {
                     self.patience.told(&plan.report.held);
                 }
-                if self.out.is_json() {
+                if self.streams {
                     self.out.object("plan", Some(&self.world), &plan)?;
                 }
             }
@@ -379,6 +397,10 @@ impl<'c> Follow<'c> {
         if let Some(now) = &now {
             self.told_end(&deployment, now).await?;
         }
+        match now.as_ref().map_or(Some(StackState::Deleted), |now| now.state) {
+            Some(StackState::Stopped | StackState::Deleted) => self.over.insert(stack.clone()),
+            _ => self.over.remove(stack),
+        };
         let one = self.stacks.get_mut(stack).expect("it is told of");
         one.label = now.as_ref().and_then(|now| now.label.clone());
         one.going = None;

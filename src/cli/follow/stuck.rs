@@ -11,7 +11,9 @@ use crate::state::StackState;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Codes of what is held until somebody does something.
-const FOR_GOOD: [&str; 3] = [SECRET_MISSING, "still_used", "not_ours"];
+const FOR_GOOD: [&str; 4] = [SECRET_MISSING, "still_used", "not_ours", "protected"];
+/// Codes of what somebody has to give leave for, or to ask for otherwise.
+const REFUSED: [&str; 4] = ["still_used", "not_ours", "protected", "refused"];
 /// The code of a secret that is not set: nobody has to give leave for that.
 const SECRET_MISSING: &str = "secret_missing";
 /// The code of what waits for another thing of its stack.
@@ -20,8 +22,9 @@ const NEEDS_ANOTHER: &str = "needs_another";
 const OTHER_STACKS: [&str; 2] = ["needs_stack", "not_offered"];
 
 impl Follow<'_> {
-    /// Why nothing of a stack goes on before somebody has done something; nothing where waiting may help.
-    pub(super) async fn stuck_by(&self, report: &Report) -> Option<Vec<Line>> {
+    /// Why nothing of a stack goes on before somebody has done something; nothing where waiting may help. Where it was
+    /// `quiet` for long, whatever is held is so for good: a release that falls by it would have fallen by then.
+    pub(super) async fn stuck_by(&self, report: &Report, quiet: bool) -> Option<Vec<Line>> {
         let mut others: BTreeMap<Name, Option<Stack>> = BTreeMap::new();
         let mut open: Vec<Name> = stacks_of(report);
         while let Some(name) = open.pop() {
@@ -33,7 +36,7 @@ impl Follow<'_> {
             open.extend(other.iter().flat_map(|other| stacks_of(&other.report)));
             others.insert(name, other);
         }
-        stuck(report, &others, &BTreeSet::new())
+        stuck(report, quiet, &others, &BTreeSet::new())
     }
 }
 
@@ -44,8 +47,13 @@ fn stacks_of(report: &Report) -> Vec<Name> {
 
 /// The lines for which waiting does not help, if there are no others; `others` are the stacks that are waited for, from
 /// one to the next, and `before` those that wait for this one: of a circle each may go on.
-fn stuck(report: &Report, others: &BTreeMap<Name, Option<Stack>>, before: &BTreeSet<&Name>) -> Option<Vec<Line>> {
-    let mut lines = if is_held(report) { report.held.clone() } else { Vec::new() };
+fn stuck(
+    report: &Report,
+    quiet: bool,
+    others: &BTreeMap<Name, Option<Stack>>,
+    before: &BTreeSet<&Name>,
+) -> Option<Vec<Line>> {
+    let mut lines = if quiet || is_held(report) { report.held.clone() } else { Vec::new() };
     for line in report.waiting.iter().filter(|line| line.code != NEEDS_ANOTHER) {
         let needed = needed(line)?;
         let other = others.get(&needed.stack)?.as_ref();
@@ -54,7 +62,7 @@ fn stuck(report: &Report, others: &BTreeMap<Name, Option<Stack>>, before: &BTree
             Some(_) if before.contains(&needed.stack) => return None,
             Some(other) => {
                 let before = before.iter().copied().chain([&needed.stack]).collect();
-                let lines = stuck(&other.report, others, &before)?;
+                let lines = stuck(&other.report, quiet, others, &before)?;
                 lines.into_iter().map(|line| further_on(&needed.stack, line)).collect()
             }
         };
@@ -113,8 +121,7 @@ pub(super) fn held_up(stuck: &[(Name, Vec<Line>)]) -> Failure {
         }
         ways.extend(line.why.way_out.iter().filter(|way| !ways.contains(*way)).cloned().collect::<Vec<_>>());
     }
-    let is_leave = |line: &Line| FOR_GOOD.contains(&line.code.as_str()) && line.code != SECRET_MISSING;
-    let lacks_leave = stuck.iter().flat_map(|(_, held)| held).any(is_leave);
+    let lacks_leave = stuck.iter().flat_map(|(_, held)| held).any(|line| REFUSED.contains(&line.code.as_str()));
     let exit = if lacks_leave { Exit::Refused } else { Exit::WentWrong };
     ways.push("what was asked for is recorded, and goes on by itself then".to_owned());
     Failure { ways_out: ways, ..Failure::new(exit, told.join("\n")) }
@@ -133,7 +140,7 @@ mod tests {
     }
 
     fn stuck_of(report: &Report, others: &BTreeMap<Name, Option<Stack>>) -> Option<Vec<Line>> {
-        stuck(report, others, &BTreeSet::new())
+        stuck(report, false, others, &BTreeSet::new())
     }
 
     /// A stack whose deployment runs, with what it waits for.
@@ -179,6 +186,14 @@ mod tests {
         assert_eq!(stuck_of(&goes_on, &BTreeMap::new()), None);
         let refused = Report { held: vec![line("laptop/shop/users", "refused", "x", None)], ..report };
         assert_eq!(stuck_of(&refused, &BTreeMap::new()), None);
+        let (nobody, first) = (BTreeMap::new(), BTreeSet::new());
+        let lines = stuck(&refused, true, &nobody, &first).unwrap();
+        assert_eq!(
+            held_up(&[(Name::fixed("shop"), lines)]).exit,
+            Exit::Refused,
+            "the release would have fallen by then"
+        );
+        assert_eq!(stuck(&goes_on, true, &nobody, &first), None);
         let failure = held_up(&[(Name::fixed("shop"), held)]);
         assert_eq!(
             (failure.exit, failure.what.as_str()),

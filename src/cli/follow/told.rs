@@ -72,7 +72,7 @@ impl Follow<'_> {
             let found = self.mistakes().await?;
             let changed = found::mistaken_files(&found, &self.files).unwrap_or_else(|| "files".to_owned());
             self.moving.say(&story::changed(Moment(wall()), &format!("{changed} changed"), &self.zone, look));
-            self.tell_mistakes(stack, &found)?;
+            self.tell_mistakes(stack, found)?;
             self.moving.say(&format!("{}\n", story::keeps(&now)));
         } else if let Some(why) = now.conditions.get("source_missing") {
             self.moving.say(&format!("\n{}{}\n", story::reason(stack, None, why, look), story::keeps(&now)));
@@ -83,7 +83,7 @@ impl Follow<'_> {
     /// All mistakes of the folder's files, with their lines.
     async fn told_mistakes(&mut self, stack: &Name) -> Result<(), Failure> {
         let found = self.mistakes().await?;
-        self.tell_mistakes(stack, &found)
+        self.tell_mistakes(stack, found)
     }
 
     async fn mistakes(&self) -> Result<Vec<Diagnostic>, Failure> {
@@ -93,12 +93,13 @@ impl Follow<'_> {
         Ok(self.client.post::<Checked>(paths::CHECK, &check).await?.diagnostics)
     }
 
-    fn tell_mistakes(&self, stack: &Name, found: &[Diagnostic]) -> Result<(), Failure> {
-        if self.out.is_json() {
+    fn tell_mistakes(&mut self, stack: &Name, found: Vec<Diagnostic>) -> Result<(), Failure> {
+        if self.streams {
             let data = as_json(&BTreeMap::from([("stack", stack)]));
             return self.out.object_with("mistakes", Some(&self.world), &data, &found);
         }
-        self.moving.say(&found::some(found, &self.files, self.out.talk_look()));
+        self.moving.say(&found::some(&found, &self.files, self.out.talk_look()));
+        self.found = found;
         Ok(())
     }
 

@@ -98,7 +98,7 @@ impl Follow<'_> {
         for name in &going {
             let Ok(Some(stack)) = self.stack(name).await else { continue };
             if self.stops_when_held
-                && let Some(lines) = self.stuck_by(&stack.report).await
+                && let Some(lines) = self.stuck_by(&stack.report, quiet_for >= QUIET).await
             {
                 stuck.push((name.clone(), lines));
                 continue;

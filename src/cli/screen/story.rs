@@ -180,14 +180,22 @@ pub fn is_up(stacks: &[Stack], look: Look) -> String {
 
 const IS_UP: &str = " is up";
 
-/// What goes on after it is up.
+/// What goes on after it is up. Ctrl-c stops what this `up` has started, and nothing else.
 #[must_use]
-pub fn goes_on(stacks: &[Stack], look: Look) -> String {
+pub fn goes_on(stacks: &[Stack], started: &BTreeSet<Name>, look: Look) -> String {
     let mut page = Page::new(look);
     let width = stacks.iter().map(|stack| stack.name.len() + IS_UP.len()).max().unwrap_or(0);
     page.line(0, &[Text::plain(format!("{:<width$}   ", "the world")), Text::new(Tone::Accent, "deployd status")]);
-    let it = if stacks.len() == 1 { "it and keeps its data" } else { "them and keeps their data" };
-    page.line(0, &[Text::new(Tone::Quiet, format!("watching for changes · ctrl-c stops {it}"))]);
+    let (ours, others): (Vec<&Stack>, Vec<&Stack>) = stacks.iter().partition(|stack| started.contains(&stack.name));
+    let names = |stacks: &[&Stack]| listed(&stacks.iter().map(|stack| stack.name.to_string()).collect::<Vec<_>>());
+    let stops = match (ours.as_slice(), others.as_slice()) {
+        ([_], []) => "stops it and keeps its data".to_owned(),
+        (_, []) => "stops them and keeps their data".to_owned(),
+        ([], [_]) => "leaves it running, as it was before".to_owned(),
+        ([], _) => "leaves them running, as they were before".to_owned(),
+        _ => format!("stops {} and keeps the data; {} ran before", names(&ours), names(&others)),
+    };
+    page.folded(0, &Text::new(Tone::Quiet, format!("watching for changes · ctrl-c {stops}")));
     page.text()
 }
 
@@ -285,6 +293,28 @@ pub fn stopped(stacks: &[Name], look: Look) -> String {
     let names: Vec<String> = stacks.iter().map(ToString::to_string).collect();
     let (is, its) = if stacks.len() == 1 { ("is", "its") } else { ("are", "their") };
     page.folded(0, &Text::plain(format!("{} {is} stopped; {its} data and addresses are kept", listed(&names))));
+    page.text()
+}
+
+/// What ran before this `up`, and goes on after it.
+#[must_use]
+pub fn left_running(stacks: &[Name], look: Look) -> String {
+    let mut page = Page::new(look);
+    for stack in stacks {
+        page.folded(0, &Text::plain(format!("{stack} ran before this, and goes on · deployd down {stack} ends it")));
+    }
+    page.text()
+}
+
+/// What ends an `up` that nothing is left of.
+#[must_use]
+pub fn nothing_to_watch(stacks: &[Name], look: Look) -> String {
+    let mut page = Page::new(look);
+    let names: Vec<String> = stacks.iter().map(ToString::to_string).collect();
+    let (was, it) = if stacks.len() == 1 { ("was", "it") } else { ("were", "them") };
+    let text = format!("{} {was} stopped by another command: there is nothing left to watch", listed(&names));
+    page.folded(0, &Text::plain(text));
+    page.folded(0, &Text::new(Tone::Quiet, format!("deployd up starts {it} again")));
     page.text()
 }
 

@@ -70,9 +70,9 @@ impl Activation {
         found.has_errors().then(|| mistaken(&found))
     }
 
-    /// Whether the source is followed, or is one of those that need no following.
+    /// Whether this stack follows its source. What was deployed once stays as it was deployed.
     fn is_watched(&self, source: &SourceId) -> bool {
-        self.shared.runs_in(source, &self.id.world)
+        self.shared.runs_in(source, &self.id)
     }
 
     async fn weigh_news(&mut self, source: SourceId, read: Option<Revision>) -> Result<(), Halt> {

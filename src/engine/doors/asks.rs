@@ -5,7 +5,7 @@ use crate::model::{Address, Digest, Identity, Name, StackId, Value};
 use crate::state::{ConsentAct, DeploymentId, From, Handle, Mode, Principal, ReleaseId, SourceId};
 use std::collections::BTreeSet;
 
-/// Run what a source holds, in a world, from now on: `up`, a webhook, an upload. Asking again for what runs already
+/// Run what a source holds, in a world: from now on (`up`), or as it is now (`apply`, a webhook, an upload). Asking again for what runs already
 /// gives another deployment, which ends at once when there is nothing to do.
 #[derive(Clone, Debug)]
 pub struct RunAsk {
@@ -15,6 +15,8 @@ pub struct RunAsk {
     pub source: SourceId,
     /// Only these of its services; all of them when empty.
     pub services: BTreeSet<Name>,
+    /// Whether what the source holds later is deployed too. A source that is followed already stays so.
+    pub follow: bool,
     /// What owns the stacks' rows from now on: another owner is refused.
     pub from: From,
     /// How it is run.

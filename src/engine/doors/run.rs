@@ -14,7 +14,7 @@ use crate::model::{Name, StackId, Wall};
 use crate::state::{DeploymentState, From, Mode, Principal, SourceId, Stack, Why, WhyCode, Wish};
 
 impl Engine {
-    /// Run what a source holds, in a world, from now on. One deployment for each of its services. Mistakes are answered
+    /// Run what a source holds, in a world: from now on, or once. One deployment for each of its services. Mistakes are answered
     /// here, all at once, and then nothing is written. What is read here only tells which services there are: each
     /// deployment reads again when its turn comes.
     ///
@@ -22,7 +22,7 @@ impl Engine {
     /// [`DoorError`].
     pub async fn run_source(&self, ask: RunAsk) -> Result<Vec<Accepted>, DoorError> {
         self.check_trust(&ask.world, &ask.source)?;
-        let asked = ("run", &ask.source, &ask.services, ask.from, ask.mode);
+        let asked = ("run", &ask.source, &ask.services, ask.follow, ask.from, ask.mode);
         let once = Once::of(&ask.world, &ask.principal, ask.once.as_deref(), &asked);
         if let Some(answer) = self.answered(&ask.world, once.as_ref()).await? {
             return Ok(answer);
@@ -69,7 +69,7 @@ impl Engine {
             let owned = rows.stack().map(|stack| (stack, source_now(stack, last.as_ref())));
             self.check_owner(stack, owned, ask.from, &ask.source)?;
             let mut change = Change::new();
-            if let Some(at) = &reading.source {
+            if let Some(at) = reading.source.as_ref().filter(|_| ask.follow) {
                 at.run(&mut change, &source_row(ask, at.row.as_ref()));
             }
             let wish = Wish::Run { source: ask.source.clone() };

@@ -1,7 +1,8 @@
 //! The fields of the composite kinds, alike in every room.
 
-use crate::graph::{Field, FieldType, KindRules};
-use crate::model::FieldPath;
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::graph::{Component, Field, FieldType, KindRules};
+use crate::model::{FieldPath, Value};
 use std::collections::BTreeMap;
 
 /// What is spoken on a port.
@@ -63,6 +64,17 @@ pub fn volume_fields() -> BTreeMap<FieldPath, Field> {
         ("mount", Field::in_place(FieldType::Text)),
         ("each", Field::fixed(FieldType::Flag)),
     ])
+}
+
+/// A volume for each replica is not made by any room yet.
+#[must_use]
+pub fn refuse_each(component: &Component) -> Diagnostics {
+    if component.field("each") != Some(&Value::Flag(true)) {
+        return Diagnostics::new();
+    }
+    let mut refusal = Diagnostic::not_built("`each` of a volume");
+    refusal.place = component.places.get(&FieldPath::fixed("each")).cloned();
+    refusal.into()
 }
 
 /// What everything that starts a service's own code has.

@@ -1,5 +1,6 @@
 //! The room behind the contract: each question and order goes to the part that knows its kind.
 
+use super::drain::in_flight;
 use super::leaving::is_over;
 use super::process::Standing;
 use super::room::{Room, Settings, leaving, plain, unreadable, unwritable};
@@ -228,26 +229,6 @@ fn listening<'s>(mut standing: impl Iterator<Item = &'s proxy::Standing>) -> Con
     }
 }
 
-fn in_flight(thing: &Thing, stats: Option<&proxy::Stats>) -> Option<u32> {
-    if thing.kind.as_str() != "local/process" || thing.ports.is_empty() {
-        return None;
-    }
-    let identity = thing.receipt.identity.to_string();
-    match stats {
-        // A proxy that does not answer counts nothing: nobody is drained by that.
-        None => Some(1),
-        Some(stats) if stats.drained(&identity) => Some(0),
-        Some(stats) => {
-            let backend = stats.backends.get(&identity)?;
-            Some(
-                u32::try_from(backend.requests + backend.connections)
-                    .unwrap_or(u32::MAX)
-                    .max(u32::from(!backend.routes.is_empty())),
-            )
-        }
-    }
-}
-
 fn unknown(why: String) -> Presence {
     Presence::Unknown(Why::new(WhyCode::NotReadable, why))
 }
@@ -357,6 +338,9 @@ impl Room {
     /// What stands in the way of an order, without touching anything.
     fn foresee(&self, order: &Order) -> Option<Finding> {
         let OrderAct::Create { fields, health, .. } = &order.act else { return None };
+        if let Some(why) = self.refuse_user(order, fields) {
+            return Some(Finding { identity: order.identity.clone(), blocks: true, why });
+        }
         let blocks = |why| Some(Finding { identity: order.identity.clone(), blocks: true, why });
         match order.kind.as_str() {
             "local/postgres" => {

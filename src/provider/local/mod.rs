@@ -12,6 +12,7 @@
 mod archive;
 mod client;
 mod copy;
+mod drain;
 mod folder;
 mod health;
 mod hints;
@@ -27,6 +28,7 @@ mod room;
 mod routes;
 pub mod rules;
 mod thing;
+mod user;
 mod write;
 
 pub use client::LocalProvider;

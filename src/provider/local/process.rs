@@ -4,10 +4,11 @@ use super::health::{Asking, Health, ask};
 use super::listening::ports_of_session;
 use super::room::{Room, keeper_failed, settling, unwritable};
 use super::thing::{Thing, make_folder, write_durably};
+use super::user::{self, Own};
 use super::write::{self, ProcessAsked};
 use crate::contract::{Failure, Filled, Order, Outcome};
 use crate::graph::HealthCheck;
-use crate::keeper::{self, Environment, Found, Limits, LogLimits, Restart, Spec, State, User};
+use crate::keeper::{self, Environment, Found, Limits, LogLimits, Restart, Spec, State};
 use crate::model::{Digest, Value, Wall};
 use crate::state::{Condition, Settling, Why, WhyCode};
 use std::collections::BTreeMap;
@@ -38,6 +39,9 @@ impl Room {
         health: Option<&HealthCheck>,
         filled: &Filled,
     ) -> Result<Outcome, Failure> {
+        if let Some(why) = self.refuse_user(order, fields) {
+            return Err(Failure::Refused { why });
+        }
         let (name, folder) = self.place(order);
         let mut thing = self.begin(&folder, order, fields, asked, health)?;
         let ports = write::ports(fields);
@@ -66,6 +70,14 @@ impl Room {
         }
         self.start(&folder, spec_of(&asked, &directory, order), environment).await?;
         Ok(settling(name, "starting", outputs(&thing, &folder)))
+    }
+
+    /// Why nothing can run here as the user that is asked for.
+    pub(super) fn refuse_user(&self, order: &Order, fields: &Value) -> Option<Why> {
+        let environment = &self.settings.environment;
+        let name = environment.get("USER").or_else(|| environment.get("LOGNAME")).map(String::as_str);
+        let own = Own { number: rustix::process::geteuid().as_raw(), name };
+        user::refusal(fields.get("user"), &own, &order.identity.address.world)
     }
 
     /// Ends a replica gracefully. It is gone when its keeper says so.
@@ -192,7 +204,7 @@ fn spec_of(asked: &ProcessAsked, directory: &Path, order: &Order) -> Spec {
         format: keeper::FORMAT,
         command: asked.run.clone(),
         directory: directory.to_owned(),
-        user: asked.user.map(|user| User { user, group: user }),
+        user: None,
         restart: Restart::SERVICE,
         ask: keeper::Ask::default(),
         grace: asked.stop,

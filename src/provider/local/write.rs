@@ -6,7 +6,7 @@ use crate::state::{Why, WhyCode};
 use std::collections::BTreeMap;
 
 /// How long a process may take to end where nobody says.
-const STOP_DEFAULT: Milliseconds = Milliseconds::seconds(30);
+pub(super) const STOP_DEFAULT: Milliseconds = Milliseconds::seconds(30);
 
 /// One replica, as it is asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,7 +18,6 @@ pub(super) struct ProcessAsked {
     pub(super) first: Option<String>,
     pub(super) files: BTreeMap<String, String>,
     pub(super) stop: Milliseconds,
-    pub(super) user: Option<u32>,
     pub(super) memory: Option<Bytes>,
 }
 
@@ -50,6 +49,11 @@ pub(super) fn first_port(fields: &Value) -> Option<String> {
     said.or_else(|| ports(fields).into_keys().next())
 }
 
+/// How long a process may take to end.
+pub(super) fn stop(fields: &Value) -> Result<Milliseconds, Failure> {
+    Ok(optional(fields, "stop", str::parse)?.unwrap_or(STOP_DEFAULT))
+}
+
 pub(super) fn process(fields: &Value) -> Result<ProcessAsked, Failure> {
     let files = fields.get("files").into_iter().flat_map(Value::entries);
     let files = files.map(|(name, file)| Ok((name.clone(), text(file, "text")?)));
@@ -59,8 +63,7 @@ pub(super) fn process(fields: &Value) -> Result<ProcessAsked, Failure> {
         folder: fields.get("folder").and_then(scalar),
         first: first_port(fields),
         files: files.collect::<Result<_, Failure>>()?,
-        stop: optional(fields, "stop", str::parse)?.unwrap_or(STOP_DEFAULT),
-        user: fields.get("user").and_then(Value::as_whole).and_then(|user| u32::try_from(user).ok()),
+        stop: stop(fields)?,
         memory: optional(fields, "memory", str::parse)?,
     })
 }

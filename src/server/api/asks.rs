@@ -16,7 +16,7 @@ pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// send cookies to other ports of the same host, does not have it.
 pub const CSRF_HEADER: &str = "x-deployd-csrf";
 
-/// Run what a source holds, from now on.
+/// Run what a source holds: from now on, or once.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
@@ -27,6 +27,11 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     #[schema(value_type = Vec<schema::Name>, max_items = 1000)]
     pub services: BTreeSet<Name>,
+    /// Whether later changes of the folder are deployed too, as `up` has it; `apply` deploys once. A folder that is
+    /// watched already stays so.
+    #[serde(default = "yes")]
+    #[schema(default = true, required = false)]
+    pub watch: bool,
     /// How it is run.
     #[serde(default)]
     #[schema(value_type = schema::Mode, required = false)]
@@ -35,6 +40,10 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 200)]
     pub because: Option<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Deploy once what a known stack's source holds now.

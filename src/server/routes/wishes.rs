@@ -46,6 +46,7 @@ pub async fn run(State(serving): Shared, Named(of): Named<OfWorld>, by: By, Sent
         world: of.world,
         source: folder_source(&sent.folder)?,
         services: sent.services,
+        follow: sent.watch,
         from: From::File,
         mode: sent.mode,
         principal: by.principal,

@@ -17,12 +17,8 @@ fn one(person: &Person, words: &[&str]) -> Json {
 fn every_question_is_answered_with_one_object() {
     let person = Person::new();
     person.service("guestbook", "requires: [ users: postgres ]\n");
-    // What is done is told as it goes, and what came of it at the end.
-    let (exit, told) = person.asks_json(&["apply", "guestbook", "--world", "sim"]);
-    assert_eq!(exit, 0, "{told:?}");
-    let kinds: Vec<&str> = told.iter().filter_map(|object| object["kind"].as_str()).collect();
-    assert!(kinds.contains(&"plan") && kinds.contains(&"event"), "{kinds:?}");
-    assert_eq!(kinds.last(), Some(&"ended"), "{kinds:?}");
+    let applied = one(&person, &["apply", "guestbook", "--world", "sim"]);
+    assert_eq!((applied["kind"].as_str(), applied["world"].as_str()), (Some("ended"), Some("sim")), "{applied}");
 
     let kind = |words: &[&str], kind: &str, fact: &str| {
         let object = one(&person, words);
@@ -36,13 +32,27 @@ fn every_question_is_answered_with_one_object() {
     kind(&["explain", "guestbook", "users.database"], "explain", "guestbook/users");
     kind(&["slugs", "--world", "sim"], "slugs", "postgres");
     kind(&["why-not", "guestbook", "--world", "sim"], "why-not", "\"fits\":true");
+    kind(&["logs", "guestbook"], "logs", "\"lines\":[");
     kind(&["history", "guestbook"], "history", "\"because\":\"apply\"");
     kind(&["secret", "list", "sim"], "secrets", "guestbook/users.password");
     let backup = person.path("backup").display().to_string();
     kind(&["backup", &backup], "backup", "bytes");
-    let (exit, told) = person.asks_json(&["down", "guestbook", "--delete", "users"]);
-    let last = told.last().unwrap();
-    assert_eq!((exit, last["kind"].as_str(), last["data"]["left"].to_string().as_str()), (0, Some("down"), "[]"));
+    // Of several worlds it is one object too; each stack says its own.
+    person.write(
+        "project/worlds/other.yaml",
+        "world: other\ncapabilities:\n  deploy:simulated: { plays: [deploy:local] }\n",
+    );
+    person.service("cart", "");
+    assert_eq!(one(&person, &["apply", "cart", "--world", "other"])["kind"], "ended");
+    let status = one(&person, &["status"]);
+    let stacks = status["data"]["stacks"].as_array().unwrap();
+    let mut of: Vec<_> =
+        stacks.iter().map(|one| (one["world"].as_str().unwrap(), one["name"].as_str().unwrap())).collect();
+    of.sort_unstable();
+    assert_eq!((status["world"].as_str(), of), (None, vec![("other", "cart"), ("sim", "guestbook")]), "{status}");
+    let down = one(&person, &["down", "guestbook", "--delete", "users"]);
+    let stacks = serde_json::json!([{ "stack": "guestbook", "left": [] }]);
+    assert_eq!((&down["kind"], &down["data"]["stacks"]), (&"down".into(), &stacks), "{down}");
 }
 
 #[test]

@@ -151,7 +151,9 @@ fn screen(case: &Case, look: Look, folder: &Path) -> String {
         "found-again" => story::found_again(&case.get::<Vec<api::stack::Stack>>("stacks", folder), look),
         "up" => {
             let stacks: Vec<api::stack::Stack> = case.get("stacks", folder);
-            format!("{}{}", story::is_up(&stacks, look), story::goes_on(&stacks, look))
+            let started =
+                stacks.iter().map(|stack| stack.name.clone()).filter(|name| name.as_str() != "before").collect();
+            format!("{}{}", story::is_up(&stacks, look), story::goes_on(&stacks, &started, look))
         }
         "fell" => story::fell(&case.get("deployment", folder), &case.get("stack", folder), look),
         other => panic!("{}: no screen {other}", folder.display()),

@@ -90,6 +90,7 @@ fn run_ask(folder: &str) -> RunAsk {
         world: world_name(),
         source: folder_id(folder),
         services: BTreeSet::new(),
+        follow: true,
         from: From::File,
         mode: Mode::Evaluated,
         principal: by("alice"),

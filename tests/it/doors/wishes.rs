@@ -1,8 +1,8 @@
 //! What people wish: up, again, otherwise, stop, down.
 
 use super::{HELLO, SHOP, by, down_ask, name, refused, run_ask, running, up, with};
-use crate::engine::bed::{folder_id, stack};
-use deployd::engine::{DoorError, DownAnswer, PlanOf};
+use crate::engine::bed::{Bed, folder_id, stack};
+use deployd::engine::{DoorError, DownAnswer, PlanOf, RunAsk};
 use deployd::state::{DeploymentState, From, StackState, Wish};
 use std::collections::BTreeSet;
 
@@ -23,20 +23,68 @@ fn what_a_folder_holds_is_run_and_followed() {
 }
 
 #[test]
+fn what_is_deployed_once_is_not_followed() {
+    let (bed, mut running) = with(HELLO);
+    let once = || RunAsk { follow: false, because: "apply".to_owned(), ..run_ask("one") };
+    running.run(once()).unwrap();
+    bed.settle(&mut running, "apply");
+    let hello = stack("hello");
+    let good = |bed: &Bed| bed.stack_row(&hello).unwrap().good.unwrap();
+    let first = good(&bed);
+    assert!(running.life.engine.sources().borrow().is_empty());
+
+    bed.folder("one").write("app.py", "two");
+    running.life.engine.nudge_source(&folder_id("one"));
+    bed.settle(&mut running, "a save");
+    running.life.stop();
+    let mut running = bed.start(None);
+    bed.settle(&mut running, "another start");
+    assert_eq!(good(&bed), first, "nobody has asked for what was saved");
+
+    running.run(once()).unwrap();
+    bed.settle(&mut running, "apply again");
+    let second = good(&bed);
+    assert_ne!(second, first);
+    // Who follows it goes on following it, whoever else deploys it once.
+    up(&bed, &mut running);
+    running.run(once()).unwrap();
+    bed.settle(&mut running, "apply beside up");
+    bed.folder("one").write("app.py", "three");
+    bed.settle(&mut running, "the next save");
+    assert_ne!(good(&bed), second);
+}
+
+#[test]
+fn one_service_of_a_folder_is_followed_and_another_is_not() {
+    let (bed, mut running) = with(HELLO);
+    bed.folder("one").write("b/deployd.yaml", "service: other\nrun: serve\n");
+    running.run(RunAsk { services: [name("hello")].into(), ..run_ask("one") }).unwrap();
+    running.run(RunAsk { follow: false, ..run_ask("one") }).unwrap();
+    bed.settle(&mut running, "both");
+    let good = |name: &str| bed.stack_row(&stack(name)).unwrap().good.unwrap();
+    let before = (good("hello"), good("other"));
+    bed.folder("one").write("app.py", "two");
+    bed.folder("one").write("b/app.py", "two");
+    bed.settle(&mut running, "the saves");
+    assert_ne!(good("hello"), before.0);
+    assert_eq!(good("other"), before.1);
+}
+
+#[test]
 fn asking_again_with_the_same_key_answers_the_same_and_does_nothing_twice() {
     let (bed, mut running) = with(HELLO);
-    let ask = deployd::engine::RunAsk { once: Some("key".to_owned()), ..run_ask("one") };
+    let ask = RunAsk { once: Some("key".to_owned()), ..run_ask("one") };
     let first = running.run(ask.clone()).unwrap();
     bed.settle(&mut running, "up");
     let again = running.run(ask.clone()).unwrap();
     assert_eq!(first, again);
     assert_eq!(bed.stack_row(&stack("hello")).unwrap().deployments, 1);
 
-    let other = deployd::engine::RunAsk { services: BTreeSet::from([name("hello")]), ..ask.clone() };
+    let other = RunAsk { services: BTreeSet::from([name("hello")]), ..ask.clone() };
     let used = running.run(other);
     assert!(matches!(used, Err(DoorError::KeyUsed(_))), "{used:?}");
     // Another principal's same key is another key.
-    let bob = running.run(deployd::engine::RunAsk { principal: by("bob"), ..ask }).unwrap();
+    let bob = running.run(RunAsk { principal: by("bob"), ..ask }).unwrap();
     assert_ne!(first, bob);
 }
 
@@ -60,7 +108,7 @@ fn a_second_owner_is_refused_by_name_until_the_first_lets_go() {
 
     let said = refused(running.run(run_ask("two")));
     assert!(said.contains("deployed from /one") && said.contains("/two has") && said.contains("--keep-data"), "{said}");
-    let said = refused(running.run(deployd::engine::RunAsk { from: From::Project, ..run_ask("one") }));
+    let said = refused(running.run(RunAsk { from: From::Project, ..run_ask("one") }));
     assert!(said.contains("deployed from"), "{said}");
 
     // Stopped is not let go: its data is its owner's.

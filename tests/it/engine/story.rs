@@ -149,6 +149,7 @@ pub fn up(folder: &str, once: Option<String>) -> RunAsk {
         world: world_of(folder),
         source: folder_id(folder),
         services: BTreeSet::new(),
+        follow: true,
         from: From::File,
         mode: Mode::default(),
         principal: person(),

@@ -18,6 +18,45 @@ async fn what_is_found_again_after_a_kill_is_told() {
     home.is_empty().await;
 }
 
+/// DESIGN section 8: ctrl-c stops what that `up` has started.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_up_leaves_what_the_first_one_runs() {
+    let home = Home::new();
+    let mut first = home.start(&["up", "examples/hello"]);
+    let url = url(&first.says(" is up ").await);
+    let mut second = home.start(&["up", "examples/hello"]);
+    second.says("ctrl-c leaves it running, as it was before").await;
+    second.interrupt();
+    second.says("hello ran before this, and goes on").await;
+    assert_eq!(second.ended().await, 130);
+    let answer = client(&url).get(&url).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+
+    // Who watches something that others end hears so, and is not left watching nothing.
+    home.ends(&["down", "hello"], 0).await;
+    first.says("hello was stopped by another command: there is nothing left to watch").await;
+    assert_eq!(first.ended().await, 0);
+    home.is_empty().await;
+}
+
+/// DESIGN section 8: `apply` deploys once, `up` is apply and watch.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_applied_is_not_watched() {
+    let home = Home::new();
+    let mut serve = home.start(&["serve", "--listen", "127.0.0.1:0", "--state", home.state().to_str().unwrap()]);
+    serve.says("serving at").await;
+    home.ends(&["apply", "examples/hello"], 0).await;
+    let page = home.read("examples/hello/public/index.html");
+    home.write("examples/hello/public/index.html", &page.replace("ello", "allo"));
+    let plan = home.ends(&["plan", "examples/hello"], 0).await.out;
+    assert!(!plan.contains("nothing to do"), "what was saved is still to be deployed: {plan}");
+    home.ends(&["apply", "hello"], 0).await;
+    let history = home.ends(&["history", "hello"], 0).await.out;
+    assert!(history.contains("apply") && !history.contains("watch"), "{history}");
+    home.ends(&["down", "hello"], 0).await;
+    home.is_empty().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn hello_is_up_and_stops() {
     let home = Home::new();

@@ -3,7 +3,7 @@
 use super::CAPABILITY;
 use super::service::{expand_entrypoint, expand_service, expand_task};
 use crate::diagnostic::Diagnostics;
-use crate::graph::words::{entrypoint_fields, service_fields, task_fields, volume_fields};
+use crate::graph::words::{entrypoint_fields, refuse_each, service_fields, task_fields, volume_fields};
 use crate::graph::{
     Create, Data, Expanded, Field, FieldType, KindRules, Known, Lifecycle, Output, Outputs, Replace, Role, Rollout,
 };
@@ -84,7 +84,7 @@ fn volume() -> KindRules {
             let mut expanded = Expanded::one(component, &["volume"]);
             let mount = component.field("mount").cloned().unwrap_or_else(|| "/data".into());
             expanded.outputs.insert(Name::fixed("path"), mount);
-            (expanded, Diagnostics::new())
+            (expanded, refuse_each(component))
         },
         ..rules("docker/volume", "a volume of the engine, whose files last")
     }

@@ -4,7 +4,7 @@ use super::entrypoint::expand_entrypoint;
 use super::rules;
 use super::service::{expand_service, expand_task};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::graph::words::{entrypoint_fields, service_fields, task_fields, volume_fields};
+use crate::graph::words::{entrypoint_fields, refuse_each, service_fields, task_fields, volume_fields};
 use crate::graph::{
     Component, Create, Data, Expanded, Field, FieldType, KindRules, Lifecycle, Outputs, Replace, Role, WorldFields,
 };
@@ -63,12 +63,7 @@ fn volume() -> KindRules {
 }
 
 fn expand_volume(component: &Component, _world: &WorldFields) -> (Expanded, Diagnostics) {
-    let mut found = Diagnostics::new();
-    if component.field("each") == Some(&Value::Flag(true)) {
-        let mut refusal = Diagnostic::not_built("`each` of a volume");
-        refusal.place = component.places.get(&FieldPath::fixed("each")).cloned();
-        found.push(refusal);
-    }
+    let found = refuse_each(component);
     let mut claim = Component { kind: Kind::fixed("kubernetes/persistent-volume-claim"), ..component.clone() };
     let mount = component.field("mount").cloned().unwrap_or_else(|| Value::from("/data"));
     if let Value::Map(fields) = &mut claim.fields {

@@ -3,7 +3,9 @@
 use super::CAPABILITY;
 use super::service::{expand_service, expand_task, of_port};
 use crate::diagnostic::Diagnostics;
-use crate::graph::words::{EntrypointWords, entrypoint_fields, service_fields, task_fields, volume_fields};
+use crate::graph::words::{
+    EntrypointWords, entrypoint_fields, refuse_each, service_fields, task_fields, volume_fields,
+};
 use crate::graph::{
     Component, Create, Data, Expanded, Field, FieldType, KindRules, Lifecycle, Need, Outputs, Replace, Role, Rollout,
     WorldFields,
@@ -59,7 +61,7 @@ fn process_fields() -> Vec<(&'static str, Field)> {
         ("entrypoints.*.host", Field::in_place(FieldType::Text)),
         ("entrypoints.*.path", Field::in_place(FieldType::Text)),
         ("stop", Field::in_place(FieldType::Duration)),
-        ("user", Field::in_place(FieldType::Whole(0, i64::from(u32::MAX)))),
+        ("user", Field::in_place(FieldType::Any)),
         ("cpu", Field::in_place(FieldType::Text)),
         ("memory", Field::in_place(FieldType::Size)),
     ]
@@ -275,7 +277,7 @@ fn volume() -> KindRules {
     KindRules {
         expand: |component, _| {
             let made = Component { kind: Kind::fixed("local/folder"), ..component.clone() };
-            (Expanded::one(&made, &["path"]), Diagnostics::new())
+            (Expanded::one(&made, &["path"]), refuse_each(component))
         },
         ..KindRules { kind: Kind::fixed("local/volume"), ..folder() }
     }

@@ -188,6 +188,41 @@ async fn a_replica_is_replaced_without_a_failed_request() {
     assert_eq!(look(&stage, &query(&routed, &after, None)).await.present().unwrap().fields, after.fields, "read back");
 }
 
+/// A client that holds on to what it has begun holds nothing up: it gets as long as the replica has to stop.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_client_that_never_leaves_does_not_hold_a_replica_up() {
+    let stage = Local::new();
+    let standing =
+        sample("local/address", serde_json::json!({ "ports": { "http": { "protocol": "http" } }, "first": "http" }));
+    let (_, address) = stage.made("suite/shop/shop.address", &standing).await;
+    let address = address["address"].as_text().unwrap().to_owned();
+    let mut replica = server(serde_json::json!({ "REVISION": "one" }));
+    let endless =
+        SERVER.replace("self.end_headers()", "self.end_headers(); self.wfile.write(b'begun'); time.sleep(600)");
+    replica
+        .fields
+        .put(&FieldPath::fixed("run"), Value::from(vec!["python3", "-c", &format!("import time\n{endless}")]));
+    replica.fields.put(&FieldPath::fixed("stop"), Value::from("1s"));
+    replica.health = checked(Probe::Tcp);
+    let (old, first) = stage.made("suite/shop/shop.1", &replica).await;
+    let to = |replicas: Vec<&Value>| {
+        sample("local/route", serde_json::json!({ "address": { "http": address }, "to": { "http": replicas } }))
+    };
+    let before = to(vec![&first["address"]]);
+    let (routed, _) = stage.made("suite/shop/shop.route", &before).await;
+    let mut held = reqwest::get(format!("http://{address}/")).await.unwrap();
+    assert_eq!(held.chunk().await.unwrap().unwrap(), "begun", "its answer has begun, and does not end");
+    let asked = query(&old, &replica, None);
+    let seen = look(&stage, &asked).await;
+    assert_eq!(seen.present().unwrap().in_flight, Some(1));
+
+    stage.delete(&routed, &before, Keep::Nothing).await;
+    until(&stage, &asked, |seen| seen.present().is_some_and(|present| present.is_drained())).await;
+    stage.delete(&old, &replica, Keep::Nothing).await;
+    let rest = held.chunk().await;
+    assert!(matches!(rest, Err(_) | Ok(None)), "what was left is closed: {rest:?}");
+}
+
 /// Nobody asks for anything: who watches the room brings its proxy back, on the same port, with all that it routes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_proxy_that_dies_is_brought_back() {
