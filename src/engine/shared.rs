@@ -3,13 +3,13 @@
 //! Everything behind a lock here is small, is held for a few instructions and never across a wait. None of it is needed
 //! after a crash: it is found again by loading and looking.
 
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, WorldFacts};
 use super::parts::Parts;
 use super::rows::SourceRow;
 use super::sources::SourceRead;
 use crate::contract::Found;
 use crate::graph::DesiredGraph;
-use crate::model::{Digest, Name, Now, SecretName, StackId, Wall};
+use crate::model::{Capability, Digest, Name, Now, SecretName, StackId, Wall};
 use crate::plan::Report;
 use crate::resolve::{Offering, Others};
 use crate::state::{Observation, SourceId, Why};
@@ -152,6 +152,7 @@ impl Shared {
         // What is wrong with the files changes no graph, and each stack of the world tells it.
         let otherwise_mistaken: BTreeSet<&Name> =
             worlds.iter().filter(|world| before.mistakes_of(world) != catalogue.mistakes_of(world)).collect();
+        let set_otherwise = set_otherwise(&before.worlds(), &catalogue.worlds());
         let moved: Vec<StackId> = {
             let compiled_with = lock(&self.compiled_with);
             let differs = |(stack, (slugs, digest)): &(&StackId, &(BTreeSet<Name>, Digest))| {
@@ -160,6 +161,12 @@ impl Shared {
             compiled_with.iter().filter(differs).map(|(stack, _)| stack.clone()).collect()
         };
         moved.iter().for_each(|stack| self.nudge(stack, Nudge::default()));
+        // What is there may have changed with how its room is set: where it answers, for one.
+        let concerned: Vec<StackId> = {
+            let compiled_with = lock(&self.compiled_with);
+            compiled_with.keys().filter(|stack| set_otherwise.contains(&stack.world)).cloned().collect()
+        };
+        concerned.iter().for_each(|stack| self.nudge(stack, Nudge { reload: false, look: true }));
         // Their own resources, and policies that no graph depends on.
         worlds.iter().for_each(|world| self.ask_world(world));
     }
@@ -405,6 +412,24 @@ impl Inbox {
 /// A panic of one activation must not take the others' memory with it: what a lock guards here is whole between calls.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The worlds whose rooms are set otherwise than before. Rooms may be shared: where one world's capability is, that
+/// concerns every world that has it.
+fn set_otherwise(before: &BTreeMap<Name, Arc<WorldFacts>>, after: &BTreeMap<Name, Arc<WorldFacts>>) -> BTreeSet<Name> {
+    let settings = |facts: Option<&Arc<WorldFacts>>, capability: &Capability| {
+        facts.and_then(|facts| facts.capabilities.get(capability)).cloned()
+    };
+    let mut differs: BTreeSet<&Capability> = BTreeSet::new();
+    for (world, facts) in before.iter().chain(after) {
+        for capability in facts.capabilities.keys() {
+            if settings(before.get(world), capability) != settings(after.get(world), capability) {
+                differs.insert(capability);
+            }
+        }
+    }
+    let has = |facts: &WorldFacts| facts.capabilities.keys().any(|capability| differs.contains(capability));
+    after.iter().filter(|(_, facts)| has(facts)).map(|(world, _)| world.clone()).collect()
 }
 
 #[cfg(test)]

@@ -69,8 +69,8 @@ pub struct SecretShown {
 /// What only this machine and its files tell.
 #[async_trait]
 pub trait MachineDoor: Send + Sync {
-    /// The port at which ways in by name answer on this machine, or will; `preferred` is the one that is asked for.
-    fn http_port(&self, preferred: u16) -> Option<u16>;
+    /// The port at which ways in by name answer on this machine, or will.
+    fn http_port(&self) -> Option<u16>;
 
     /// Reads worlds and repositories as they are now: who asks right after a save is answered by what was saved, and not
     /// by what was seen of it so far.

@@ -1,15 +1,13 @@
 //! Where ways in answer, for plans: what makes one knows its port only when it is made, and people want to know before.
 //!
-//! It is the port that ways in of the world have already, else the one that this machine will give: the one that the
-//! world's file asks for, or the next that is free.
+//! It is the port that ways in of the world have already, else the one that this machine will give: the one that its
+//! worlds' files ask for, or the next that is free.
 
 use super::serving::Serving;
 use crate::engine::{OutputShown, Planned, StackShown};
-use crate::model::{Capability, Kind, Name, Value};
+use crate::model::{Capability, Kind, Value};
 use crate::plan::Act;
 
-/// The port of ways in by name where the world's file says none.
-const HTTP: i64 = 8080;
 /// The capability whose ways in are one process of this machine.
 const LOCAL: &str = "deploy:local";
 /// The thing that is a way in.
@@ -18,7 +16,9 @@ const WAY_IN: &str = "entrypoint";
 /// The port of a world's ways in by name, as far as it is known; nothing where the plan has none of this machine.
 pub async fn http_port(serving: &Serving, planned: &Planned) -> Option<u16> {
     let world = &planned.stack.world;
-    let preferred = preferred(serving, world)?;
+    if !serving.world(world).is_ok_and(|facts| facts.capabilities.contains_key(&Capability::fixed(LOCAL))) {
+        return None;
+    }
     if let Ok(stack) = serving.engine().stack(&planned.stack).await
         && let Some(port) = given(&stack)
     {
@@ -30,14 +30,7 @@ pub async fn http_port(serving: &Serving, planned: &Planned) -> Option<u16> {
         return None;
     }
     let stacks = serving.engine().status(Some(world)).await.ok()?;
-    stacks.iter().find_map(given).or_else(|| serving.machine().http_port(preferred))
-}
-
-/// The port that the world's file asks for.
-fn preferred(serving: &Serving, world: &Name) -> Option<u16> {
-    let facts = serving.world(world).ok()?;
-    let fields = facts.capabilities.get(&Capability::fixed(LOCAL))?;
-    u16::try_from(fields.get("http").and_then(Value::as_whole).unwrap_or(HTTP)).ok()
+    stacks.iter().find_map(given).or_else(|| serving.machine().http_port())
 }
 
 /// The port that a stack's ways in by name were given.

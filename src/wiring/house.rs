@@ -71,7 +71,7 @@ impl House {
             secrets: Arc::clone(&secrets) as Arc<dyn Secrets>,
             seal,
             clock: Arc::clone(&clock),
-            rooms: rooms as Arc<dyn Rooms>,
+            rooms: Arc::clone(&rooms) as Arc<dyn Rooms>,
             kinds,
             catalogue,
             digest_key: keys.digest_key().clone(),
@@ -83,7 +83,7 @@ impl House {
             instance: keys.instance().to_owned(),
             secrets: Arc::new(SecretRoom(secrets)),
             backups: Arc::new(BackupRoom::new(Arc::clone(&store), keys, settings.state.clone())),
-            machine: Arc::new(Machine { state: settings.state.clone(), catalogue: asks }),
+            machine: Arc::new(Machine { state: settings.state.clone(), rooms, catalogue: asks }),
         };
         let upkeep = Upkeep { store, state: settings.state.clone(), clock };
         let intake = Intake::new(engine.clone(), catalogues, asked, WatchSettings::default());
@@ -94,13 +94,14 @@ impl House {
 /// What only this machine and its files tell.
 struct Machine {
     state: PathBuf,
+    rooms: Arc<WorldRooms>,
     catalogue: AskCatalogue,
 }
 
 #[async_trait]
 impl MachineDoor for Machine {
-    fn http_port(&self, preferred: u16) -> Option<u16> {
-        proxy::http_port(&self.state, preferred)
+    fn http_port(&self) -> Option<u16> {
+        proxy::http_port(&self.state, self.rooms.http_port())
     }
 
     async fn read_catalogue(&self) {

@@ -10,6 +10,7 @@ use crate::proxy;
 use crate::source::{FolderOptions, FolderSource};
 use crate::state::{SourceId, Why, WhyCode};
 use crate::world::World;
+use arc_swap::ArcSwap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +27,8 @@ pub struct WorldRooms {
     worlds: Mutex<BTreeMap<Name, Arc<World>>>,
     providers: Mutex<BTreeMap<ProviderKey, Arc<dyn Provider>>>,
     sources: Mutex<BTreeMap<SourceId, Arc<FolderSource>>>,
+    /// How this machine's proxy is set.
+    proxy: Arc<ArcSwap<proxy::Settings>>,
 }
 
 /// What every room is given.
@@ -44,10 +47,7 @@ pub(super) struct Ground {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum ProviderKey {
     /// This machine: one for all worlds, since they share its ports and its proxy.
-    Local {
-        /// The port that entrypoints should have.
-        http: Option<i64>,
-    },
+    Local,
     /// A world that exists only in its file.
     Simulated {
         /// Which.
@@ -85,16 +85,31 @@ impl Ground {
 impl WorldRooms {
     /// Rooms of no world yet.
     pub(super) fn new(ground: Ground) -> WorldRooms {
-        WorldRooms { ground, worlds: Mutex::default(), providers: Mutex::default(), sources: Mutex::default() }
+        WorldRooms {
+            ground,
+            worlds: Mutex::default(),
+            providers: Mutex::default(),
+            sources: Mutex::default(),
+            proxy: Arc::default(),
+        }
     }
 
     /// The worlds of now. Providers whose world says the same as before stay; others go with those who still use them.
     pub fn follow<'w>(&self, worlds: impl IntoIterator<Item = &'w Arc<World>>) {
         let worlds: BTreeMap<Name, Arc<World>> =
             worlds.into_iter().map(|world| (world.name.value.clone(), Arc::clone(world))).collect();
-        let used: BTreeSet<ProviderKey> = worlds.values().flat_map(|world| keys(world, &worlds)).collect();
+        let used: BTreeSet<ProviderKey> = worlds.values().flat_map(|world| keys(world)).collect();
+        let http_port = http_port(&worlds).unwrap_or(proxy::Settings::default().http_port);
+        if http_port != self.http_port() {
+            self.proxy.store(Arc::new(proxy::Settings { http_port, ..proxy::Settings::clone(&self.proxy.load()) }));
+        }
         *lock(&self.worlds) = worlds;
         lock(&self.providers).retain(|key, _| used.contains(key));
+    }
+
+    /// The port that ways in by name should have on this machine.
+    pub(super) fn http_port(&self) -> u16 {
+        self.proxy.load().http_port
     }
 
     fn world(&self, name: &Name) -> Option<Arc<World>> {
@@ -103,7 +118,7 @@ impl WorldRooms {
 
     fn provider(&self, world: &World, capability: &Capability, fields: &Value) -> Result<Arc<dyn Provider>, Why> {
         let key = match capability.as_str() {
-            "deploy:local" => local_key(&lock(&self.worlds)),
+            "deploy:local" => ProviderKey::Local,
             "deploy:simulated" => simulated_key(world, fields),
             other => {
                 let why =
@@ -125,14 +140,12 @@ impl WorldRooms {
         let (clock, seal) = (Arc::clone(&ground.clock), Arc::clone(&ground.seal));
         let unreadable = |error: std::io::Error| Why::new(WhyCode::NotReadable, error.to_string());
         match key {
-            ProviderKey::Local { http } => {
-                let mut proxy = proxy::Settings::default();
-                proxy.http_port = http.and_then(|port| u16::try_from(port).ok()).unwrap_or(proxy.http_port);
+            ProviderKey::Local => {
                 let settings = local::Settings {
                     instance: ground.instance.clone(),
                     state: ground.state.clone(),
                     program: ground.program.clone(),
-                    proxy,
+                    proxy: Arc::clone(&self.proxy),
                     environment: ground.environment.clone(),
                 };
                 let contents = Arc::clone(&ground.contents);
@@ -205,9 +218,9 @@ impl Rooms for WorldRooms {
 }
 
 /// The providers that a world uses.
-fn keys(world: &World, worlds: &BTreeMap<Name, Arc<World>>) -> Vec<ProviderKey> {
+fn keys(world: &World) -> Vec<ProviderKey> {
     let key = |one: &crate::world::WorldCapability| match one.capability.value.as_str() {
-        "deploy:local" if one.played_by.is_none() => Some(local_key(worlds)),
+        "deploy:local" if one.played_by.is_none() => Some(ProviderKey::Local),
         "deploy:simulated" => Some(simulated_key(world, &one.settings)),
         _ => None,
     };
@@ -215,12 +228,19 @@ fn keys(world: &World, worlds: &BTreeMap<Name, Arc<World>>) -> Vec<ProviderKey> 
 }
 
 /// This machine has one proxy: the first world by name that says a port for it is heard.
-fn local_key(worlds: &BTreeMap<Name, Arc<World>>) -> ProviderKey {
-    let said = worlds.values().find_map(|world| {
+fn http_port(worlds: &BTreeMap<Name, Arc<World>>) -> Option<u16> {
+    let mut said = worlds.values().filter_map(|world| {
         let local = world.capabilities.iter().find(|one| one.capability.value.as_str() == "deploy:local")?;
-        whole(&local.settings, "http").filter(|_| local.played_by.is_none())
+        let port = whole(&local.settings, "http").filter(|_| local.played_by.is_none())?;
+        Some((&world.name.value, u16::try_from(port).ok()?))
     });
-    ProviderKey::Local { http: said }
+    let (first, port) = said.next()?;
+    for (world, other) in said.filter(|(_, other)| *other != port) {
+        tracing::warn!(
+            "world {world} says http: {other}, and all worlds of this machine answer at {port}, as {first} says"
+        );
+    }
+    Some(port)
 }
 
 fn simulated_key(world: &World, fields: &Value) -> ProviderKey {

@@ -1,6 +1,6 @@
 //! Commands that deploy once and wait for the end: `apply`, `rollback`, `retry`, `down`.
 
-use super::questions::mode;
+use super::questions::{folder_elsewhere, mode};
 use crate::cli::arguments::{Apply, Common, Down, Rollback, Stack as OfStack};
 use crate::cli::asking::{Asking, Meant};
 use crate::cli::exit::{Exit, Failure};
@@ -109,7 +109,7 @@ pub(in crate::cli) async fn apply(common: &Common, asked: &Apply, out: &Out) -> 
     let asking = Asking::of_files(common, out, &Near::word(&asked.what)).await?;
     let (world, what) = applied(&asking, &asked.what).await?;
     let (files, folder) = match &what {
-        What::Folder(folder) => (asking.files(folder)?, Some(folder.clone())),
+        What::Folder(folder, _) => (asking.files(folder)?, Some(folder.clone())),
         What::Stack(stack, _) => {
             let known = asking.stack(&world, stack).await?;
             let folder = crate::cli::asking::folder_of(&known);
@@ -124,17 +124,18 @@ pub(in crate::cli) async fn apply(common: &Common, asked: &Apply, out: &Out) -> 
 
 /// What `apply` was given.
 enum What {
-    Folder(std::path::PathBuf),
+    /// A folder, and which of its services: all when none is named.
+    Folder(std::path::PathBuf, BTreeSet<Name>),
     /// A known stack, and the plan that has to be the plan of now.
     Stack(Name, Option<Digest>),
 }
 
 async fn send(asking: &Asking, world: &Name, what: &What, asked: &Apply) -> Result<Vec<Accepted>, Failure> {
     match what {
-        What::Folder(folder) => {
+        What::Folder(folder, services) => {
             let run = Run {
                 folder: folder.display().to_string(),
-                services: BTreeSet::new(),
+                services: services.clone(),
                 watch: false,
                 mode: mode(asked.mode),
                 because: Some("apply".to_owned()),
@@ -159,8 +160,19 @@ async fn applied(asking: &Asking, word: &str) -> Result<(Name, What), Failure> {
         }
     }
     match asking.meant(word).await? {
-        Meant::Folder(folder) => Ok((asking.world(), What::Folder(folder))),
-        Meant::Stack(stack) => Ok((asking.world_of(&stack).await?, What::Stack(stack, None))),
+        Meant::Folder(folder) => Ok((asking.world(), What::Folder(folder, BTreeSet::new()))),
+        Meant::Stack(stack) => {
+            let world = asking.world_of(&stack).await?;
+            // It is not there yet: what it is elsewhere is deployed here.
+            let what = match asking.stack(&world, &stack).await {
+                Err(failure) if failure.is_not_found() => {
+                    let folder = folder_elsewhere(asking, &stack).await?.ok_or(failure)?;
+                    What::Folder(folder, BTreeSet::from([stack]))
+                }
+                _ => What::Stack(stack, None),
+            };
+            Ok((world, what))
+        }
     }
 }
 

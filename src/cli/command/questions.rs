@@ -156,7 +156,7 @@ async fn plan_of(asking: &Asking, word: &str) -> Result<(Name, PlanOf, Files), F
 }
 
 /// The folder from which a stack of that name runs in some world.
-async fn folder_elsewhere(asking: &Asking, stack: &Name) -> Result<Option<PathBuf>, Failure> {
+pub(super) async fn folder_elsewhere(asking: &Asking, stack: &Name) -> Result<Option<PathBuf>, Failure> {
     let all = asking.stacks(None).await?;
     Ok(all.iter().filter(|one| one.name == *stack).find_map(folder_of))
 }

@@ -272,7 +272,9 @@ impl Provider for LocalProvider {
     }
 
     async fn preflight(&self, orders: &[Order]) -> Vec<Finding> {
-        orders.iter().filter_map(|order| self.room.foresee(order)).collect()
+        let mut found: Vec<Finding> = orders.iter().filter_map(|order| self.room.foresee(order)).collect();
+        found.extend(self.room.hosts_taken(orders).await);
+        found
     }
 
     async fn apply(&self, order: &Order, secrets: &Filled) -> Result<Outcome, Failure> {

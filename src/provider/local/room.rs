@@ -8,6 +8,7 @@ use crate::keeper::{Environment, KeeperError, Keepers, Spec, StartError, Started
 use crate::model::{Digest, Milliseconds, Name, Value};
 use crate::proxy;
 use crate::state::{Condition, Handle, Receipt, Settling, Why, WhyCode};
+use arc_swap::ArcSwap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,8 +26,8 @@ pub struct Settings {
     pub state: PathBuf,
     /// The deployd program, which is keeper and proxy too.
     pub program: PathBuf,
-    /// How the proxy is set.
-    pub proxy: proxy::Settings,
+    /// How the proxy is set, as of now: it is the one of all worlds of this machine, and their files may change.
+    pub proxy: Arc<ArcSwap<proxy::Settings>>,
     /// `PATH`, `HOME` and `LANG` of every process that is started; nothing else of the server's environment.
     pub environment: BTreeMap<String, String>,
 }
@@ -147,7 +148,7 @@ impl Room {
         let start = proxy::Start {
             state: self.settings.state.clone(),
             program: self.settings.program.clone(),
-            settings: self.settings.proxy.clone(),
+            settings: proxy::Settings::clone(&self.settings.proxy.load()),
         };
         proxy::ensure_running(&start).await.map_err(|failure| proxy_failed(&failure))
     }

@@ -7,9 +7,9 @@
 use super::room::{Room, proxy_failed, ready, unreadable, unwritable};
 use super::thing::{self, Thing};
 use super::write;
-use crate::contract::{Failure, Order, Outcome};
+use crate::contract::{Failure, Finding, Order, OrderAct, Outcome};
 use crate::model::{Digest, Kind, Milliseconds, Value};
-use crate::proxy::{Backend, Client, Listen, Protocol, Route, Standing};
+use crate::proxy::{self, Backend, Client, Listen, Protocol, Route, Standing};
 use crate::state::{Why, WhyCode};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -75,11 +75,7 @@ impl Room {
         let behind = standing.values().find(|standing| standing.address == service && is_port(standing));
         let backends = behind.map(|standing| standing.route.backends.clone()).unwrap_or_default();
         let text = |key| fields.get(key).and_then(Value::as_text);
-        let listen = match (text("protocol"), text("host")) {
-            (Some("tcp" | "grpc"), _) => Listen::stable(Protocol::Tcp),
-            (_, Some(host)) => Listen::Host { host: host.to_owned(), path: text("path").unwrap_or("/").to_owned() },
-            (_, None) => return Err(refused("an entrypoint needs a host".to_owned())),
-        };
+        let listen = listen_of(fields).ok_or_else(|| refused("an entrypoint needs a host".to_owned()))?;
         let gates = fields.get("gates").map(Value::items).unwrap_or_default().iter();
         let gates = gates.map(|gate| gate.as_text().and_then(|gate| gate.parse().ok()));
         let mut route =
@@ -91,6 +87,34 @@ impl Room {
         }
         let address = put(&proxy, route).await?;
         Ok(ready(name, entrypoint_outputs(&listen, address)))
+    }
+
+    /// Which ways in cannot be opened, since another one has their host and path: all worlds of this machine have one
+    /// proxy. Nothing is started for that; without a proxy nothing is taken.
+    pub(super) async fn hosts_taken(&self, orders: &[Order]) -> Vec<Finding> {
+        let wanted: Vec<(&Order, Listen)> = orders
+            .iter()
+            .filter(|order| order.kind.as_str() == "local/entrypoint")
+            .filter_map(|order| match &order.act {
+                OrderAct::Create { fields, .. } => Some((order, listen_of(fields)?)),
+                _ => None,
+            })
+            .collect();
+        if wanted.is_empty() {
+            return Vec::new();
+        }
+        let Ok(proxy) = proxy::connect(&self.settings.state).await else { return Vec::new() };
+        let Ok(standing) = list(&proxy).await else { return Vec::new() };
+        let taken = wanted.into_iter().filter_map(|(order, listen)| {
+            let own = order.identity.address.to_string();
+            let other = standing.values().map(|standing| &standing.route).find(|route| {
+                matches!(listen, Listen::Host { .. })
+                    && route.listen == listen
+                    && route.id.split('#').next() != Some(own.as_str())
+            })?;
+            Some(Finding { identity: order.identity.clone(), blocks: true, why: taken_by(&listen, &other.id) })
+        });
+        taken.collect()
     }
 
     /// Takes the routes of an address or an entrypoint away, or empties what a route stood behind.
@@ -145,6 +169,27 @@ impl Room {
         });
         Ok(addresses.collect())
     }
+}
+
+/// Where a way in with these fields listens; nothing where it has no host and needs one.
+fn listen_of(fields: &Value) -> Option<Listen> {
+    let text = |key| fields.get(key).and_then(Value::as_text);
+    match (text("protocol"), text("host")) {
+        (Some("tcp" | "grpc"), _) => Some(Listen::stable(Protocol::Tcp)),
+        (_, Some(host)) => Some(Listen::Host { host: host.to_owned(), path: text("path").unwrap_or("/").to_owned() }),
+        (_, None) => None,
+    }
+}
+
+/// Why a host cannot be had, and what to do: `by` is the identity of the way in that has it.
+fn taken_by(listen: &Listen, by: &str) -> Why {
+    let (host, path) = match listen {
+        Listen::Host { host, path } => (host.as_str(), path.trim_end_matches('/')),
+        Listen::Port { .. } => ("", ""),
+    };
+    let of = by.split('#').next().unwrap_or(by);
+    let text = format!("{host}{path} leads to {of}, and all worlds of this machine have one proxy");
+    Why::new(WhyCode::Missing, text).way_out("write another `host` for it, or give its world a `domain` of its own")
 }
 
 /// Every route of the proxy by its id.

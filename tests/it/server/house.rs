@@ -346,7 +346,7 @@ struct NoMachine;
 
 #[async_trait]
 impl MachineDoor for NoMachine {
-    fn http_port(&self, _: u16) -> Option<u16> {
+    fn http_port(&self) -> Option<u16> {
         None
     }
 

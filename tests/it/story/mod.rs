@@ -8,3 +8,4 @@ mod kills;
 mod load;
 mod mistakes;
 mod reboot;
+mod worlds;

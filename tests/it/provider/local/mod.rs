@@ -120,7 +120,10 @@ fn provider(state: &Path, instance: &str, contents: &Arc<FolderContents>) -> Loc
         instance: instance.to_owned(),
         state: state.to_owned(),
         program: PathBuf::from(env!("CARGO_BIN_EXE_deployd")),
-        proxy: proxy::Settings { http_port: 18_080, ..proxy::Settings::default() },
+        proxy: Arc::new(arc_swap::ArcSwap::from_pointee(proxy::Settings {
+            http_port: 18_080,
+            ..proxy::Settings::default()
+        })),
         environment: ["PATH", "HOME", "LANG"].into_iter().filter_map(variable).collect(),
     };
     let clock = Arc::new(SystemClock::start().unwrap());
