@@ -73,6 +73,13 @@ pub trait Secrets: Send + Sync {
     /// # Errors
     /// [`SecretFailure`].
     async fn make(&self, of: &StackId, name: &SecretName, length: u32) -> Result<SecretVersion, SecretFailure>;
+
+    /// Removes what was made for a stack of which nothing is left. What a person has set since, or ever, stays. May be
+    /// repeated.
+    ///
+    /// # Errors
+    /// [`SecretFailure`]: some may be gone, and the rest is removed by asking again.
+    async fn forget(&self, of: &StackId) -> Result<(), SecretFailure>;
 }
 
 /// What does not open: another key is needed, or it was tampered with, swapped or put back. It is never used in part.

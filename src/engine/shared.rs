@@ -9,7 +9,7 @@ use super::rows::SourceRow;
 use super::sources::SourceRead;
 use crate::contract::Found;
 use crate::graph::DesiredGraph;
-use crate::model::{Capability, Digest, Name, Now, SecretName, StackId, Wall};
+use crate::model::{Capability, Digest, Identity, Milliseconds, Name, Now, SecretName, StackId, Wall};
 use crate::plan::Report;
 use crate::resolve::{Offering, Others};
 use crate::state::{Observation, SourceId, Why};
@@ -91,6 +91,8 @@ pub struct Glance {
     pub reported: Wall,
     /// What was there.
     pub seen: Arc<Observation>,
+    /// For how long what is on its way had been so then, and how long its health check gives it.
+    pub settling: BTreeMap<Identity, (Milliseconds, Milliseconds)>,
     /// Why the stack is set aside.
     pub set_aside: Option<Why>,
 }

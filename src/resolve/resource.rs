@@ -71,15 +71,24 @@ pub fn resolve_resource(resource: &Resource, offers: &Offers, others: &Others) -
     let (resolved, found) = building.finish();
     (
         resolved,
-        found.into_iter().map(without_body).fold(Diagnostics::new(), |mut all, diagnostic| {
-            all.push(diagnostic);
-            all
-        }),
+        found.into_iter().map(|one| without_body(one, &resource.slug.value)).fold(
+            Diagnostics::new(),
+            |mut all, diagnostic| {
+                all.push(diagnostic);
+                all
+            },
+        ),
     )
 }
 
-fn without_body(mut diagnostic: Diagnostic) -> Diagnostic {
-    diagnostic.place = diagnostic.place.filter(|place| &*place.file != BODY);
+/// A body has no lines to point at: what a sentence points at is named in it.
+fn without_body(mut diagnostic: Diagnostic, slug: &Name) -> Diagnostic {
+    if diagnostic.place.as_ref().is_some_and(|place| &*place.file == BODY) {
+        diagnostic.place = None;
+        if let Some(front) = diagnostic.detail.strip_suffix(" offers this") {
+            diagnostic.detail = format!("{front} offers `{slug}`");
+        }
+    }
     diagnostic.related.retain(|(place, _)| &*place.file != BODY);
     diagnostic
 }

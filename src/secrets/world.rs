@@ -232,10 +232,30 @@ impl Secrets for WorldSecrets {
         if let Some(place) = mapping.and_then(|mapping| mapping.place.shown()) {
             return Err(SecretFailure::Refused(format!("deployd makes it, but the world's file maps it to {place}")));
         }
-        let by = Principal(format!("deployd for {}", of.stack));
+        let by = maker(of);
         let number = self.stored.make(&of.world, name, length, &by).await?;
         Ok(SecretVersion(number.to_string()))
     }
+
+    async fn forget(&self, of: &StackId) -> Result<(), SecretFailure> {
+        let by = maker(of);
+        for (name, head) in self.stored.heads(&of.world).await? {
+            // One that cannot be read is nobody's to remove.
+            let Ok(head) = head else { continue };
+            if !head.kept.is_empty() && head.kept.iter().all(|kept| kept.by == by) {
+                match self.stored.remove(&of.world, &name, &by).await {
+                    Ok(()) | Err(SecretFailure::Missing(_)) => {}
+                    Err(failure) => return Err(failure),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Who makes the secrets of a stack.
+fn maker(of: &StackId) -> Principal {
+    Principal(format!("deployd for {}", of.stack))
 }
 
 impl SecretPlace {

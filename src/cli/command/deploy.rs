@@ -251,7 +251,7 @@ pub(in crate::cli) async fn down(common: &Common, asked: &Down, out: &Out) -> Re
                 // It was taken away before, or this name was never there: that was asked already.
                 Ok(WentDown { accepted: None }) => drop(before.insert(stack)),
                 Err(failure) => {
-                    let failure = refusal(&asking, stack, failure);
+                    let failure = refusal(&asking, stack, &asked.delete, failure);
                     out.talks_of(&failure);
                     refused.push(failure);
                 }
@@ -300,10 +300,10 @@ fn left(stack: Option<&Stack>) -> Vec<String> {
 }
 
 /// The refusal of what holds data, with the two ways.
-fn refusal(asking: &Asking, stack: &Name, failure: Failure) -> Failure {
+fn refusal(asking: &Asking, stack: &Name, named: &[Name], failure: Failure) -> Failure {
     match failure.problem.as_deref() {
         Some(problem) if problem.code() == "holds-data" && !asking.out.is_json() => {
-            asking.out.talk(&down_screen::refusal(stack, &problem.held, asking.out.talk_look()));
+            asking.out.talk(&down_screen::refusal(stack, &problem.held, named, asking.out.talk_look()));
             Failure::said(Exit::Refused)
         }
         _ => failure,

@@ -32,16 +32,21 @@ impl Follow<'_> {
             Some(_) if mistaken => self.told_mistakes(&stack.name).await?,
             Some(why) if !has_failed => {
                 self.moving.say(&story::reason(&stack.name, deployment.label.as_deref(), why, look));
-                self.last_words(deployment, stack).await;
+                self.last_words(deployment, stack, !why.details.is_empty()).await;
             }
-            _ => {}
+            Some(_) => {
+                let told = self.progress(&stack.name).is_some_and(|progress| progress.has_told_last_lines());
+                self.last_words(deployment, stack, told).await;
+            }
+            None => {}
         }
         self.moving.say(&story::fell(deployment, stack, look));
         Ok(())
     }
 
-    /// What the processes of a release said last. An answer without them is better than none.
-    async fn last_words(&mut self, deployment: &Deployment, stack: &Stack) {
+    /// What the processes of a release said last, unless its last lines are `told` already. An answer without them is
+    /// better than none.
+    async fn last_words(&mut self, deployment: &Deployment, stack: &Stack, told: bool) {
         let Some(label) = &deployment.label else { return };
         let query = [("tail", "60".to_owned()), ("follow", "false".to_owned()), ("release", label.clone())];
         let path = with_query(&paths::fill(paths::LOGS, &[&self.world, &stack.name]), &query);
@@ -56,7 +61,7 @@ impl Follow<'_> {
         let environment: BTreeSet<String> = stack.resources.iter().flat_map(environment).collect();
         let all = format!("deployd logs {} --revision {label}", stack.name);
         if !lines.is_empty() {
-            self.moving.say(&story::last_words(&lines, &environment, &all, self.out.talk_look()));
+            self.moving.say(&story::last_words(&lines, told, &environment, &all, self.out.talk_look()));
         }
     }
 

@@ -6,9 +6,9 @@ use crate::diagnostic::Look;
 use crate::model::Name;
 use crate::server::api::deployment::Held;
 
-/// The refusal, with the two ways: nothing was done.
+/// The refusal, with the two ways: nothing was done. `named` is what was said to be deleted.
 #[must_use]
-pub fn refusal(stack: &Name, held: &[Held], look: Look) -> String {
+pub fn refusal(stack: &Name, held: &[Held], named: &[Name], look: Look) -> String {
     let mut page = Page::new(look);
     let names: Vec<String> = held.iter().map(one).collect();
     let text = match held {
@@ -16,12 +16,14 @@ pub fn refusal(stack: &Name, held: &[Held], look: Look) -> String {
         _ => format!("{} hold data. Nothing was done.", listed(&names)),
     };
     page.folded(0, &Text::plain(text));
-    let delete: Vec<String> = held.iter().map(|one| format!(" --delete {}", one.identity.address.name)).collect();
+    let deletes = |name: &Name| format!(" --delete {name}");
+    let before: String = named.iter().map(deletes).collect();
+    let delete: String = held.iter().map(|one| deletes(&one.identity.address.name)).collect();
     let too = if held.len() == 1 { "delete it too, after a backup" } else { "delete them too, after a backup" };
     let keep = if held.len() == 1 { "stop the rest and keep it" } else { "stop the rest and keep them" };
     let width = keep.len().max(too.len()) + 4;
-    way(&mut page, keep, width, format!("deployd down {stack} --keep-data"));
-    way(&mut page, too, width, format!("deployd down {stack}{}", delete.concat()));
+    way(&mut page, keep, width, format!("deployd down {stack}{before} --keep-data"));
+    way(&mut page, too, width, format!("deployd down {stack}{before}{delete}"));
     page.text()
 }
 

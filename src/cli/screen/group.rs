@@ -86,6 +86,26 @@ fn of_steps<'p>(about: Option<&'p About>, steps: Vec<&'p Step>) -> Group<'p> {
     Group { name, kind, mark, about, steps }
 }
 
+impl Group<'_> {
+    /// What it runs once on data, by name.
+    pub fn migrations(&self) -> impl Iterator<Item = (&str, &Step)> {
+        let made = self.steps.iter().filter(|step| step.act == Act::Create);
+        made.filter_map(|step| {
+            let part = step.identity.address.part.as_deref()?;
+            part.starts_with(MIGRATION).then_some((part, *step))
+        })
+    }
+
+    /// Whether it runs anything once on data.
+    #[must_use]
+    pub fn migrates(&self) -> bool {
+        self.migrations().next().is_some()
+    }
+}
+
+/// So begins the part of what runs once on data.
+const MIGRATION: &str = "migrate";
+
 /// The kind of what does the work: what is numbered (the replicas of a service), else what the name itself stands for.
 fn main_kind(about: Option<&About>, steps: &[&Step]) -> Option<Kind> {
     let numbered = |step: &&&Step| step.identity.address.part.as_deref().is_some_and(is_number);

@@ -79,10 +79,18 @@ fn heading(page: &mut Page, plan: &Plan) {
 /// A line for each name, but what is kept.
 fn names(page: &mut Page, groups: &[Group]) {
     let mut table = Table::new();
-    for group in groups.iter().filter(|group| group.mark != Mark::Keep) {
-        table.row(row(group));
+    let told: Vec<&Group> = groups.iter().filter(|group| group.mark != Mark::Keep || group.migrates()).collect();
+    told.iter().for_each(|group| table.row(row(group)));
+    table.put_with(page, 2, |page, index| migrations(page, told[index]));
+}
+
+/// What runs once on data, and may not be taken back: nobody hears of it only when it has run.
+fn migrations(page: &mut Page, group: &Group) {
+    for (name, step) in group.migrations() {
+        let run = step.fields.as_ref().and_then(|fields| fields.get("run")?.as_array()?.last());
+        let command = run.and_then(commands).unwrap_or_default();
+        page.folded(6, &Text::plain(format!("runs {name}: {command}")));
     }
-    table.put(page, 2);
 }
 
 fn row(group: &Group) -> Vec<Text> {
@@ -102,7 +110,10 @@ fn row(group: &Group) -> Vec<Text> {
 fn fields(page: &mut Page, groups: &[Group]) {
     let mut table = Table::new();
     groups.iter().for_each(|group| table.row(row(group)));
-    table.put_with(page, 2, |page, index| changes(page, &groups[index]));
+    table.put_with(page, 2, |page, index| {
+        migrations(page, &groups[index]);
+        changes(page, &groups[index]);
+    });
 }
 
 /// Why, and which fields, each with its place.

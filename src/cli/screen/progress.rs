@@ -176,6 +176,12 @@ impl Progress {
         self.rows.iter().any(|row| row.failed.is_some())
     }
 
+    /// Whether what has failed was told with the last lines that it wrote.
+    #[must_use]
+    pub fn has_told_last_lines(&self) -> bool {
+        self.rows.iter().any(|row| row.failed.as_ref().is_some_and(|why| !why.details.is_empty()))
+    }
+
     /// The rows that have begun and not ended.
     #[must_use]
     pub fn going(&self) -> Vec<usize> {

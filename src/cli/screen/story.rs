@@ -250,17 +250,20 @@ pub fn reason(name: &Name, label: Option<&str>, why: &Why, look: Look) -> String
     page.text()
 }
 
-/// The last words of what was not well, what of its environment it may have meant, and how to read all of it.
+/// The last words of what was not well, unless they are `told` already; what of its environment it may have meant; and
+/// how to read all of it.
 #[must_use]
-pub fn last_words(words: &[LogLine], environment: &BTreeSet<String>, all: &str, look: Look) -> String {
+pub fn last_words(words: &[LogLine], told: bool, environment: &BTreeSet<String>, all: &str, look: Look) -> String {
     let mut page = Page::new(look);
     let complains = words.iter().any(|line| line.is_error);
     let says_something = |line: &&LogLine| line.text.chars().any(char::is_alphanumeric) && !is_keepers(&line.text);
-    let told: Vec<&LogLine> = words.iter().filter(|line| line.is_error == complains).filter(says_something).collect();
-    for line in &told[told.len().saturating_sub(LAST_WORDS)..] {
+    let said: Vec<&LogLine> = words.iter().filter(|line| line.is_error == complains).filter(says_something).collect();
+    let last = &said[said.len().saturating_sub(LAST_WORDS)..];
+    // Where its end is told with its last lines, that is enough of them.
+    for line in last.iter().filter(|_| !told) {
         page.folded(6, &Text::new(Tone::Quiet, &line.text));
     }
-    if let Some(meant) = meant(&told, environment) {
+    if let Some(meant) = meant(&said, environment) {
         page.folded(6, &Text::plain(format!("its environment has {meant}; did you mean that?")));
     }
     page.way_out(6, all);
@@ -341,7 +344,7 @@ mod tests {
         ];
         let environment = ["DATABASE_URL", "PORT"].map(str::to_owned).into();
         let look = Look { colour: false, width: 80 };
-        let text = last_words(&words, &environment, "deployd logs guestbook --revision 9aa01c2", look);
+        let text = last_words(&words, false, &environment, "deployd logs guestbook --revision 9aa01c2", look);
         assert!(text.contains("KeyError: 'DATABASE_URI'"), "{text}");
         assert!(text.contains("its environment has DATABASE_URL; did you mean that?"), "{text}");
         assert!(text.contains("deployd logs guestbook --revision 9aa01c2"), "{text}");

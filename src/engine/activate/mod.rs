@@ -25,9 +25,10 @@ use super::record::{LoadError, RecordError, StackRows, load_rows, load_stack};
 use super::shared::{Glance, Nudge, Shared};
 use crate::contract::{AcquireError, StoreError};
 use crate::graph::Role;
-use crate::model::{Milliseconds, Now, StackId, Steady};
+use crate::model::{Identity, Milliseconds, Now, StackId, Steady};
 use crate::plan::{Report, not_offered};
 use crate::state::{Owned, Phase, StackCondition, Why, WhyCode};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -258,9 +259,24 @@ impl Activation {
                 report,
                 reported: self.memory.reported,
                 seen: Arc::new(self.memory.seen.clone()),
+                settling: self.settling_within(),
                 set_aside,
             },
         );
+    }
+
+    /// For how long each replica on its way has been so, and how long its health check gives it.
+    fn settling_within(&self) -> BTreeMap<Identity, (Milliseconds, Milliseconds)> {
+        let rows = self.memory.rows.as_ref();
+        let release = rows.and_then(|rows| rows.releases.get(&rows.stack()?.target?));
+        let Some(graph) = release.and_then(|row| self.memory.graphs.get(&row.release.graph)) else {
+            return BTreeMap::new();
+        };
+        let within = |(identity, watched): (Identity, Milliseconds)| {
+            let health = graph.nodes.get(&identity.address)?.health.as_ref()?;
+            Some((identity, (watched, health.within)))
+        };
+        self.memory.watched.spans().into_iter().filter_map(within).collect()
     }
 }
 

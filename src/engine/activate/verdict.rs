@@ -7,8 +7,8 @@ use super::inputs::Planning;
 use super::{Activation, Halt, Round};
 use crate::act::{broken, ended, gone_back, parked, unparked};
 use crate::graph::Role;
-use crate::model::{Address, Digest, Identity};
-use crate::state::{DeploymentState, Export, Owned, ReleaseId, RevisionId, Stack, StackState, Why, Wish};
+use crate::model::{Address, Digest, Identity, Milliseconds};
+use crate::state::{DeploymentState, Export, Owned, ReleaseId, RevisionId, Stack, StackState, Why, WhyCode, Wish};
 use std::collections::BTreeSet;
 
 /// Releases and revisions that are let go in one batch.
@@ -16,6 +16,9 @@ const LET_GO_AT_ONCE: usize = 8;
 
 /// Rows that are put in one batch.
 const ROWS_AT_ONCE: usize = 30;
+
+/// Secrets that cannot be removed now are removed after that long.
+const AGAIN: Milliseconds = Milliseconds(2_000);
 
 impl Activation {
     /// Everything is as it should be.
@@ -38,6 +41,7 @@ impl Activation {
             self.let_go(&mut change, &stack, number);
         }
         if stack.state == StackState::Deleted {
+            self.forget_secrets().await?;
             self.record().exports.keys().for_each(|of| change.push(Op::NoExport(of.clone())));
         }
         self.spend_consents(&mut change);
@@ -48,6 +52,12 @@ impl Activation {
         self.glance(None);
         self.commit(change).await?;
         Ok(Round::Moved)
+    }
+
+    /// Nothing is left of the stack: what was made for it alone goes too.
+    async fn forget_secrets(&self) -> Result<(), Halt> {
+        let gone = self.shared.parts.secrets.forget(&self.id).await;
+        gone.map_err(|failure| Halt::Later(AGAIN, Why::new(WhyCode::NotReadable, failure.to_string())))
     }
 
     /// What has to be well for a release to be good, as far as that can change by itself from one moment to the next.

@@ -5,6 +5,7 @@ use super::super::rows::{DeploymentRow, owned_key};
 use super::super::shared::Glance;
 use super::{OutputShown, Planned, ResourceCondition, ResourceShown, StepShown};
 use crate::contract::RowVersion;
+use crate::model::Wall;
 use crate::plan::{Act, After, Plan, Step};
 use crate::state::{
     Condition, DeploymentState, Exit, Move, Observation, Owned, Owner, Phase, Presence, Present, Recorded, Why, WhyCode,
@@ -85,15 +86,33 @@ pub(super) fn step(
     is_newest: bool,
     planned: &Planned,
     step: &Step,
+    now: Wall,
 ) -> StepShown {
     let condition = match row.deployment.state {
         DeploymentState::Done => ResourceCondition::Done,
-        DeploymentState::Running => progress(rows, glance, &planned.plan, step),
+        DeploymentState::Running => match progress(rows, glance, &planned.plan, step) {
+            ResourceCondition::Settling { what } => ResourceCondition::Settling {
+                what: match glance.settling.get(&step.identity) {
+                    Some((watched, within)) => timed(&what, watched.0 + now.since(glance.reported).0, within.0),
+                    None => what,
+                },
+            },
+            other => other,
+        },
         state if state.is_terminal() && is_newest => progress(rows, glance, &planned.plan, step),
         state if state.is_terminal() => ResourceCondition::NotSeen,
         state => ResourceCondition::Waiting { what: format!("the deployment is {state}") },
     };
     StepShown { act: step.act.to_string(), identity: step.identity.clone(), kind: step.kind.clone(), condition }
+}
+
+/// `GET /healthz, 3 of 30 s: connection refused`: what is waited for, how long already, and how long at most.
+fn timed(what: &str, watched: u64, within: u64) -> String {
+    let span = format!("{} of {} s", (watched / 1000).min(within / 1000), within / 1000);
+    match what.split_once(": ") {
+        Some((asked, answered)) if asked != "it" => format!("{asked}, {span}: {answered}"),
+        _ => what.to_owned(),
+    }
 }
 
 fn progress(rows: &StackRows, glance: &Glance, plan: &Plan, step: &Step) -> ResourceCondition {
@@ -151,5 +170,17 @@ fn progress_of_one(rows: &StackRows, glance: &Glance, step: &Step) -> ResourceCo
             condition(owned, &glance.seen)
         }
         _ => ResourceCondition::Asked,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_waited_for_says_for_how_long_and_how_long_at_most() {
+        assert_eq!(timed("GET /: connection refused", 3_900, 30_000), "GET /, 3 of 30 s: connection refused");
+        assert_eq!(timed("GET /: answered 500", 31_000, 30_000), "GET /, 30 of 30 s: answered 500");
+        assert_eq!(timed("up for 3 of 10 s", 3_000, 30_000), "up for 3 of 10 s");
     }
 }

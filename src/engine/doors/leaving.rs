@@ -11,6 +11,7 @@ use super::write::{Needs, Reading, SourceOf, audit};
 use super::{Accepted, By, DoorError, DownAnswer, DownAsk, Engine, HeldData};
 use crate::contract::Query;
 use crate::diagnostic::did_you_mean;
+use crate::graph::Data;
 use crate::model::{Bytes, Name, StackId};
 use crate::plan::NeedsConsent;
 use crate::state::{ConsentAct, Mode, Owned, Principal, Recorded, SourceId, StackState, Why, WhyCode, Wish};
@@ -64,7 +65,7 @@ impl Engine {
         let plan = self.plan_of_wish(&rows, Wish::Gone).await?.planned;
         let protected: Vec<NeedsConsent> =
             plan.report.needs_consent.iter().filter(|one| one.act == ConsentAct::Delete).cloned().collect();
-        refuse_unknown(&ask, &rows, &protected)?;
+        self.refuse_unknown(&ask, &rows, &protected)?;
         let (named, other): (Vec<_>, Vec<_>) =
             protected.into_iter().partition(|one| ask.delete.contains(&one.identity.address.name));
         if !ask.keep_data && !other.is_empty() {
@@ -158,10 +159,24 @@ fn is_nothing(rows: &StackRows) -> bool {
     is_gone && record.owned.is_empty() && rows.live.is_empty()
 }
 
-/// Names in `--delete` that hold no data are a mistake: nothing is done by half.
-fn refuse_unknown(ask: &DownAsk, rows: &StackRows, protected: &[NeedsConsent]) -> Result<(), DoorError> {
-    let holds = |name: &&Name| protected.iter().any(|one| one.identity.address.name == **name);
-    let Some(unknown) = ask.delete.iter().find(|name| !holds(name)) else { return Ok(()) };
+impl Engine {
+    /// Names in `--delete` that hold no data are a mistake: nothing is done by half. One that leave was given for before
+    /// is none.
+    fn refuse_unknown(&self, ask: &DownAsk, rows: &StackRows, protected: &[NeedsConsent]) -> Result<(), DoorError> {
+        let owned = || rows.record.iter().flat_map(|record| record.owned.values());
+        let holds_data = |kind| self.parts().kinds.get(kind).is_none_or(|rules| rules.data == Data::HoldsData);
+        let holds = |name: &&Name| {
+            protected.iter().any(|one| one.identity.address.name == **name)
+                || owned().any(|one| one.identity.address.name == **name && holds_data(&one.kind))
+        };
+        match ask.delete.iter().find(|name| !holds(name)) {
+            None => Ok(()),
+            Some(unknown) => Err(not_held(unknown, ask, rows, protected)),
+        }
+    }
+}
+
+fn not_held(unknown: &Name, ask: &DownAsk, rows: &StackRows, protected: &[NeedsConsent]) -> DoorError {
     let names: Vec<&str> = protected.iter().map(|one| one.identity.address.name.as_str()).collect();
     let is_ours = rows.record.iter().flat_map(|record| record.owned.keys()).any(|one| one.address.name == *unknown);
     let text = match is_ours {
@@ -170,9 +185,9 @@ fn refuse_unknown(ask: &DownAsk, rows: &StackRows, protected: &[NeedsConsent]) -
     };
     let why = Why::new(WhyCode::Missing, text);
     let near = did_you_mean(unknown, names.iter().copied());
-    Err(DoorError::Refused(match (near, names.is_empty()) {
+    DoorError::Refused(match (near, names.is_empty()) {
         (Some(near), _) => why.way_out(near),
         (None, false) => why.way_out(format!("what holds data: {}", names.join(", "))),
         (None, true) => why.way_out(format!("deployd down {} takes all of it away", ask.stack.stack)),
-    }))
+    })
 }

@@ -138,8 +138,9 @@ impl Engine {
         };
         let steps: Vec<StepShown> = match &planned {
             Some(planned) => {
+                let now = self.shared.now().wall;
                 let is_newest = rows.stack().is_some_and(|stack| stack.deployments == deployment.id.number);
-                planned.plan.steps.values().map(|one| step(rows, glance, row, is_newest, planned, one)).collect()
+                planned.plan.steps.values().map(|one| step(rows, glance, row, is_newest, planned, one, now)).collect()
             }
             None => Vec::new(),
         };

@@ -116,7 +116,7 @@ fn screen(case: &Case, look: Look, folder: &Path) -> String {
         }
         "down" => {
             let held: Vec<api::deployment::Held> = case.get("held", folder);
-            down::refusal(&case.get("stack", folder), &held, look)
+            down::refusal(&case.get("stack", folder), &held, &[], look)
         }
         "verified" => {
             let kept: Option<Vec<String>> = case.get("kept", folder);

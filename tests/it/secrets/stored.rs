@@ -158,6 +158,26 @@ async fn a_secret_is_made_once() {
     }
 }
 
+#[tokio::test]
+async fn what_was_made_for_a_stack_is_forgotten_with_it_and_what_people_set_stays() {
+    let given = Given::new();
+    let accounts = StackId::new(laptop(), Name::fixed("accounts"));
+    for name in ["guestbook/users.password", "guestbook/changed"] {
+        given.secrets.make(&guestbook(), &secret(name), 24).await.unwrap();
+    }
+    given.secrets.make(&accounts, &secret("accounts/key"), 24).await.unwrap();
+    given.set(&laptop(), "guestbook/changed", "a person's own").await.unwrap();
+    given.set(&laptop(), "guestbook/mine", "a person's own").await.unwrap();
+    for _ in 0..2 {
+        given.secrets.forget(&guestbook()).await.unwrap();
+        let left = given.secrets.list(&laptop()).await.unwrap();
+        let left: Vec<_> = left.into_iter().map(|stored| stored.name.0).collect();
+        assert_eq!(left, ["accounts/key", "guestbook/changed", "guestbook/mine"]);
+    }
+    let again = given.secrets.make(&guestbook(), &secret("guestbook/users.password"), 24).await.unwrap();
+    assert_eq!(again, SecretVersion("2".to_owned()), "a number is never used again");
+}
+
 /// Whatever a commit is answered, one call sets one version, or none and says so.
 #[tokio::test]
 async fn a_store_that_answers_unclear_sets_once() {

@@ -122,8 +122,9 @@ async fn a_guestbook_lives_through_everything() {
     assert_eq!(visitor.reads().await.len(), 2);
     // Of all its lives together the last lines are told, in the order in which they were written.
     let lines = home.ends(&["logs", "guestbook", "-n", "7", "--json"], 0).await;
-    let lines: Vec<serde_json::Value> = lines.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let times: Vec<&str> = lines.iter().map(|line| line["data"]["at"].as_str().unwrap()).collect();
+    let logs: serde_json::Value = serde_json::from_str(&lines.out).unwrap();
+    let lines = logs["data"]["lines"].as_array().unwrap();
+    let times: Vec<&str> = lines.iter().map(|line| line["at"].as_str().unwrap()).collect();
     assert!(times.len() == 7 && times.is_sorted(), "{times:?}");
     let gone = home.ends(&["down", "guestbook", "--delete", "users", "--delete", "uploads"], 0).await;
     let said = gone.out.clone() + &gone.err;
@@ -131,5 +132,7 @@ async fn a_guestbook_lives_through_everything() {
     let saved = said.split_whitespace().find(|word| word.contains("/backups/users-")).expect("it says where it saved");
     let saved = home.home().join(saved.strip_prefix("~/").unwrap());
     assert!(saved.is_file(), "{}", saved.display());
+    let secrets = home.ends(&["secret", "list", "laptop"], 0).await.out;
+    assert!(!secrets.contains("guestbook"), "what was made for it goes with it: {secrets}");
     home.is_empty().await;
 }
