@@ -57,6 +57,7 @@ where
         Some(within) => match tokio::time::timeout(within.duration(), ended).await {
             Ok(stopped) => stopped?,
             Err(_) => {
+                follow.tell_waits().await;
                 let what = format!("it has not ended within {within}; it goes on");
                 return Err(Failure::new(Exit::TooLong, what).way_out("deployd status shows how far it is"));
             }

@@ -123,6 +123,24 @@ impl Follow<'_> {
         }
     }
 
+    /// What everything under way waits for now, for whoever does not wait any longer.
+    pub async fn tell_waits(&mut self) {
+        let going: Vec<Name> =
+            self.stacks.iter().filter(|(_, one)| one.going.is_some()).map(|(name, _)| name.clone()).collect();
+        let look = self.out.talk_look();
+        for name in going {
+            let Ok(Some(stack)) = self.stack(&name).await else { continue };
+            for line in stack.report.held.iter().filter(|line| self.patience.is_news(line)) {
+                self.moving.say(&line_screen("held", line, look));
+            }
+            let mut told = waits(&stack.report);
+            if told.is_empty() {
+                told.extend(idle(&stack.report));
+            }
+            told.iter().for_each(|wait| self.moving.say(&wait.line(look)));
+        }
+    }
+
     /// What is to be said of waits. A line that moves says itself what it waits for.
     fn waits_of(&self, stack: &Name, waits: Vec<Wait>, idle: Option<Wait>) -> Vec<Wait> {
         let progress = self.progress_of(stack);
