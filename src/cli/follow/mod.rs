@@ -59,6 +59,8 @@ pub(super) struct Follow<'c> {
     patience: Patience,
     /// Stacks that somebody has stopped or taken down.
     over: BTreeSet<Name>,
+    /// Stacks whose files have mistakes that were told.
+    mistaken: BTreeSet<Name>,
     /// A deployment needs a person's approval.
     leave: Option<Failure>,
     /// How plans are shown before they are carried out.
@@ -126,6 +128,7 @@ impl<'c> Follow<'c> {
             stacks: BTreeMap::new(),
             patience: Patience::default(),
             over: BTreeSet::new(),
+            mistaken: BTreeSet::new(),
             leave: None,
             shows: Shows::Table,
             stops_when_held: false,

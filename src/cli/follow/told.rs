@@ -75,10 +75,16 @@ impl Follow<'_> {
         let look = self.out.talk_look();
         if conditions.contains(&StackCondition::Mistaken) {
             let found = self.mistakes().await?;
-            let changed = found::mistaken_files(&found, &self.files).unwrap_or_else(|| "files".to_owned());
-            self.moving.say(&story::changed(Moment(wall()), &format!("{changed} changed"), &self.zone, look));
+            // What is told is where the mistakes are: what was saved may be another file, one of a repository, say.
+            let mistaken = found::mistaken_files(&found, &self.files);
+            let mistaken = mistaken.unwrap_or_else(|| "its files have mistakes".to_owned());
+            self.moving.say(&story::changed(Moment(wall()), &mistaken, &self.zone, look));
             self.tell_mistakes(stack, found)?;
             self.moving.say(&format!("{}\n", story::keeps(&now)));
+            self.mistaken.insert(stack.clone());
+        } else if self.mistaken.remove(stack) && now.live.is_empty() {
+            let text = format!("no mistakes any more, and nothing to do: {}", story::keeps(&now));
+            self.moving.say(&story::changed(Moment(wall()), &text, &self.zone, look));
         } else if let Some(why) = now.conditions.get("source_missing") {
             self.moving.say(&format!("\n{}{}\n", story::reason(stack, None, why, look), story::keeps(&now)));
         }

@@ -54,9 +54,10 @@ pub fn some(all: &[Diagnostic], files: &Files, look: Look) -> String {
 /// The files that have mistakes: the first of them, and how many more there are.
 #[must_use]
 pub fn mistaken_files(all: &[Diagnostic], files: &Files) -> Option<String> {
-    let errors = all.iter().filter(|one| one.severity == Severity::Error);
+    let of_errors = all.iter().filter(|one| one.severity == Severity::Error);
+    let errors = of_errors.clone().count();
     let mut named: Vec<String> = Vec::new();
-    for place in errors.filter_map(|one| one.place.as_ref()) {
+    for place in of_errors.filter_map(|one| one.place.as_ref()) {
         let name = files.name(&place.file);
         if !named.contains(&name) {
             named.push(name);
@@ -64,7 +65,12 @@ pub fn mistaken_files(all: &[Diagnostic], files: &Files) -> Option<String> {
     }
     let more = named.len().checked_sub(1)?;
     let first = named.swap_remove(0);
-    Some(if more == 0 { first } else { format!("{first} +{more} more") })
+    let mistakes = if errors == 1 { "a mistake" } else { "mistakes" };
+    Some(match more {
+        0 => format!("{first} has {mistakes}"),
+        1 => format!("{first} and {} have mistakes", named.swap_remove(0)),
+        more => format!("{first} and {more} more files have mistakes"),
+    })
 }
 
 fn drawn<'d>(said: &'d Diagnostic, files: &Files) -> Drawn<'d> {

@@ -85,7 +85,7 @@ async fn a_guestbook_lives_through_everything() {
     // A mistake in the manifest: the place is named.
     home.edit(MANIFEST, "uploads: volume", "uploads: volumes");
     let said = up.says("guestbook keeps serving").await;
-    assert!(said.contains(" examples/guestbook/deployd.yaml changed\n"), "{said}");
+    assert!(said.contains(" examples/guestbook/deployd.yaml has a mistake\n"), "{said}");
     assert!(said.contains("deployd.yaml:16:14") && said.contains("did you mean `volume`?"), "{said}");
 
     // Back to an older release, by its name in the history.
