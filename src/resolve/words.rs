@@ -6,8 +6,8 @@ use super::files::Files;
 use crate::diagnostic::{Diagnostics, Place};
 use crate::document::{Spanned, not_built};
 use crate::manifest::{
-    Artifact, Build, Check, Command, FileContent, Health, Manifest, Port, PortChoice, Probe, Process, Replicas, Scale,
-    Scope, Text, Update,
+    Artifact, Build, Check, Command, FileContent, Health, Manifest, MigrationMode, Port, PortChoice, Probe, Process,
+    Replicas, Scale, Scope, Text, Update,
 };
 use crate::model::{FieldPath, Name, Piece, Value};
 use std::collections::BTreeMap;
@@ -112,7 +112,11 @@ impl Words<'_> {
                     if unnamed == 1 { "release".to_owned() } else { format!("release-{unnamed}") }
                 }
             };
-            let mode = migration.mode.as_ref().map_or(crate::manifest::MigrationMode::Before, |mode| mode.value);
+            let mode = migration.mode.as_ref().map_or(MigrationMode::Before, |mode| mode.value);
+            if let Some(place) = migration.mode.as_ref().filter(|_| mode == MigrationMode::Downtime).map(|m| &m.place) {
+                let help = "mode: before runs it while the old version serves, which has to bear it";
+                found.push(not_built("`mode: downtime` of a migration").at(place).help(help));
+            }
             let mut said = BTreeMap::from([
                 ("name".to_owned(), Value::from(name)),
                 ("run".to_owned(), words(&migration.run.value)),

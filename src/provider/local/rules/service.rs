@@ -62,6 +62,13 @@ fn refuse(component: &Component, words: &ServiceWords) -> Diagnostics {
             found.push(refusal.help("write how many, as in in: { laptop: { scale: { replicas: 2 } } }"));
         }
     }
+    if words.processes.iter().any(|process| process.cpu.is_some()) {
+        // It is what a cluster reserves; here whoever has something to do takes what is free.
+        let detail = "on deploy:local nobody's share of the processor is limited: `cpu` has no effect there";
+        let mut note = Diagnostic::note("cpu-not-limited", "cpu is not limited here", detail);
+        note.place = place("cpu").or_else(|| component.places.get(&FieldPath::root()).cloned());
+        found.push(note);
+    }
     found
 }
 
