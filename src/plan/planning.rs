@@ -370,7 +370,12 @@ impl<'i> Planning<'i> {
             Standing::Settling(what) => {
                 let since = self.i.settling.get(life.identity()).copied();
                 self.all_well = false;
-                let why = Why::new(WhyCode::Other, what);
+                let is_workload = self.rules(&life.owned.kind).is_some_and(|rules| rules.role == Role::Workload);
+                let text = match life.was_ready() && is_workload {
+                    true => format!("{} was well and is not: {what}", at.short()),
+                    false => what.to_owned(),
+                };
+                let why = Why::new(WhyCode::Other, text);
                 // How long a service's own code takes, nobody knows but its developer.
                 let runs_own_code = |rules: &&KindRules| matches!(rules.role, Role::Workload | Role::Task);
                 let rules = self.rules(&life.owned.kind).filter(|rules| !runs_own_code(rules));

@@ -5,6 +5,7 @@ use super::home::Home;
 use super::route::{Put, Route, Settings, Standing, Stats};
 use super::wire::{ANSWER_BYTES_MAX, Answer, Question, Refusal, Version};
 use crate::model::Milliseconds;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -113,6 +114,18 @@ impl Client {
     pub async fn stats(&self) -> Result<Stats, Failure> {
         match self.ask(&Question::Stats, ANSWER_WITHIN).await? {
             Answer::Stats(stats) => Ok(stats),
+            other => Err(out_of_place(&other)),
+        }
+    }
+
+    /// Has requests avoid some backends, each for so long, as long as others take them: those that are not well. No time
+    /// ends that. What is in flight there goes on. Says whether it knows any of them; it is not kept over a restart.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn avoid(&self, backends: &BTreeMap<String, Milliseconds>) -> Result<bool, Failure> {
+        match self.ask(&Question::Avoid(backends.clone()), ANSWER_WITHIN).await? {
+            Answer::Changed(known) => Ok(known),
             other => Err(out_of_place(&other)),
         }
     }

@@ -130,6 +130,9 @@ pub struct BackendStats {
     pub connections: u64,
     /// Requests and connections since the proxy started.
     pub total: u64,
+    /// Whether others are asked first, since it is not well.
+    #[serde(default)]
+    pub avoided: bool,
     /// When the last route let it go, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retired: Option<u64>,

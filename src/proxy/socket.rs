@@ -99,6 +99,7 @@ async fn answer(question: Question, traffic: &Traffic, orders: &mpsc::Sender<Ord
             http_port: traffic.http_port(),
         }),
         Question::Stats => Answer::Stats(traffic.stats()),
+        Question::Avoid(backends) => Answer::Changed(traffic.avoid(&backends)),
         Question::WaitDrained { backend, within } => {
             Answer::Drained(traffic.wait_drained(&backend, within.duration()).await)
         }

@@ -129,6 +129,7 @@ impl Table {
             one.answers += answers;
             one.connections += upstream.in_flight(Work::Connection);
             one.total += upstream.total();
+            one.avoided |= upstream.is_avoided();
             one.retired = one.retired.max(upstream.retired());
             one.let_go_for = upstream.let_go_for().map(milliseconds);
         }
@@ -150,15 +151,15 @@ impl Table {
 }
 
 impl Active {
-    /// Counts the request in at the backend with the fewest in flight; among equals they take turns. Those that have
-    /// refused this request already are left out.
+    /// Counts the request in at the backend with the fewest in flight; among equals they take turns. Those that are not well
+    /// come last: an answer of theirs is better than none. Those that have refused this request already are left out.
     pub(super) fn choose(&self, refused: &BTreeSet<UpstreamKey>, work: Work) -> Choice {
         let count = self.upstreams.len();
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let in_turn = (0..count).map(|step| &self.upstreams[turn.wrapping_add(step) % count]);
         let willing =
             in_turn.filter(|u| refused.is_empty() || !refused.contains(&(u.backend.id.clone(), u.backend.address)));
-        match willing.min_by_key(|upstream| upstream.load()) {
+        match willing.min_by_key(|upstream| (upstream.is_avoided(), upstream.load())) {
             None => Choice::Nobody,
             Some(upstream) => upstream.enter(work).map_or(Choice::TableIsOld, Choice::Taken),
         }

@@ -4,8 +4,9 @@ use super::access::Log;
 use super::route::{Limits, Settings, Stats};
 use super::table::{Active, Choice, Table};
 use super::upstream::{InFlight, Upstream, UpstreamKey, Work};
+use crate::model::Milliseconds;
 use arc_swap::ArcSwap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -105,6 +106,19 @@ impl Traffic {
                 Choice::TableIsOld => {}
             }
         }
+    }
+
+    /// Has requests avoid these backends for so long. Whether any of them is known.
+    pub(super) fn avoid(&self, backends: &BTreeMap<String, Milliseconds>) -> bool {
+        let table = self.table.load();
+        let mut known = false;
+        for upstream in table.upstreams() {
+            if let Some(span) = backends.get(&upstream.backend.id) {
+                upstream.avoid(span.duration());
+                known = true;
+            }
+        }
+        known
     }
 
     pub(super) fn stats(&self) -> Stats {

@@ -88,6 +88,10 @@ pub(super) struct Upstream {
     retired: AtomicU64,
     /// The same by a clock that nobody sets: what is in flight gets a span of time from then on.
     let_go: Mutex<Option<Instant>>,
+    /// When this began to be known.
+    born: Instant,
+    /// Until when others are asked first, in milliseconds after that; 0 while it is like others.
+    avoided: AtomicU64,
     idle: Mutex<Vec<(Sender, Instant)>>,
     /// Told when a retired backend has nothing in flight any more.
     emptied: Arc<Notify>,
@@ -128,6 +132,8 @@ impl Upstream {
             total: AtomicU64::new(0),
             retired: AtomicU64::new(0),
             let_go: Mutex::new(None),
+            born: Instant::now(),
+            avoided: AtomicU64::new(0),
             idle: Mutex::new(Vec::new()),
             emptied,
             tasks,
@@ -163,6 +169,20 @@ impl Upstream {
     /// When it was retired, in milliseconds since 1970.
     pub(super) fn retired(&self) -> Option<u64> {
         Some(self.retired.load(Ordering::SeqCst)).filter(|at| *at != 0)
+    }
+
+    /// Others are asked first for so long.
+    pub(super) fn avoid(&self, span: Duration) {
+        let until = if span.is_zero() { Duration::ZERO } else { self.born.elapsed() + span };
+        self.avoided.store(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Whether others are asked first.
+    pub(super) fn is_avoided(&self) -> bool {
+        match self.avoided.load(Ordering::Relaxed) {
+            0 => false,
+            until => self.born.elapsed().as_millis() < u128::from(until),
+        }
     }
 
     /// For how long no route has named it.

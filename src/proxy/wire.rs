@@ -3,6 +3,7 @@
 use super::route::{Put, Route, Settings, Standing, Stats};
 use crate::model::Milliseconds;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// A question is at most this long: a route with some thousand gates. Longer ones end the connection.
@@ -26,6 +27,8 @@ pub(super) enum Question {
     List,
     /// What is in flight?
     Stats,
+    /// Send nothing to these backends for so long, as long as others take it; for no time: they are like others again.
+    Avoid(BTreeMap<String, Milliseconds>),
     /// Tell me when nothing is in flight at that backend and no route names it, or when I have waited long enough.
     WaitDrained {
         /// The backend's id.
@@ -43,7 +46,7 @@ pub(super) enum Answer {
     Version(Version),
     /// To `Put`.
     Put(Put),
-    /// To `Remove` and `Configure`: whether anything changed.
+    /// To `Remove`, `Configure` and `Avoid`: whether anything changed.
     Changed(bool),
     /// To `List`.
     Routes(Vec<Standing>),

@@ -74,6 +74,8 @@ fn is_unwell(stack: &Stack) -> bool {
         || stack.conditions.keys().any(|condition| condition != "waiting" && condition != "paused")
         || !stack.report.held.is_empty()
         || stack.resources.iter().any(|resource| is_bad(&resource.condition))
+        // Nothing brings it about, and yet it is not there: a replica that is not well any more.
+        || (stack.live.is_empty() && stack.resources.iter().any(|one| matches!(one.condition, Condition::Settling { .. })))
 }
 
 fn is_bad(condition: &Condition) -> bool {

@@ -133,6 +133,7 @@ impl LocalProvider {
         if let (Freshness::Cached(age), Some(at)) = (freshness, last_ready)
             && now.steady.since(at) <= age
             && thing.leaving.is_none()
+            && self.room.not_well(&query.identity).is_none()
         {
             // Asked a moment ago: only whether it still runs is looked at.
             thing.health = None;

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 /// How often keepers are looked at: three small reads each, so a hundred cost a few milliseconds a second.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -32,7 +33,8 @@ pub(super) fn fingerprint(folder: &Path) -> String {
 pub(super) fn hints(room: Arc<Room>) -> BoxStream<'static, Hint> {
     // What changes from now on is hinted at: the first look is now, not half a second later.
     let first = room.kept().ok();
-    let ticks = futures::stream::unfold((room, first), |(room, before)| async move {
+    let nobody: Option<JoinHandle<BTreeSet<StackId>>> = None;
+    let ticks = futures::stream::unfold((room, first, nobody), |(room, before, asking)| async move {
         tokio::time::sleep(LOOK_EVERY).await;
         let looking = Arc::clone(&room);
         let now = tokio::task::spawn_blocking(move || {
@@ -44,14 +46,30 @@ pub(super) fn hints(room: Arc<Room>) -> BoxStream<'static, Hint> {
         .ok()
         .and_then(Result::ok);
         room.revive_proxy().await;
-        let stacks = match (&before, &now) {
+        let (asking, turned) = ask_beside(&room, asking).await;
+        let mut stacks = match (&before, &now) {
             (Some(before), Some(now)) => changed(before, now),
             _ => BTreeSet::new(),
         };
+        stacks.extend(turned);
         let hints: Vec<Hint> = stacks.into_iter().map(|stack| Hint { stack: Some(stack) }).collect();
-        Some((futures::stream::iter(hints), (room, now.or(before))))
+        Some((futures::stream::iter(hints), (room, now.or(before), asking)))
     });
     ticks.flatten().boxed()
+}
+
+/// Health is asked beside all else: an answer may take its time, and what keepers tell does not wait for it. What is being
+/// asked now, and the stacks of which a replica is well again or not any more.
+async fn ask_beside(
+    room: &Arc<Room>,
+    asking: Option<JoinHandle<BTreeSet<StackId>>>,
+) -> (Option<JoinHandle<BTreeSet<StackId>>>, BTreeSet<StackId>) {
+    let turned = match asking {
+        Some(asking) if !asking.is_finished() => return (Some(asking), BTreeSet::new()),
+        Some(asking) => asking.await.unwrap_or_default(),
+        None => BTreeSet::new(),
+    };
+    (Some(tokio::spawn(Arc::clone(room).watch_health())), turned)
 }
 
 impl Room {

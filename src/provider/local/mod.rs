@@ -29,6 +29,7 @@ mod routes;
 pub mod rules;
 mod thing;
 mod user;
+mod watch;
 mod write;
 
 pub use client::LocalProvider;

@@ -2,6 +2,7 @@
 
 use super::identity::{Places, name_of};
 use super::thing::{self, Thing};
+use super::watch::Watch;
 use crate::contract::{Clock, Contents, Failure, Order, Outcome, Outputs, Seal};
 use crate::graph::HealthCheck;
 use crate::keeper::{Environment, KeeperError, Keepers, Spec, StartError, Started};
@@ -12,7 +13,7 @@ use arc_swap::ArcSwap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The ports that replicas are given: below those of outgoing connections (Linux: from 32768), and above those of the
 /// proxy's stable addresses.
@@ -42,6 +43,8 @@ pub struct Room {
     pub(super) seal: Arc<dyn Seal>,
     /// Ports that were given and are perhaps not written down yet.
     given: Mutex<BTreeSet<u16>>,
+    /// How those that serve are.
+    watch: Mutex<Watch>,
 }
 
 impl Room {
@@ -53,7 +56,12 @@ impl Room {
     ) -> Room {
         let places = Places::new(&settings.state);
         let keepers = Arc::new(Keepers::new(&settings.program));
-        Room { settings, places, keepers, contents, clock, seal, given: Mutex::default() }
+        Room { settings, places, keepers, contents, clock, seal, given: Mutex::default(), watch: Mutex::default() }
+    }
+
+    pub(super) fn watch(&self) -> MutexGuard<'_, Watch> {
+        // What is kept in it is whole between calls, whoever panicked.
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The name and folder of what an order is about.

@@ -208,3 +208,31 @@ async fn a_replica_that_is_killed_costs_at_most_what_it_held() {
         ended.unwrap();
     }
 }
+
+/// One that is not well is asked last: its answer is better than none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_not_well_is_avoided_while_another_is_well() {
+    let world = World::new().await;
+    let (first, second) = (Service::named("first").await, Service::named("second").await);
+    let address = world.entrypoint("a", &[&first, &second]).await;
+    let answers = async || {
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..6 {
+            seen.insert(get(address, "a", "/").await.text());
+        }
+        seen.into_iter().collect::<Vec<_>>()
+    };
+    let avoid = async |backends: &[(&str, u64)]| {
+        let spans = backends.iter().map(|(id, seconds)| ((*id).to_owned(), Milliseconds::seconds(*seconds)));
+        world.client.avoid(&spans.collect()).await.unwrap()
+    };
+    assert_eq!(answers().await, ["first", "second"]);
+    assert!(avoid(&[("first", 60)]).await);
+    assert_eq!(answers().await, ["second"]);
+    assert!(world.client.stats().await.unwrap().backends["first"].avoided);
+    assert!(avoid(&[("second", 60)]).await);
+    assert_eq!(answers().await, ["first", "second"], "none is well: all are asked");
+    assert!(avoid(&[("first", 0)]).await);
+    assert_eq!(answers().await, ["first"]);
+    assert!(!avoid(&[("nobody", 60)]).await);
+}

@@ -249,3 +249,53 @@ async fn a_proxy_that_dies_is_brought_back() {
     }
     watching.abort();
 }
+
+/// FORMATS, "Health": it takes a replica out of traffic, and lets it in again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_is_not_well_any_more_is_out_of_traffic_until_it_is() {
+    let stage = Local::new();
+    let standing =
+        sample("local/address", serde_json::json!({ "ports": { "http": { "protocol": "http" } }, "first": "http" }));
+    let (_, address) = stage.made("suite/shop/shop.address", &standing).await;
+    let address = address["address"].as_text().unwrap().to_owned();
+    let folder = tempfile::tempdir().unwrap();
+    let sick = folder.path().join("sick");
+    let program = SERVER.replace(
+        "self.path == '/broken'",
+        "self.path == '/healthz' and os.path.exists(os.environ.get('SICK', '/none'))",
+    );
+    let mut stable = server(serde_json::json!({ "REVISION": "stable" }));
+    let mut moody = server(serde_json::json!({ "REVISION": "moody", "SICK": sick.display().to_string() }));
+    for replica in [&mut stable, &mut moody] {
+        replica.fields.put(&FieldPath::fixed("run"), Value::from(vec!["python3", "-c", &program]));
+        replica.health.as_mut().unwrap().every = deployd::model::Milliseconds(100);
+    }
+    let (_, first) = stage.made("suite/shop/shop.1", &stable).await;
+    let (unwell, second) = stage.made("suite/shop/shop.2", &moody).await;
+    let to =
+        serde_json::json!({ "address": { "http": address }, "to": { "http": [first["address"], second["address"]] } });
+    stage.made("suite/shop/shop.route", &sample("local/route", to)).await;
+    let answers = async || {
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..6 {
+            let answer = get(&address, "/").await.text().await.unwrap();
+            seen.insert(if answer.contains("moody") { "moody" } else { "stable" });
+        }
+        seen.into_iter().collect::<Vec<_>>()
+    };
+    let mut hints = stage.provider.hints();
+    let watching = tokio::spawn(async move { while hints.next().await.is_some() {} });
+    assert_eq!(answers().await, ["moody", "stable"]);
+    std::fs::write(&sick, "").unwrap();
+    while answers().await != ["stable"] {
+        stage.wait().await;
+    }
+    let seen = look(&stage, &query(&unwell, &moody, None)).await;
+    let Condition::Settling(what) = &seen.present().unwrap().condition else { panic!("{seen:?}") };
+    assert_eq!(what.0, "GET /healthz: answered 500");
+    std::fs::remove_file(&sick).unwrap();
+    while answers().await != ["moody", "stable"] {
+        stage.wait().await;
+    }
+    watching.abort();
+}
