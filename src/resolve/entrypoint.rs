@@ -19,6 +19,8 @@ pub struct Way {
     pub path: String,
     /// Its URL, where that is known before it is made.
     pub url: Option<String>,
+    /// What is spoken there.
+    pub protocol: Protocol,
 }
 
 /// The entrypoint that has its service's own host.
@@ -38,7 +40,7 @@ pub(super) fn ways(manifest: &Manifest, world: &World, found: &mut Diagnostics) 
             (true, _) | (_, Protocol::Tcp) => None,
             (false, _) => Some(format!("https://{host}{}", path.trim_end_matches('/'))),
         };
-        ways.insert(name.clone(), Way { host, path, url });
+        ways.insert(name.clone(), Way { host, path, url, protocol });
     }
     ways
 }

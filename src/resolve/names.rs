@@ -6,7 +6,7 @@ use super::with::{SetBy, With};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, did_you_mean};
 use crate::document::{Node, Spanned};
 use crate::graph::Component;
-use crate::manifest::{Named, Scope};
+use crate::manifest::{Named, Protocol, Scope};
 use crate::model::{Address, Name, Piece, SecretName, Value};
 use crate::world::World;
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,6 +135,16 @@ impl Names for ManifestNames<'_> {
                 let way = self.ways.get(name)?;
                 match &way.url {
                     Some(url) => Some(Value::from(url.as_str())),
+                    // It is given a port of its own when it is made, after the processes that it leads to.
+                    None if way.protocol != Protocol::Http => {
+                        let mut refusal = Diagnostic::not_built(&format!(
+                            "`entrypoints.{name}.url` of a {} port",
+                            way.protocol.as_str()
+                        ));
+                        refusal.place = Some(place.clone());
+                        found.push(refusal);
+                        None
+                    }
                     None => own(self.of_process, format!("entrypoints.{name}.url"), named, found),
                 }
             }

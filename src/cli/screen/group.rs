@@ -296,6 +296,9 @@ impl Group<'_> {
 fn way_in(step: &Step) -> Option<String> {
     let field = |key: &str| step.fields.as_ref()?.get(key)?.as_str();
     let (host, protocol) = (field("host")?, field("protocol").unwrap_or("http"));
+    if step.kind.provider() == "local" && protocol != "http" {
+        return Some(format!("{protocol}, a port of its own"));
+    }
     let path = field("path").unwrap_or("/").trim_end_matches('/');
     Some(format!("{protocol}://{host}{path}"))
 }

@@ -155,10 +155,12 @@ impl Room {
             return Some(files.join(file).display().to_string());
         }
         let (name, what) = own.strip_prefix("entrypoints.")?.split_once('.')?;
-        let host = fields.get("entrypoints")?.get(name)?.get("host")?.as_text()?;
+        let way = fields.get("entrypoints")?.get(name)?;
+        let host = way.get("host")?.as_text()?;
+        let path = way.get("path").and_then(Value::as_text).unwrap_or("/").trim_end_matches('/');
         match what {
             "host" => Some(host.to_owned()),
-            "url" => Some(format!("http://{host}:{}", entry_port?)),
+            "url" => Some(format!("http://{host}:{}{path}", entry_port?)),
             _ => None,
         }
     }
