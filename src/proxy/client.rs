@@ -96,6 +96,18 @@ impl Client {
         }
     }
 
+    /// The port of entrypoints, given now if there was none: who tells others where it will answer has to know it before.
+    /// Durable when it returns, and listened on from then on.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn claim_http_port(&self) -> Result<u16, Failure> {
+        match self.ask(&Question::ClaimHttp, ANSWER_WITHIN).await? {
+            Answer::HttpPort(port) => Ok(port),
+            other => Err(out_of_place(&other)),
+        }
+    }
+
     /// All routes, by id.
     ///
     /// # Errors

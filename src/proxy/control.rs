@@ -89,6 +89,7 @@ impl Control {
                 Question::Put(route) => put(&mut draft, &self.kept, &mut ports, route),
                 Question::Remove(id) => Ok(Answer::Changed(draft.routes.remove(&id).is_some())),
                 Question::Configure(settings) => configure(&mut draft, &self.kept, &mut ports, settings),
+                Question::ClaimHttp => claim_http(&mut draft, &self.kept, &mut ports),
                 Question::List => Ok(Answer::Routes(Vec::new())),
                 other => Err(Refusal::Bad { why: format!("{other:?} is no change") }),
             };
@@ -103,7 +104,7 @@ impl Control {
         for (reply, answer) in answers {
             let answer = match (answer, &kept) {
                 (Answer::Routes(_), _) => Answer::Routes(self.list()),
-                (Answer::Put(Put { changed: true, .. }) | Answer::Changed(true), Err(why)) => {
+                (Answer::Put(Put { changed: true, .. }) | Answer::Changed(true) | Answer::HttpPort(_), Err(why)) => {
                     Answer::Refused(Refusal::NotKept { why: why.clone() })
                 }
                 (answer, _) => answer,
@@ -128,7 +129,11 @@ impl Control {
         self.traffic.log.rotate_by(Rotation { bytes: settings.log_bytes.0, files: settings.log_files });
         self.traffic.settings.store(Arc::new(settings.clone()));
         self.swap_table();
-        let wanted = self.wanted();
+        let mut wanted = self.wanted();
+        // It is listened on from when it is given, also before the first way in is there.
+        if fresh.contains_key(&Door::Entrypoints) {
+            wanted.extend(self.kept.http.map(|http| (Door::Entrypoints, http.given)));
+        }
         for (door, bound) in fresh {
             if wanted.get(&door) == Some(&bound.port) {
                 self.lost.remove(&door);
@@ -215,6 +220,12 @@ fn put(draft: &mut Kept, before: &Kept, ports: &mut Ports<'_>, route: Route) -> 
         draft.put(route, port);
     }
     Ok(Answer::Put(Put { address: on_loopback(port), changed }))
+}
+
+fn claim_http(draft: &mut Kept, before: &Kept, ports: &mut Ports<'_>) -> Result<Answer, Refusal> {
+    let given = ports.give_http(draft, before)?;
+    draft.http = Some(HttpPort { preferred: draft.settings.http_port, given });
+    Ok(Answer::HttpPort(given))
 }
 
 fn configure(draft: &mut Kept, before: &Kept, ports: &mut Ports<'_>, settings: Settings) -> Result<Answer, Refusal> {

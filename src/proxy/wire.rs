@@ -23,6 +23,8 @@ pub(super) enum Question {
     Put(Route),
     /// Let the route of that id be gone.
     Remove(String),
+    /// Let entrypoints have their port, although there is none yet.
+    ClaimHttp,
     /// Which routes are there?
     List,
     /// What is in flight?
@@ -44,6 +46,8 @@ pub(super) enum Question {
 pub(super) enum Answer {
     /// To `Version`.
     Version(Version),
+    /// To `ClaimHttp`: the port.
+    HttpPort(u16),
     /// To `Put`.
     Put(Put),
     /// To `Remove`, `Configure` and `Avoid`: whether anything changed.

@@ -35,4 +35,4 @@ pub use entrypoint::EntrypointWords;
 pub use fields::{entrypoint_fields, refuse_each, service_fields, task_fields, volume_fields};
 pub use own::fill_own;
 pub use process::{PortWords, Process, Protocol, Replicas};
-pub use service::{Migration, MigrationMode, Mount, ServiceWords, TaskWords};
+pub use service::{Migration, MigrationMode, Mount, ServiceWords, TaskWords, owns};

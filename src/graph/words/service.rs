@@ -118,20 +118,31 @@ impl ServiceWords {
     }
 
     /// The environment of one of its processes: the service's, and the ports that this process is to listen on. A
-    /// variable that speaks of a port which this process does not have is not given to it.
+    /// variable that speaks of a port which this process does not have is not given to it, nor one that speaks of a file
+    /// which does.
     #[must_use]
     pub fn env_of(&self, process: &Process) -> BTreeMap<String, Value> {
         let mut env = process.variables.clone();
+        let files = self.files_of(process);
         let fits = |value: &&Value| {
-            value.pieces().into_iter().all(|piece| match piece {
-                crate::model::Piece::Own(own) => {
-                    own.strip_prefix("ports.").is_none_or(|port| process.port(port).is_some())
-                }
-                _ => true,
-            })
+            has_ports(value, process)
+                && owns(value).all(|own| own.strip_prefix("files.").is_none_or(|file| files.contains_key(file)))
         };
         env.extend(self.env.iter().filter(|(_, value)| fits(value)).map(|(name, value)| (name.clone(), value.clone())));
         env
+    }
+
+    /// The files of one of its processes: one that speaks of a port which this process does not have is not given to it.
+    #[must_use]
+    pub fn files_of(&self, process: &Process) -> BTreeMap<String, Value> {
+        let files = self.files.iter().filter(|(_, file)| has_ports(file, process));
+        files.map(|(name, file)| (name.clone(), file.clone())).collect()
+    }
+
+    /// The files of what is started once: what speaks of ports is not given to it.
+    #[must_use]
+    pub fn files_of_task(&self) -> BTreeMap<String, Value> {
+        self.files_of(&Process::read(None, &Value::map()))
     }
 
     /// The environment of what is started once: what speaks of ports is not given to it.
@@ -140,6 +151,19 @@ impl ServiceWords {
         let nothing = Process::read(None, &Value::map());
         self.env_of(&nothing)
     }
+}
+
+/// What a value leaves to the room to fill in.
+pub fn owns(value: &Value) -> impl Iterator<Item = &str> {
+    value.pieces().into_iter().filter_map(|piece| match piece {
+        crate::model::Piece::Own(own) => Some(own.as_str()),
+        _ => None,
+    })
+}
+
+/// Whether a process has every port that a value speaks of.
+fn has_ports(value: &Value, process: &Process) -> bool {
+    owns(value).all(|own| own.strip_prefix("ports.").is_none_or(|port| process.port(port).is_some()))
 }
 
 impl TaskWords {

@@ -1,6 +1,7 @@
 //! Commands that run once, each under a keeper: `local/test`, `local/task`, and the `prepare` of copies. They have a time
 //! limit, an output limit and a limit of processes, and are ended as a group.
 
+use super::process::{unknown_piece, write_files};
 use super::room::{Room, settling, unwritable};
 use super::thing::{Thing, make_folder};
 use super::write::{self, script};
@@ -33,10 +34,13 @@ impl Room {
         let (name, folder) = self.place(order);
         let thing = self.begin(&folder, order, fields, asked, None)?;
         thing.keep(&folder).map_err(|error| unwritable(&folder, &error))?;
-        let filled = filled.fill(fields, &|_| None).map_err(|unfilled| Failure::Refused {
-            why: Why::new(WhyCode::Other, format!("nobody knows what {:?} is", unfilled.0)),
-        })?;
+        let files = self.files_folder(&folder, &name, fields);
+        let entry_port = self.entry_port(fields).await?;
+        let filled = filled
+            .fill(fields, &|own| self.own(own, &thing, fields, &files, entry_port))
+            .map_err(|unfilled| unknown_piece(&unfilled.0))?;
         let once = write::once(&filled)?;
+        write_files(&files, &once.files)?;
         self.run_once(&folder, &script(&once.commands), Path::new(&once.folder), &once.folder, once.env, order).await?;
         Ok(settling(name, "running", Vec::new()))
     }

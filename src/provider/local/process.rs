@@ -9,13 +9,16 @@ use super::write::{self, ProcessAsked};
 use crate::contract::{Failure, Filled, Order, Outcome};
 use crate::graph::HealthCheck;
 use crate::keeper::{self, Environment, Found, Limits, LogLimits, Restart, Spec, State};
-use crate::model::{Digest, Value, Wall};
+use crate::model::{Digest, Milliseconds, Piece, Value, Wall};
 use crate::state::{Condition, Settling, Why, WhyCode};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A replica that was never ready and ended this often will not get ready by being started again.
 const RESTARTS_MAX: u32 = 2;
+
+/// How long a replica may take to open the port that it was told, after it has opened another one.
+const ELSEWHERE_AFTER: Milliseconds = Milliseconds::seconds(3);
 
 /// Descriptors of one replica: enough for a busy server, and a limit all the same.
 const OPEN_FILES: u64 = 65_536;
@@ -51,12 +54,10 @@ impl Room {
             return Ok(settling(name, "starting", outputs(&thing, &folder)));
         }
 
-        let files = self.files_folder(&name, fields);
+        let files = self.files_folder(&folder, &name, fields);
         let entry_port = self.entry_port(fields).await?;
         let own = |own: &str| self.own(own, &thing, fields, &files, entry_port);
-        let filled = filled.fill(fields, &own).map_err(|unfilled| Failure::Refused {
-            why: Why::new(WhyCode::Other, format!("nobody knows what {:?} is", unfilled.0)),
-        })?;
+        let filled = filled.fill(fields, &own).map_err(|unfilled| unknown_piece(&unfilled.0))?;
         let asked = write::process(&filled)?;
         let (scratch, work) = (folder.join("tmp"), folder.join("work"));
         let directory = asked.folder.as_ref().map_or(work, PathBuf::from);
@@ -118,11 +119,11 @@ impl Room {
         let condition = match ask(&asking).await {
             // Somebody else may answer on that port: the first time it is looked whose it is.
             Health::Well if thing.note("was-ready").is_none() => {
-                listens_elsewhere(&state, thing).unwrap_or(Condition::Ready)
+                listens_elsewhere(&state, thing, now).unwrap_or(Condition::Ready)
             }
             Health::Well => Condition::Ready,
             Health::NotWell(why) if why.ends_with("connection refused") => {
-                listens_elsewhere(&state, thing).unwrap_or(Condition::Settling(Settling(why)))
+                listens_elsewhere(&state, thing, now).unwrap_or(Condition::Settling(Settling(why)))
             }
             Health::NotWell(why) => Condition::Settling(Settling(why)),
         };
@@ -147,7 +148,14 @@ impl Room {
     }
 
     /// What this room fills in itself.
-    fn own(&self, own: &str, thing: &Thing, fields: &Value, files: &Path, entry_port: Option<u16>) -> Option<String> {
+    pub(super) fn own(
+        &self,
+        own: &str,
+        thing: &Thing,
+        fields: &Value,
+        files: &Path,
+        entry_port: Option<u16>,
+    ) -> Option<String> {
         if let Some(port) = own.strip_prefix("ports.") {
             return thing.ports.get(port).map(u16::to_string);
         }
@@ -165,22 +173,23 @@ impl Room {
         }
     }
 
-    /// The port of entrypoints, where a replica wants to know its own.
-    async fn entry_port(&self, fields: &Value) -> Result<Option<u16>, Failure> {
+    /// The port of entrypoints, where something wants to know its own: it is given here if there is none yet, since ways in
+    /// are made after what they lead to.
+    pub(super) async fn entry_port(&self, fields: &Value) -> Result<Option<u16>, Failure> {
         if fields.get("entrypoints").is_none() {
             return Ok(None);
         }
-        let version = self.proxy().await?.version().await.map_err(|failure| super::room::proxy_failed(&failure))?;
-        Ok(version.http_port)
+        let port = self.proxy().await?.claim_http_port().await;
+        port.map(Some).map_err(|failure| super::room::proxy_failed(&failure))
     }
 
-    /// Where the files of a replica lie: in memory where the system has such a place, if they hold secrets.
-    fn files_folder(&self, name: &str, fields: &Value) -> PathBuf {
+    /// Where the files of something lie: in memory where the system has such a place, if they hold secrets.
+    pub(super) fn files_folder(&self, folder: &Path, name: &str, fields: &Value) -> PathBuf {
         let has_secrets = fields.get("files").is_some_and(|files| !files.pieces().is_empty());
         if has_secrets && Path::new(MEMORY).is_dir() {
             return self.secret_files(name);
         }
-        self.places.things().join("process").join(name).join("files")
+        folder.join("files")
     }
 
     /// The place in memory for the files of a replica.
@@ -190,7 +199,17 @@ impl Room {
     }
 }
 
-fn write_files(folder: &Path, files: &BTreeMap<String, String>) -> Result<(), Failure> {
+/// What a text speaks of, and nobody can tell: a mistake of ours, since it was looked for before.
+pub(super) fn unknown_piece(piece: &Piece) -> Failure {
+    let what = match piece {
+        Piece::Own(own) => format!("`${{{own}}}`"),
+        Piece::Output { of, name, .. } => format!("{name} of {of}"),
+        _ => "a part of a text".to_owned(),
+    };
+    Failure::Refused { why: Why::new(WhyCode::Other, format!("nobody knows what {what} is")) }
+}
+
+pub(super) fn write_files(folder: &Path, files: &BTreeMap<String, String>) -> Result<(), Failure> {
     if files.is_empty() {
         return Ok(());
     }
@@ -254,15 +273,24 @@ fn not_running(state: &State, thing: &Thing) -> Condition {
     Condition::Settling(Settling(format!("it {}, and is started again", last.exit)))
 }
 
-/// A replica that listens, but not where it was told to, will not get well by waiting.
-fn listens_elsewhere(state: &State, thing: &Thing) -> Option<Condition> {
+/// A replica that listens, but not where it was told to, will not get well by waiting: once it had the time to open more
+/// than the port of its metrics, or of a debugger.
+fn listens_elsewhere(state: &State, thing: &Thing, now: Wall) -> Option<Condition> {
     let (first, service) = (write::first_port(&thing.fields)?, state.service.as_ref()?);
     let port = thing.ports.get(&first)?;
     let found = ports_of_session(service.pid);
-    if found.is_empty() || found.contains(port) {
+    if found.contains(port) {
         return None;
     }
-    let found: Vec<String> = found.iter().map(u16::to_string).collect();
+    // Those that it was given too are no other ports than it was told.
+    let found: Vec<String> =
+        found.iter().filter(|found| !thing.ports.values().any(|given| given == *found)).map(u16::to_string).collect();
+    if found.is_empty() {
+        return None;
+    }
     let text = format!("it listens on {}, and not on {port} as the variable PORT tells it", found.join(", "));
+    if state.started.is_none_or(|started| now.since(started) < ELSEWHERE_AFTER) {
+        return Some(Condition::Settling(Settling(text)));
+    }
     Some(Condition::Failed(Why::new(WhyCode::NotHealthy, text).way_out("let it listen on the port that PORT names")))
 }

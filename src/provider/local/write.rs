@@ -27,6 +27,7 @@ pub(super) struct OnceAsked {
     pub(super) commands: Vec<Vec<String>>,
     pub(super) env: BTreeMap<String, String>,
     pub(super) folder: String,
+    pub(super) files: BTreeMap<String, String>,
 }
 
 /// `prepare`, as it is asked for.
@@ -55,14 +56,12 @@ pub(super) fn stop(fields: &Value) -> Result<Milliseconds, Failure> {
 }
 
 pub(super) fn process(fields: &Value) -> Result<ProcessAsked, Failure> {
-    let files = fields.get("files").into_iter().flat_map(Value::entries);
-    let files = files.map(|(name, file)| Ok((name.clone(), text(file, "text")?)));
     Ok(ProcessAsked {
         run: words(fields.get("run").unwrap_or(&Value::Null))?,
         env: variables(fields.get("env").unwrap_or(&Value::Null))?,
         folder: fields.get("folder").and_then(scalar),
         first: first_port(fields),
-        files: files.collect::<Result<_, Failure>>()?,
+        files: files(fields)?,
         stop: stop(fields)?,
         memory: optional(fields, "memory", str::parse)?,
     })
@@ -73,7 +72,14 @@ pub(super) fn once(fields: &Value) -> Result<OnceAsked, Failure> {
         commands: commands(fields.get("run").unwrap_or(&Value::Null))?,
         env: variables(fields.get("env").unwrap_or(&Value::Null))?,
         folder: text(fields, "folder")?,
+        files: files(fields)?,
     })
+}
+
+/// The texts of files, by name.
+fn files(fields: &Value) -> Result<BTreeMap<String, String>, Failure> {
+    let files = fields.get("files").into_iter().flat_map(Value::entries);
+    files.map(|(name, file)| Ok((name.clone(), text(file, "text")?))).collect()
 }
 
 pub(super) fn prepare(fields: &Value) -> Result<PrepareAsked, Failure> {

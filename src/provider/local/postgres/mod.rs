@@ -199,9 +199,7 @@ fn free(data: &Path) -> Result<(), Failure> {
 }
 
 fn fill(fields: &Value, filled: &Filled) -> Result<Value, Failure> {
-    filled.fill(fields, &|_| None).map_err(|unfilled| Failure::Refused {
-        why: Why::new(WhyCode::Other, format!("nobody knows what {:?} is", unfilled.0)),
-    })
+    filled.fill(fields, &|_| None).map_err(|unfilled| super::process::unknown_piece(&unfilled.0))
 }
 
 /// `PostgreSQL 15.18 is ready`: what is said when it takes connections.

@@ -2,7 +2,7 @@
 //! docs/decisions/0001 says why so many.
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::graph::words::{Migration, MigrationMode, Process, Replicas, ServiceWords, TaskWords};
+use crate::graph::words::{Migration, MigrationMode, Process, Replicas, ServiceWords, TaskWords, owns};
 use crate::graph::{Component, Data, Expanded, HealthCheck, Need, Node, WorldFields};
 use crate::model::{Address, FieldPath, Kind, Name, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -165,12 +165,26 @@ impl Making<'_> {
             ("mode", Some(Value::from(migration.mode.as_str()))),
             ("folder", self.folder()),
             ("env", env(self.words.env_of_task())),
+            ("files", self.files_of_task()),
+            ("entrypoints", self.words.entrypoints.clone().filter(|_| self.task_speaks_of("entrypoints."))),
         ]);
         needs.extend(last.map(Need::Ready));
         let mut node = self.node(address.clone(), "local/task", fields, needs);
         node.once_for = Some(migration.once_for);
         self.nodes.push(node);
         address
+    }
+
+    /// The files that what is started once finds, if its environment speaks of any.
+    fn files_of_task(&self) -> Option<Value> {
+        let files = self.words.files_of_task();
+        (!files.is_empty() && self.task_speaks_of("files.")).then_some(Value::Map(files))
+    }
+
+    /// Whether the environment of what is started once, or a file of it, speaks of something that the room fills in.
+    fn task_speaks_of(&self, what: &str) -> bool {
+        let (env, files) = (self.words.env_of_task(), self.words.files_of_task());
+        env.values().chain(files.values()).any(|value| owns(value).any(|own| own.starts_with(what)))
     }
 
     /// One process: its address if it listens, its replicas, and the route between them.
@@ -214,7 +228,7 @@ impl Making<'_> {
             Value::from([number, ("protocol", Value::from(port.protocol.as_str()))])
         };
         let ports = (!process.ports.is_empty()).then(|| process.ports_value(&protocol));
-        let files = Value::Map(self.words.files.clone());
+        let files = Value::Map(self.words.files_of(process));
         kept([
             ("run", process.run.clone()),
             ("env", env(self.words.env_of(process))),

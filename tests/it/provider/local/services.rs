@@ -299,3 +299,36 @@ async fn a_replica_that_is_not_well_any_more_is_out_of_traffic_until_it_is() {
     }
     watching.abort();
 }
+
+/// Nobody has asked for a way in on this machine yet: what it will answer at is known all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_knows_its_own_url_before_its_way_in_is_there() {
+    let stage = Local::new();
+    let mut replica = server(serde_json::json!({}));
+    let way = value(serde_json::json!({ "host": "shop.localhost", "path": "/app" }));
+    replica.fields.put(&FieldPath::fixed("entrypoints.web"), way);
+    let own = Value::expr(vec![deployd::model::Piece::Own("entrypoints.web.url".to_owned())]);
+    replica.fields.put(&FieldPath::fixed("env.SELF"), own);
+    let (_, first) = stage.made("suite/shop/shop.1", &replica).await;
+    let answer = get(first["address"].as_text().unwrap(), "/").await.json::<serde_json::Value>().await.unwrap();
+    let standing =
+        sample("local/address", serde_json::json!({ "ports": { "http": { "protocol": "http" } }, "first": "http" }));
+    let (_, address) = stage.made("suite/shop/shop.address", &standing).await;
+    let fields = serde_json::json!({ "host": "shop.localhost", "path": "/app", "service": address["address"] });
+    let (_, entry) = stage.made("suite/shop/web", &sample("local/entrypoint", fields)).await;
+    assert_eq!(answer["SELF"].as_str(), entry["url"].as_text());
+}
+
+/// What opens another of its ports first is not ended for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_may_open_its_other_ports_first() {
+    let stage = Local::new();
+    let mut replica = server(serde_json::json!({}));
+    let others = "import socket, time\nheld = [socket.create_server(('127.0.0.1', int(os.environ['RAW_PORT']))), \
+                  socket.create_server(('127.0.0.1', 0))]\ntime.sleep(0.6)\n";
+    let program = SERVER.replace("print('listening', flush=True)", others);
+    replica.fields.put(&FieldPath::fixed("run"), Value::from(vec!["python3", "-c", &program]));
+    replica.fields.put(&FieldPath::fixed("ports.raw"), value(serde_json::json!({ "port": 1883, "protocol": "tcp" })));
+    let (_, first) = stage.made("suite/shop/shop.1", &replica).await;
+    assert_eq!(get(first["address"].as_text().unwrap(), "/").await.status(), 200);
+}
