@@ -7,7 +7,7 @@ use super::paths::{OfResource, OfWorld};
 use super::plans::with_value;
 use super::removal::{Data, Removal};
 use crate::engine::{By, ResourceAsk, StackShown};
-use crate::model::Name;
+use crate::model::{Name, RESERVED_NAMES, StackId};
 use crate::server::api::answers::Resources;
 use crate::server::api::asks::{NewResource, PutResource};
 use crate::server::api::deployment::{Accepted, Down};
@@ -77,9 +77,7 @@ pub async fn get(State(serving): Shared, Named(of): Named<OfResource>) -> Answer
             .did_you_mean(Some(format!("its history is at {way_out}"))));
     }
     if !is_resource(&shown) {
-        let way_out = format!("it is at {}", paths::fill(paths::STACK, &[stack.world.as_str(), stack.stack.as_str()]));
-        let detail = format!("{stack} is a service, and no resource without one");
-        return Err(Refusal::not_found(detail).did_you_mean(Some(way_out)));
+        return Err(no_resource(&stack));
     }
     let resolved = serving.resolved(&stack).await;
     let version = shown.version;
@@ -116,10 +114,28 @@ pub async fn put(
     (status = 200, description = "There was nothing of it.", body = Down),
 ))]
 pub async fn delete(State(serving): Shared, Named(of): Named<OfResource>, removal: Removal) -> Answer<Response> {
-    removal.of(&serving, of.stack()).await
+    let stack = of.stack();
+    if let Ok(shown) = serving.engine().stack(&stack).await
+        && !is_resource(&shown)
+        && shown.stack.as_ref().is_some_and(|row| row.state != StackState::Deleted)
+    {
+        return Err(no_resource(&stack));
+    }
+    removal.of(&serving, stack).await
+}
+
+/// What is there under that name is made of files.
+fn no_resource(stack: &StackId) -> Refusal {
+    let way_out = format!("it is at {}", paths::fill(paths::STACK, &[stack.world.as_str(), stack.stack.as_str()]));
+    let detail = format!("{stack} is a service, and no resource without one");
+    Refusal::not_found(detail).did_you_mean(Some(way_out))
 }
 
 fn asked(world: Name, name: Name, sent: PutResource, by: By) -> Answer<ResourceAsk> {
+    if RESERVED_NAMES.contains(&name.as_str()) {
+        let detail = format!("name: `{name}` means something else in references: a resource needs another one");
+        return Err(Refusal::bad_body(detail));
+    }
     Ok(ResourceAsk {
         world,
         name,

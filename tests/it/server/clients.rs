@@ -9,8 +9,8 @@ use serde_json::{Value as Json, json};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_problem_has_a_reason_and_a_way_out_and_says_which_part_is_meant() {
     let house = House::open().await;
-    house.post("/v1/worlds/sim/resources", &json!({ "name": "files", "slug": "volume" })).await;
-    let over = "/v1/worlds/sim/stacks/files/deployments/1";
+    house.post("/v1/worlds/sim/resources", &json!({ "name": "uploads", "slug": "volume" })).await;
+    let over = "/v1/worlds/sim/stacks/uploads/deployments/1";
     house.until(over, House::is_over).await;
     let plan = json!("0".repeat(64));
     let of_body = json!({ "slug": "volume", "more": 1 });
@@ -19,22 +19,28 @@ async fn every_problem_has_a_reason_and_a_way_out_and_says_which_part_is_meant()
         ("GET", "/v1/worlds/sim/stacks?limit=0", json!({}), (400, "bad-parameter"), Some("limit")),
         ("GET", "/v1/worlds/sim/stacks?limit=x", json!({}), (400, "bad-parameter"), Some("limit")),
         ("GET", "/v1/worlds/sim/stacks?limt=1", json!({}), (400, "bad-parameter"), None),
-        ("GET", "/v1/worlds/sim/stacks/files/logs?tail=-1", json!({}), (400, "bad-parameter"), Some("tail")),
-        ("GET", "/v1/worlds/sim/stacks/files/deployments/x", json!({}), (400, "bad-parameter"), Some("number")),
+        ("GET", "/v1/worlds/sim/stacks/uploads/logs?tail=-1", json!({}), (400, "bad-parameter"), Some("tail")),
+        ("GET", "/v1/worlds/sim/stacks/uploads/deployments/x", json!({}), (400, "bad-parameter"), Some("number")),
         ("POST", "/v1/worlds/sim/resources", json!({}), (422, "bad-body"), Some("name")),
-        ("PUT", "/v1/worlds/sim/resources/files", of_body, (422, "bad-body"), Some("more")),
+        ("PUT", "/v1/worlds/sim/resources/uploads", of_body, (422, "bad-body"), Some("more")),
         ("POST", "/v1/worlds/sim/plans", json!({ "of": { "is": "odd" } }), (422, "bad-body"), Some("of.is")),
         ("POST", "/v1/worlds/sim/plans", nowhere, (404, "not-found"), None),
         ("POST", "/v1/worlds/sim/runs", json!({ "folder": "/nowhere/at/all" }), (404, "not-found"), None),
         ("POST", "/v1/worlds/sim/runs", json!({ "folder": "here" }), (400, "bad-parameter"), Some("folder")),
-        ("POST", "/v1/worlds/sim/resources", json!({ "name": "files", "slug": "volume" }), (409, "refused"), None),
-        ("POST", "/v1/worlds/sim/stacks/files/stop?x=1", json!({}), (400, "bad-parameter"), None),
+        ("POST", "/v1/worlds/sim/resources", json!({ "name": "uploads", "slug": "volume" }), (409, "refused"), None),
+        ("POST", "/v1/worlds/sim/stacks/uploads/stop?x=1", json!({}), (400, "bad-parameter"), None),
         ("POST", "/v1/worlds/sim/stacks/nobody/stop", json!({}), (404, "not-found"), None),
-        ("POST", "/v1/worlds/sim/stacks/files/deployments/1/cancel", json!({}), (409, "refused"), None),
-        ("POST", "/v1/worlds/sim/stacks/files/deployments/9/cancel", json!({}), (404, "not-found"), None),
-        ("POST", "/v1/worlds/sim/stacks/files/deployments/1/approve", json!({ "plan": plan }), (409, "refused"), None),
-        ("POST", "/v1/worlds/sim/stacks/files/deployments", json!({ "plan": plan }), (412, "stale-plan"), None),
-        ("DELETE", "/v1/worlds/sim/stacks/files", json!({}), (403, "holds-data"), None),
+        ("POST", "/v1/worlds/sim/stacks/uploads/deployments/1/cancel", json!({}), (409, "refused"), None),
+        ("POST", "/v1/worlds/sim/stacks/uploads/deployments/9/cancel", json!({}), (404, "not-found"), None),
+        (
+            "POST",
+            "/v1/worlds/sim/stacks/uploads/deployments/1/approve",
+            json!({ "plan": plan }),
+            (409, "refused"),
+            None,
+        ),
+        ("POST", "/v1/worlds/sim/stacks/uploads/deployments", json!({ "plan": plan }), (412, "stale-plan"), None),
+        ("DELETE", "/v1/worlds/sim/stacks/uploads", json!({}), (403, "holds-data"), None),
         ("PATCH", "/v1/worlds/sim", json!({}), (405, "no-such-method"), None),
         ("GET", "/v1/nothing", json!({}), (404, "no-such-path"), None),
     ] {
@@ -54,10 +60,10 @@ async fn every_problem_has_a_reason_and_a_way_out_and_says_which_part_is_meant()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_condition_that_is_not_met_is_412_and_changes_nothing() {
     let house = House::open().await;
-    let files = "/v1/worlds/sim/resources/files";
+    let uploads = "/v1/worlds/sim/resources/uploads";
     let put = async |name: &str, value: &str, size: &str| {
         let body = json!({ "slug": "volume", "with": { "size": size } });
-        Answer::of(house.ask(Method::PUT, files).header(name, value).json(&body)).await
+        Answer::of(house.ask(Method::PUT, uploads).header(name, value).json(&body)).await
     };
     assert_eq!(put("if-none-match", "*", "2Gi").await.status, 202);
     let again = put("if-none-match", "*", "3Gi").await;
@@ -67,7 +73,7 @@ async fn a_condition_that_is_not_met_is_412_and_changes_nothing() {
         let refused = put("if-match", bad, "3Gi").await;
         assert_eq!((refused.problem(), &refused.body["at"]), ((400, "bad-parameter"), &json!("if-match")), "{bad}");
     }
-    assert_eq!(house.get(files).await.body["with"]["size"], "2Gi");
+    assert_eq!(house.get(uploads).await.body["with"]["size"], "2Gi");
 }
 
 #[test]

@@ -124,17 +124,17 @@ async fn leave_is_given_once() {
     assert_eq!(approve("a", &json!("0".repeat(64))).await.problem(), (422, "key-used"));
     assert_eq!(approve("b", &waits.body["plan"]).await.problem(), (409, "refused"));
 
-    house.done(&house.post("/v1/worlds/sim/resources", &json!({ "name": "files", "slug": "volume" })).await).await;
-    house.done(&house.post("/v1/worlds/sim/stacks/files/down", &json!({ "keep_data": true })).await).await;
-    let plans = house.post("/v1/worlds/sim/plans", &json!({ "of": { "is": "gone", "stack": "files" } })).await;
+    house.done(&house.post("/v1/worlds/sim/resources", &json!({ "name": "uploads", "slug": "volume" })).await).await;
+    house.done(&house.post("/v1/worlds/sim/stacks/uploads/down", &json!({ "keep_data": true })).await).await;
+    let plans = house.post("/v1/worlds/sim/plans", &json!({ "of": { "is": "gone", "stack": "uploads" } })).await;
     let acts = |act: &str| {
         json!({ "plan": plans.body["plans"][0]["digest"],
-        "acts": [{ "identity": "sim/files/files", "act": act }] })
+        "acts": [{ "identity": "sim/uploads/uploads", "act": act }] })
     };
-    let consents = "/v1/worlds/sim/stacks/files/consents";
+    let consents = "/v1/worlds/sim/stacks/uploads/consents";
     let given = post(&house, "g", consents, acts("delete")).await;
     assert_eq!(given.status, 201, "{given:#?}");
-    house.until("/v1/worlds/sim/stacks/files", |stack| stack.body["state"] == "DELETED").await;
+    house.until("/v1/worlds/sim/stacks/uploads", |stack| stack.body["state"] == "DELETED").await;
     let again = post(&house, "g", consents, acts("delete")).await;
     assert_eq!((again.status, &again.body), (given.status, &given.body), "though its plan is not the plan of now");
     assert_eq!(post(&house, "g", consents, acts("replace")).await.problem(), (422, "key-used"));
