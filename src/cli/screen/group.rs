@@ -103,6 +103,9 @@ impl Group<'_> {
     }
 }
 
+/// So ends what says that a step waits for the end of something.
+const GONE: &str = " is gone";
+
 /// So begins the part of what runs once on data.
 const MIGRATION: &str = "migrate";
 
@@ -240,6 +243,25 @@ impl Group<'_> {
     #[must_use]
     pub fn replaced(&self) -> usize {
         self.mains().filter(|step| step.act == Act::Retire).count()
+    }
+
+    /// How its processes are replaced, where there are several: ` one at a time`, ` 2 at a time`, ` at once`. Those of the
+    /// first batch wait for no other one to be gone.
+    #[must_use]
+    pub fn pace(&self) -> String {
+        let made: Vec<&Step> = self.mains().filter(|step| step.act == Act::Create).collect();
+        let waits = |step: &&&Step| {
+            let (own, whole) = (step.identity.address.to_string(), format!("{}.", step.identity.address.whole()));
+            let gone = step.after.iter().filter_map(|after| after.strip_suffix(GONE));
+            gone.filter(|life| life.starts_with(&whole)).any(|life| life.split('#').next() != Some(own.as_str()))
+        };
+        let first = made.iter().filter(|step| !waits(step)).count();
+        match (self.replaced(), first) {
+            (0 | 1, _) => String::new(),
+            (_, 0 | 1) => " one at a time".to_owned(),
+            (_, first) if first < made.len() => format!(" {first} at a time"),
+            _ => " at once".to_owned(),
+        }
     }
 
     /// How many of its processes there will be more or fewer: `1 process more`.

@@ -377,8 +377,7 @@ fn title(group: &Group) -> String {
         (Mark::Create, Some(replicas)) => count(replicas, "replica", "replicas"),
         (Mark::Create, None) => kind,
         (Mark::Change, _) if group.replaced() > 0 => {
-            let one_at_a_time = if group.replaced() > 1 { " one at a time" } else { "" };
-            format!("replaces {}{one_at_a_time}", count(group.replaced(), "process", "processes"))
+            format!("replaces {}{}", count(group.replaced(), "process", "processes"), group.pace())
         }
         (Mark::Change | Mark::Keep | Mark::Held, _) => format!("changes {kind}"),
         (Mark::Replace, _) => format!("replaces {kind}"),

@@ -125,10 +125,9 @@ fn what(group: &Group, labels: &Labels, because: &str) -> String {
         Mark::Replace => format!("replaced: {}", reasons(group)),
         Mark::Change if group.replaced() > 0 => {
             let number = group.replaced();
-            let one_at_a_time = if number > 1 { " one at a time" } else { "" };
             let label = labels.brought.as_deref().map(|label| format!("revision {label}: ")).unwrap_or_default();
             let processes = count(number, "process", "processes");
-            format!("{label}replaces {processes}{one_at_a_time} ({})", causes(group, because))
+            format!("{label}replaces {processes}{} ({})", group.pace(), causes(group, because))
         }
         Mark::Change => format!("changed: {}", reasons(group)),
     }

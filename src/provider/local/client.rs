@@ -214,6 +214,7 @@ impl LocalProvider {
         thing.gone = Some(self.room.clock.now().wall);
         thing.keep(&folder).map_err(|error| unwritable(&folder, &error))?;
         self.ready.lock().unwrap_or_else(PoisonError::into_inner).remove(&order.identity);
+        self.room.commands.forget(&order.identity);
         Ok(leaving(name, saved))
     }
 }

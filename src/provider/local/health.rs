@@ -1,7 +1,8 @@
 //! Asks a process how it is. It asks, and never decides what follows.
 
+use super::asked::Command;
 use crate::graph::{HealthCheck, Probe};
-use crate::keeper::{ProcessId, State};
+use crate::keeper::State;
 use crate::model::Wall;
 use http_body_util::Empty;
 use hyper::body::Bytes;
@@ -9,13 +10,10 @@ use hyper_util::rt::TokioIo;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 /// How long an answer may take. A check that hangs is one that fails.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// A command may start an interpreter first.
-const COMMAND_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a check found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,7 +39,12 @@ pub(super) async fn ask(asking: &Asking<'_>) -> Health {
     let address = port.and_then(|port| asking.ports.get(port)).map(|port| SocketAddr::from(([127, 0, 0, 1], *port)));
     match (&asking.check.probe, address) {
         (Probe::Stays(long), _) => stays(asking, long.0),
-        (Probe::Command(words), _) => command(words, asking).await,
+        (Probe::Command(words), _) => {
+            match Command::of(words, asking.check, asking.state.service.as_ref(), asking.folder) {
+                Ok(command) => command.run().await,
+                Err(health) => health,
+            }
+        }
         (Probe::Http(path), Some(address)) => within(&format!("GET {path}"), http(address, path)).await,
         (Probe::Tcp, Some(address)) => within("connecting", tcp(address)).await,
         (Probe::Grpc(_), Some(_)) => Health::NotWell("a gRPC health check is not built yet on deploy:local".to_owned()),
@@ -105,31 +108,4 @@ async fn http(address: SocketAddr, path: &str) -> Result<(), String> {
 
 fn innermost(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), innermost)
-}
-
-/// Runs a command in the replica's own environment and folder.
-async fn command(words: &[String], asking: &Asking<'_>) -> Health {
-    let Some(service) = &asking.state.service else { return Health::NotWell("it does not run".to_owned()) };
-    let Some((program, arguments)) = words.split_first() else { return Health::NotWell("an empty command".to_owned()) };
-    let Some(environment) = environment_of(service) else { return Health::NotWell("it is ending".to_owned()) };
-    let mut command = tokio::process::Command::new(program);
-    command.args(arguments).env_clear().envs(environment).current_dir(asking.folder).kill_on_drop(true);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-    match tokio::time::timeout(COMMAND_PATIENCE, command.status()).await {
-        Ok(Ok(status)) if status.success() => Health::Well,
-        Ok(Ok(status)) => Health::NotWell(format!("{}: {status}", words.join(" "))),
-        Ok(Err(error)) => Health::NotWell(format!("{}: {error}", words.join(" "))),
-        Err(_) => Health::NotWell(format!("{}: longer than {} s", words.join(" "), COMMAND_PATIENCE.as_secs())),
-    }
-}
-
-/// The environment that a process was started with, as the kernel tells it: it is written down nowhere else.
-fn environment_of(process: &ProcessId) -> Option<Vec<(String, String)>> {
-    if !process.is_alive().ok()? {
-        return None;
-    }
-    let bytes = std::fs::read(format!("/proc/{}/environ", process.pid)).ok()?;
-    let text = String::from_utf8(bytes).ok()?;
-    let variables = text.split_terminator('\0').filter_map(|variable| variable.split_once('='));
-    Some(variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }

@@ -10,6 +10,7 @@
 //! entrypoint.
 
 mod archive;
+mod asked;
 mod client;
 mod copy;
 mod drain;

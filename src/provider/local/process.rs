@@ -1,5 +1,6 @@
 //! `local/process`: one replica, kept by its keeper.
 
+use super::asked::Command;
 use super::health::{Asking, Health, ask};
 use super::listening::ports_of_session;
 use super::room::{Room, keeper_failed, settling, unwritable};
@@ -7,7 +8,7 @@ use super::thing::{Thing, make_folder, write_durably};
 use super::user::{self, Own};
 use super::write::{self, ProcessAsked};
 use crate::contract::{Failure, Filled, Order, Outcome};
-use crate::graph::HealthCheck;
+use crate::graph::{HealthCheck, Probe};
 use crate::keeper::{self, Environment, Found, Limits, LogLimits, Restart, Spec, State};
 use crate::model::{Digest, Milliseconds, Piece, Value, Wall};
 use crate::state::{Condition, Settling, Why, WhyCode};
@@ -100,6 +101,7 @@ impl Room {
             Found::Running(state) => state,
         };
         if thing.leaving.is_some() {
+            self.commands.forget(&thing.receipt.identity);
             return Standing::Here(Condition::Leaving);
         }
         if !matches!(state.phase, keeper::Phase::Running) {
@@ -116,7 +118,14 @@ impl Room {
             folder: Path::new(&copy),
             now,
         };
-        let condition = match ask(&asking).await {
+        let health = match &check.probe {
+            Probe::Command(words) => {
+                let command = || Command::of(words, check, state.service.as_ref(), Path::new(&copy));
+                self.commands.ask(&thing.receipt.identity, command).await
+            }
+            _ => ask(&asking).await,
+        };
+        let condition = match health {
             // Somebody else may answer on that port: the first time it is looked whose it is.
             Health::Well if thing.note("was-ready").is_none() => {
                 listens_elsewhere(&state, thing, now).unwrap_or(Condition::Ready)

@@ -1,5 +1,6 @@
 //! `Room`: what every part of this room needs, and how failures of the machine become the contract's.
 
+use super::asked::Commands;
 use super::identity::{Places, name_of};
 use super::thing::{self, Thing};
 use super::watch::Watch;
@@ -43,6 +44,8 @@ pub struct Room {
     pub(super) seal: Arc<dyn Seal>,
     /// Ports that were given and are perhaps not written down yet.
     given: Mutex<BTreeSet<u16>>,
+    /// Health checks that are commands, under way.
+    pub(super) commands: Commands,
     /// How those that serve are.
     watch: Mutex<Watch>,
 }
@@ -56,7 +59,17 @@ impl Room {
     ) -> Room {
         let places = Places::new(&settings.state);
         let keepers = Arc::new(Keepers::new(&settings.program));
-        Room { settings, places, keepers, contents, clock, seal, given: Mutex::default(), watch: Mutex::default() }
+        Room {
+            settings,
+            places,
+            keepers,
+            contents,
+            clock,
+            seal,
+            given: Mutex::default(),
+            commands: Commands::default(),
+            watch: Mutex::default(),
+        }
     }
 
     pub(super) fn watch(&self) -> MutexGuard<'_, Watch> {
