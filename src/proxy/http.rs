@@ -69,8 +69,7 @@ impl Visit {
         let trusted = &self.traffic.settings.load().trusted;
         let client = headers::client_address(self.peer, &parts.headers, trusted)
             .map_err(|()| bad("its X-Forwarded-For cannot be read"))?;
-        let gates = &active.route.gates;
-        if !gates.is_empty() && !gates.iter().any(|gate| gate.contains(&client)) {
+        if !active.route.lets_in(client) {
             return Err(Page::new(StatusCode::FORBIDDEN, "deployd: no gate lets this address in\n"));
         }
         let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());

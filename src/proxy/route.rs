@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// What a service answers within, from the choice of a backend to the head of its answer; an answer that has begun may
 /// take for ever (server-sent events). As long as the usual load balancers wait.
@@ -31,8 +31,12 @@ pub struct Route {
     pub listen: Listen,
     /// Where requests go: the one with the fewest in flight. Empty is allowed: 503 until there is one.
     pub backends: Vec<Backend>,
-    /// Whose address may come in; empty lets everybody in. A gate sees the address of the peer, whatever its headers say.
+    /// Whose address may come in; empty lets everybody in, unless it is `closed`. A gate sees the address of the peer,
+    /// whatever its headers say.
     pub gates: Vec<IpNet>,
+    /// It has gates, and they let nobody in.
+    #[serde(default)]
+    pub closed: bool,
     /// How long a service may take until its answer begins.
     pub timeout: Milliseconds,
     /// The largest request body.
@@ -193,10 +197,17 @@ impl Route {
             listen,
             backends,
             gates: Vec::new(),
+            closed: false,
             timeout: TIMEOUT_DEFAULT,
             body_limit: BODY_LIMIT_DEFAULT,
             idle: IDLE_DEFAULT,
         }
+    }
+
+    /// Whether its gates let an address in.
+    #[must_use]
+    pub fn lets_in(&self, address: IpAddr) -> bool {
+        !self.closed && (self.gates.is_empty() || self.gates.iter().any(|gate| gate.contains(&address)))
     }
 
     /// Looks at what can be wrong with a route by itself.
@@ -340,6 +351,17 @@ mod tests {
         for path in ["", "api", "/api/", "//", "/a/../b", "/%61", "/a?b", "/a\\b", "/a b"] {
             assert!(at(path).is_err(), "{path}");
         }
+    }
+
+    #[test]
+    fn gates_let_in_whom_they_name_and_closed_is_closed() {
+        let (home, outside): (IpAddr, IpAddr) = ("127.0.0.1".parse().unwrap(), "203.0.113.9".parse().unwrap());
+        let mut route = route(Listen::host("a"));
+        assert!(route.lets_in(home) && route.lets_in(outside), "without gates everybody is let in");
+        route.gates = vec!["127.0.0.0/8".parse().unwrap()];
+        assert!(route.lets_in(home) && !route.lets_in(outside));
+        route = Route { gates: Vec::new(), closed: true, ..route };
+        assert!(!route.lets_in(home) && !route.lets_in(outside), "gates that let nobody in let nobody in");
     }
 
     #[test]

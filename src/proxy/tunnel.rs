@@ -1,7 +1,6 @@
 //! Connections that carry any bytes: TCP, and websockets once both sides have agreed.
 
 use super::access::Record;
-use super::route::Route;
 use super::traffic::{Seat, Traffic};
 use super::upstream::{InFlight, UpstreamKey, Work};
 use hyper::upgrade::OnUpgrade;
@@ -44,12 +43,9 @@ pub(super) async fn tcp(traffic: &Traffic, route: &str, client: TcpStream, peer:
     let mut record = traffic.log.begin(peer, None);
     let open = async {
         let active = traffic.table.load().route(route).cloned();
-        let lets_in = |route: &Route| {
-            route.gates.is_empty() || route.gates.iter().any(|gate| gate.contains(&peer.to_canonical()))
-        };
         match active {
             None => return Err("no route"),
-            Some(active) if !lets_in(&active.route) => return Err("no gate lets this address in"),
+            Some(active) if !active.route.lets_in(peer.to_canonical()) => return Err("no gate lets this address in"),
             Some(_) => {}
         }
         let mut refused: BTreeSet<UpstreamKey> = BTreeSet::new();

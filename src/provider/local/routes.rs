@@ -76,12 +76,15 @@ impl Room {
         let backends = behind.map(|standing| standing.route.backends.clone()).unwrap_or_default();
         let text = |key| fields.get(key).and_then(Value::as_text);
         let listen = listen_of(fields).ok_or_else(|| refused("an entrypoint needs a host".to_owned()))?;
-        let gates = fields.get("gates").map(Value::items).unwrap_or_default().iter();
+        let said = fields.get("gates").map(Value::items);
+        let gates = said.unwrap_or_default().iter();
         let gates = gates.map(|gate| gate.as_text().and_then(|gate| gate.parse().ok()));
         let mut route =
             Route::to(&order.identity.to_string(), &thing.receipt.instance, asked, listen.clone(), backends);
         route.gates =
             gates.collect::<Option<_>>().ok_or_else(|| refused("a gate is not a range of addresses".into()))?;
+        // No gates are an open way in; gates that let nobody in are a closed one.
+        route.closed = said.is_some_and(<[Value]>::is_empty);
         if let Some(timeout) = text("timeout") {
             route.timeout = timeout.parse().map_err(|_| refused(format!("timeout: {timeout} is not understood")))?;
         }

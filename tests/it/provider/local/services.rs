@@ -332,3 +332,33 @@ async fn a_service_may_open_its_other_ports_first() {
     let (_, first) = stage.made("suite/shop/shop.1", &replica).await;
     assert_eq!(get(first["address"].as_text().unwrap(), "/").await.status(), 200);
 }
+
+/// Gates that let nobody in are not the same as no gates.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gates_that_let_nobody_in_let_nobody_in() {
+    let stage = Local::new();
+    let ports = serde_json::json!({ "http": { "protocol": "http" } });
+    let standing = sample("local/address", serde_json::json!({ "ports": ports, "first": "http" }));
+    let (_, address) = stage.made("suite/shop/shop.address", &standing).await;
+    let (_, replica) = stage.made("suite/shop/shop.1", &server(serde_json::json!({}))).await;
+    let to = serde_json::json!({ "address": { "http": address["address"] }, "to": { "http": [replica["address"]] } });
+    stage.made("suite/shop/shop.route", &sample("local/route", to)).await;
+    let way_in = async |name: &str, more: serde_json::Value| {
+        let mut fields = serde_json::json!({ "host": format!("{name}.localhost"), "service": address["address"] });
+        fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let (_, entry) = stage.made(&format!("suite/shop/{name}"), &sample("local/entrypoint", fields)).await;
+        entry
+    };
+    let status = async |name: &str, more: serde_json::Value| {
+        let port = way_in(name, more).await["port"].as_whole().unwrap();
+        let asked = reqwest::Client::new().get(format!("http://127.0.0.1:{port}/"));
+        asked.header("host", format!("{name}.localhost")).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(status("open", serde_json::json!({})).await, 200);
+    assert_eq!(status("home", serde_json::json!({ "gates": ["127.0.0.0/8"] })).await, 200);
+    assert_eq!(status("away", serde_json::json!({ "gates": ["203.0.113.0/24"] })).await, 403);
+    assert_eq!(status("shut", serde_json::json!({ "gates": [] })).await, 403);
+    let port = way_in("raw", serde_json::json!({ "gates": [], "protocol": "tcp" })).await["port"].as_whole().unwrap();
+    let asked = reqwest::get(format!("http://127.0.0.1:{port}/")).await;
+    assert!(asked.is_err(), "{asked:?}");
+}
