@@ -1,6 +1,6 @@
 //! One line of a source as it is shown: escaped, cut to the width of the screen, with what is secret hidden.
 
-use super::escape;
+use super::{escape, without_keys};
 
 /// A line, and where under it the marks go.
 pub(super) struct Excerpt {
@@ -25,7 +25,8 @@ const BEFORE_KEPT: usize = 20;
 /// column from which on the line is secret.
 pub(super) fn excerpt(line: &str, column: u32, length: u32, hidden_from: Option<u32>, width: usize) -> Excerpt {
     let hidden_from = hidden_from.map(|column| column.saturating_sub(1) as usize);
-    let cells = cells(line.trim_end(), hidden_from);
+    let line = without_keys(line.trim_end());
+    let cells = cells(&line, hidden_from);
     // Whatever is marked behind it, the mark stands where it begins: not even its length is shown.
     let first = (column.saturating_sub(1) as usize).min(hidden_from.unwrap_or(usize::MAX));
     let last = first.saturating_add(length as usize);

@@ -6,10 +6,12 @@
 mod escape;
 mod excerpt;
 mod json;
+mod keys;
 mod near;
 mod render;
 
 pub use escape::escape;
+pub use keys::{has_key, without_keys};
 pub use near::{did_you_mean, meant, nearest};
 pub use render::{Drawn, Lines, Look, Sources, draw, render, render_text};
 
@@ -112,7 +114,7 @@ impl Diagnostic {
             severity: Severity::Error,
             code: Code(code),
             summary,
-            detail: detail.into(),
+            detail: without_keys(&detail.into()).into_owned(),
             help: Vec::new(),
             related: Vec::new(),
             owner: Owner::Developer,
@@ -147,7 +149,7 @@ impl Diagnostic {
     /// With a line of help.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Diagnostic {
-        self.help.push(help.into());
+        self.help.push(without_keys(&help.into()).into_owned());
         self
     }
 

@@ -1,6 +1,6 @@
 //! What all readers of this module share: where mistakes go, and how plain text, names, paths and commands are read.
 
-use super::{Command, NotARelativePath, RelativePath, Scope, Text, TextPart};
+use super::{Command, NotARelativePath, RelativePath, Scope, Text, TextPart, secret_text};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::document::{Node, Shape, Spanned};
 use crate::model::Name;
@@ -86,6 +86,7 @@ impl Reading<'_> {
         }
         let text = node.words(what, self.found)?;
         self.refuse_references(node);
+        secret_text::check_command(text.value, &node.place).into_iter().for_each(|mistake| self.push(mistake));
         Command::of_text(text.value).map(|command| node.spanned(command))
     }
 
@@ -94,6 +95,7 @@ impl Reading<'_> {
         for word in words {
             self.refuse_references(word);
             let text = word.text("each word of a command", self.found)?.value;
+            secret_text::check_command(text, &word.place).into_iter().for_each(|mistake| self.push(mistake));
             if text.starts_with('$') && text.len() > 1 && !text.contains("${") {
                 let detail = format!("a list of words is started without a shell: `{text}` stays as it is");
                 let help = "write the command as text, and the shell fills it in";

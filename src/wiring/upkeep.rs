@@ -65,6 +65,7 @@ mod tests {
     use crate::model::{Name, StackId, Wall};
     use crate::store::export::ExportFile;
     use crate::store::sled::{Settings, Start};
+    use std::os::unix::fs::PermissionsExt;
 
     #[tokio::test]
     async fn what_was_written_is_exported_once() {
@@ -89,6 +90,8 @@ mod tests {
             upkeep.once().await.unwrap();
             let all = exports(&exports_folder(&state)).unwrap();
             assert_eq!(all.len(), exported);
+            let mode = std::fs::metadata(exports_folder(&state)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "what is in it is its owner's alone");
             all.iter().for_each(|path| drop(ExportFile::read(path).unwrap()));
         }
     }

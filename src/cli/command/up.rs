@@ -77,6 +77,7 @@ impl Upping<'_> {
         let mut follow = Follow::new(asking.client(), self.out, &self.world, &files).await?;
         follow.folder(self.folder.clone());
         follow.stops_when_held = self.asked.detach;
+        follow.takes_in = !self.asked.detach && self.asked.services.is_empty();
         follow.streams = self.out.is_json() && !self.asked.detach;
         if !first {
             follow.shows = Shows::Changes;
@@ -92,11 +93,13 @@ impl Upping<'_> {
             self.out.talk(&in_flight::looked_after(&known, look));
         }
         follow.tell_of(&known);
-        tokio::select! {
+        let part = tokio::select! {
             biased;
             () = interrupt::asked() => self.interrupted(asking, &mut follow, &names, started).await,
             part = self.run_and_watch(&mut follow, &accepted, started) => part,
-        }
+        };
+        started.append(&mut follow.joined);
+        part
     }
 
     /// These stacks once the server, which has just begun, has looked at what they have; or as they are after a while.
@@ -186,7 +189,9 @@ impl Upping<'_> {
             self.out.talk("\ninterrupted: the deployment goes on, deployd status shows how far it is\n");
             return Ok(Part::Over(Exit::Interrupted));
         }
-        let others: Vec<Name> = names.difference(started).cloned().collect();
+        // What the watch has brought meanwhile is this `up`'s too.
+        let started: BTreeSet<Name> = started.union(&follow.joined).cloned().collect();
+        let others: Vec<Name> = names.difference(&started).cloned().collect();
         follow.say(&format!("\n{}", story::left_running(&others, self.out.talk_look())));
         if started.is_empty() {
             return Ok(Part::Over(Exit::Interrupted));
@@ -206,8 +211,9 @@ impl Upping<'_> {
             let is_stopped = |outcome: &&Outcome| {
                 outcome.stack.as_ref().is_some_and(|stack| stack.state == Some(StackState::Stopped))
             };
-            let names: Vec<Name> =
+            let mut names: Vec<Name> =
                 outcomes.iter().filter(is_stopped).map(|outcome| outcome.deployment.stack.clone()).collect();
+            names.sort();
             if !names.is_empty() {
                 follow.say(&story::stopped(&names, self.out.talk_look()));
             }

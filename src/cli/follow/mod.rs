@@ -71,6 +71,10 @@ pub(super) struct Follow<'c> {
     pub streams: bool,
     /// What was found wrong with files, for that object.
     pub found: Vec<Diagnostic>,
+    /// Whether services that come into the folder later are told of too.
+    pub takes_in: bool,
+    /// Those that came.
+    pub joined: BTreeSet<Name>,
 }
 
 /// What is known of one stack.
@@ -134,6 +138,8 @@ impl<'c> Follow<'c> {
             stops_when_held: false,
             streams: false,
             found: Vec::new(),
+            takes_in: false,
+            joined: BTreeSet::new(),
         })
     }
 
@@ -224,11 +230,21 @@ impl<'c> Follow<'c> {
             if self.stacks.keys().all(|stack| self.over.contains(stack)) {
                 return Ok(Stopped::Ended(Vec::new()));
             }
-            if self.next().await?.is_none() {
-                return Ok(Stopped::ServerGone);
-            }
+            let Some(ended) = self.next().await? else { return Ok(Stopped::ServerGone) };
+            self.told_first(&ended);
             if let Some(leave) = self.leave.take() {
                 self.moving.suspend(|| self.out.failure(&leave));
+            }
+        }
+    }
+
+    /// Where a service answers that has come while it was watched.
+    fn told_first(&mut self, ended: &[Outcome]) {
+        for outcome in ended.iter().filter(|outcome| outcome.deployment.state == DeploymentState::Done) {
+            if let Some(stack) = outcome.stack.as_ref().filter(|stack| self.joined.contains(&stack.name))
+                && outcome.deployment.number == 1
+            {
+                self.moving.say(&story::is_up(std::slice::from_ref(stack), self.out.talk_look()));
             }
         }
     }
@@ -259,9 +275,10 @@ impl<'c> Follow<'c> {
     }
 
     async fn happened(&mut self, event: Event) -> Result<Vec<Outcome>, Failure> {
-        let Some(name) = event.stack.clone().filter(|name| self.stacks.contains_key(name)) else {
+        let Some(name) = event.stack.clone() else { return Ok(Vec::new()) };
+        if !self.stacks.contains_key(&name) && !self.joins(&name, &event.body).await? {
             return Ok(Vec::new());
-        };
+        }
         if self.streams {
             self.out.object("event", Some(&self.world), &event)?;
         }
@@ -282,6 +299,21 @@ impl<'c> Follow<'c> {
             body => self.step(&name, body, event.at.0),
         }
         Ok(Vec::new())
+    }
+
+    /// Whether a stack that is new is a service of the folder that is watched: then it is told of from now on.
+    async fn joins(&mut self, stack: &Name, body: &EventBody) -> Result<bool, Failure> {
+        let is_of_now = matches!(body, EventBody::Deployment { .. });
+        if !self.takes_in || !is_of_now {
+            return Ok(false);
+        }
+        let folder = self.stack(stack).await?.as_ref().and_then(crate::cli::asking::folder_of);
+        let is_of_folder = folder.is_some() && folder == self.folder;
+        if is_of_folder {
+            self.stacks.insert(stack.clone(), One::default());
+            self.joined.insert(stack.clone());
+        }
+        Ok(is_of_folder)
     }
 
     /// A deployment begins to be told of.

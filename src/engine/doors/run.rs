@@ -126,28 +126,36 @@ impl Engine {
     /// # Errors
     /// [`DoorError`].
     pub async fn put_resource(&self, ask: ResourceAsk) -> Result<Accepted, DoorError> {
-        let stack = StackId::new(ask.world.clone(), ask.name.clone());
         self.facts(&ask.world)?;
         let asked = ("put", &ask.name, &ask.slug, &ask.with, ask.from, ask.must_be_new);
         let once = Once::of(&ask.world, &ask.principal, ask.once.as_deref(), &asked);
         if let Some(answer) = self.answered(&ask.world, once.as_ref()).await? {
             return Ok(answer);
         }
+        match self.put_resource_once(&ask, once.as_ref()).await {
+            Ok(accepted) => Ok(accepted),
+            // The same question may have been answered meanwhile: what stands in the way is what it has made.
+            Err(error) => self.answered(&ask.world, once.as_ref()).await?.ok_or(error),
+        }
+    }
+
+    async fn put_resource_once(&self, ask: &ResourceAsk, once: Option<&Once>) -> Result<Accepted, DoorError> {
+        let stack = StackId::new(ask.world.clone(), ask.name.clone());
         let source = match ask.from {
             From::File => SourceId(format!("world:{}", ask.world)),
             From::Rest | From::Project => SourceId(REST.to_owned()),
         };
         let rows = self.load(&stack).await?;
         let last = self.source_of(&rows).await?;
-        self.check_put(&ask, &source, &rows, last.as_ref())?;
+        self.check_put(ask, &source, &rows, last.as_ref())?;
         let would = self.compile_slug(&stack, &ask.slug, &ask.with).await?;
         if let Some(graph) = &would.compiled.graph {
             self.refuse_lacking(&ask.world, rows.record.as_ref(), graph).await?;
         }
-        let needs = Needs { once: once.as_ref(), source: SourceOf::None };
+        let needs = Needs { once, source: SourceOf::None };
         self.write_with(&stack, needs, |reading| {
             let rows = &reading.rows;
-            self.check_put(&ask, &source, rows, last.as_ref())?;
+            self.check_put(ask, &source, rows, last.as_ref())?;
             let mut change = Change::new();
             let wish = Wish::Run { source: source.clone() };
             let row = wished(rows, wish, Some(ask.from), &ask.principal, reading.now);

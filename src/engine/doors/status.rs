@@ -9,9 +9,9 @@ use super::owner::no_stack;
 use super::write::set_aside;
 use super::{DeploymentShown, DoorError, Engine, HistoryPage, Planned, StackShown, StepShown};
 use crate::contract::{Row, Scope, StoreError};
-use crate::model::{Digest, Name, StackId, Wall};
+use crate::model::{Digest, Name, StackId, Value, Wall};
 use crate::plan::Report;
-use crate::state::{DeploymentId, ReleaseId, StackState, Why, WhyCode};
+use crate::state::{DeploymentId, ReleaseId, StackState, Why, WhyCode, Wish};
 use std::collections::BTreeMap;
 
 impl Engine {
@@ -89,7 +89,7 @@ impl Engine {
             id: rows.id.clone(),
             stack: Some(record.stack.clone()),
             version: self.stack_version(rows),
-            made_of: rows.resource.as_ref().map(|spec| (spec.slug.clone(), spec.with.clone())),
+            made_of: self.made_of(rows),
             set_aside: glance.set_aside.clone(),
             label: serves.and_then(|release| label(rows, release)),
             live,
@@ -97,6 +97,20 @@ impl Engine {
             report: as_of(glance, self.shared.now().wall),
             looked: glance.looked,
         })
+    }
+
+    /// The slug and the values that a resource without a service is made of: as it was sent, or as its world's file says.
+    fn made_of(&self, rows: &StackRows) -> Option<(Name, Value)> {
+        if let Some(spec) = &rows.resource {
+            return Some((spec.slug.clone(), spec.with.clone()));
+        }
+        let of_file = format!("world:{}", rows.id.world);
+        match &rows.stack()?.wish {
+            Wish::Run { source } if source.0 == of_file => {
+                self.shared.catalogue().1.worlds().get(&rows.id.world)?.resources.get(&rows.id.stack).cloned()
+            }
+            _ => None,
+        }
     }
 
     /// How one deployment is, ended ones too.

@@ -121,6 +121,14 @@ pub async fn delete(State(serving): Shared, Named(of): Named<OfResource>, remova
     {
         return Err(no_resource(&stack));
     }
+    if let Ok(facts) = serving.world(&stack.world)
+        && facts.resources.contains_key(&stack.stack)
+    {
+        let detail = format!("{stack} is asked for by its world's file");
+        return Err(
+            Refusal::conflict(detail).way_out("take its line out of the file: it goes then, if it holds no data")
+        );
+    }
     removal.of(&serving, stack).await
 }
 

@@ -1,6 +1,6 @@
 //! Diagnostics with the lines that they are about, so that who shows them needs no files.
 
-use crate::diagnostic::{Diagnostics, Place, SECRET_IN_FILE};
+use crate::diagnostic::{Diagnostics, Place, SECRET_IN_FILE, without_keys};
 use crate::server::api::problem::Diagnostic;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,6 +29,7 @@ pub fn diagnostics_with(found: &Diagnostics, text_of: TextOf<'_>) -> Vec<Diagnos
     let line = |place: &Place| {
         let text = text_of(&place.file)?;
         let line = text.lines().nth(usize::try_from(place.line).ok()?.checked_sub(1)?)?;
+        let line = without_keys(line);
         let shown = match hidden.get(&(&*place.file, place.line)) {
             Some(column) => line.chars().take(*column as usize - 1).chain(['…']).collect(),
             None => line.chars().take(LINE_LENGTH_MAX).collect(),

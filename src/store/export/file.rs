@@ -4,6 +4,7 @@ use super::{Dump, ExportError, Summary, read, write};
 use crate::model::Wall;
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// What the name of a whole export ends with. It is compressed (`zstd -dc` shows it).
@@ -69,7 +70,9 @@ fn write_verified(dump: &Dump, path: &Path) -> Result<Summary, ExportError> {
 /// # Errors
 /// [`ExportError`]; the older exports stay as they were.
 pub fn keep_export(dump: &Dump, folder: &Path, now: Wall, keep: usize) -> Result<ExportFile, ExportError> {
-    std::fs::create_dir_all(folder).map_err(ExportError::Io)?;
+    // What is in it is in clear, but for secrets: it is its owner's alone. One that was made before is closed too.
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(ExportError::Io)?;
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).map_err(ExportError::Io)?;
     let name = format!("{:015}-{}{EXPORT_ENDS}", now.0, dump.serial.0);
     let written = ExportFile::write(dump, &folder.join(name))?;
     let mut all = exports(folder).map_err(ExportError::Io)?;

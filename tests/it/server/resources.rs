@@ -140,6 +140,20 @@ async fn the_same_key_is_the_same_request() {
     house.done(&first).await;
     let again = Answer::of(with_key(body)).await;
     assert_eq!((again.status, &again.body), (first.status, &first.body));
+    // Also while the first one is under way.
+    let many = |number: usize| {
+        let key = format!("many-{number}");
+        let body = json!({ "name": format!("many-{number}"), "slug": "volume" });
+        let asked = (0..12).map(|_| {
+            Answer::of(house.ask(Method::POST, RESOURCES).header("idempotency-key", key.as_str()).json(&body))
+        });
+        futures::future::join_all(asked.collect::<Vec<_>>())
+    };
+    for number in 0..5 {
+        let answers = many(number).await;
+        let same = |answer: &Answer| (answer.status, &answer.body) == (answers[0].status, &answers[0].body);
+        assert!(answers[0].status == 202 && answers.iter().all(same), "{answers:#?}");
+    }
     let other = Answer::of(with_key(json!({ "name": "uploads", "slug": "postgres" }))).await;
     assert_eq!(other.problem(), (422, "key-used"));
     let deployments = house.get("/v1/worlds/sim/stacks/uploads/deployments").await;

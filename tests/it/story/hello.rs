@@ -39,6 +39,24 @@ async fn a_second_up_leaves_what_the_first_one_runs() {
     home.is_empty().await;
 }
 
+/// A service that comes into the folder is brought by the watch, told of, and stopped with the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_comes_is_told_of_and_stopped_too() {
+    let home = Home::new();
+    let mut up = home.start(&["up", "examples/hello"]);
+    up.says(" is up ").await;
+    std::fs::create_dir(home.file("examples/hello/more")).unwrap();
+    let manifest = "service: more\nrun: python3 -m http.server --bind 127.0.0.1 $PORT\nport: 8080\n";
+    home.write("examples/hello/more/deployd.yaml", manifest);
+    up.says("more is up ").await;
+    up.interrupt();
+    up.says("hello and more are stopped").await;
+    assert_eq!(up.ended().await, 130);
+    home.ends(&["down", "hello"], 0).await;
+    home.ends(&["down", "more"], 0).await;
+    home.is_empty().await;
+}
+
 /// DESIGN section 8: `apply` deploys once, `up` is apply and watch.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_applied_is_not_watched() {
