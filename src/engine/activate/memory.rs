@@ -60,6 +60,10 @@ pub struct Memory {
     pub idle: bool,
     /// Where a deployment's files are waited for: tried again then.
     pub retry_at: Option<Steady>,
+    /// How many deployments in a row took the place of one that was under way, because the source had moved on.
+    pub overtaken: u32,
+    /// News is kept back until what is under way has come through.
+    pub held_news: bool,
 }
 
 /// What was gathered of the source, and by what it would be another.

@@ -4,17 +4,22 @@
 use super::super::gather::{NoRelease, manifest_of, revise};
 use super::super::queue::{New, accept};
 use super::super::record::{Change, Op};
-use super::super::rows::{Aim, Head};
+use super::super::rows::{Aim, DeploymentRow, Head};
 use super::memory::Gathered;
 use super::trigger::{Target, mistaken};
 use super::{Activation, Halt, later};
 use crate::act::set;
-use crate::model::Milliseconds;
-use crate::state::{Mode, Principal, Revision, RevisionId, SourceId, StackCondition, Why};
+use crate::model::{Milliseconds, Steady};
+use crate::state::{DeploymentState, Mode, Principal, Revision, RevisionId, SourceId, StackCondition, Why};
 use std::collections::BTreeMap;
 
 /// What passes (files that are being written, a host that does not answer) is looked at again after that long.
 const AGAIN: Milliseconds = Milliseconds(2_000);
+
+/// So many deployments in a row may take the place of one that is under way: who saves three times means the third.
+const OVERTAKEN_MAX: u32 = 3;
+/// From then on one is let through first, as long as most deployments take.
+const KEPT_BACK: Milliseconds = Milliseconds::seconds(30);
 
 /// So often in a row before what passes is told.
 const TRIES_UNTOLD: u32 = 3;
@@ -38,11 +43,12 @@ impl Activation {
             self.shared.await_source(&source, &self.id);
         }
         let from = self.stamp(read.as_ref().map_or(0, |read| read.number));
-        let is_due = self.memory.retry_at.is_some_and(|at| at <= self.now().steady);
+        let is_through = self.memory.held_news && self.rows().live.is_empty();
+        let is_due = is_through || self.memory.retry_at.is_some_and(|at| at <= self.now().steady);
         if self.memory.gathered.as_ref().is_some_and(|gathered| gathered.from == from) && !is_due {
             return Ok(());
         }
-        self.memory.retry_at = None;
+        (self.memory.retry_at, self.memory.held_news) = (None, false);
         let revision = match (self.pseudo_source(&source).await?, &read) {
             (Some(revision), _) => Some(revision),
             (None, Some(read)) => Some(match &read.held {
@@ -107,6 +113,11 @@ impl Activation {
 
     async fn accept_news(&mut self, source: SourceId, target: Target, moved: bool) -> Result<(), Halt> {
         let (Some((revision, _)), Some((release, _))) = (&target.revision, &target.release) else { return Ok(()) };
+        if let Some(until) = self.keeps_back(moved) {
+            (self.memory.retry_at, self.memory.held_news) = (Some(until), true);
+            self.wake_at(until);
+            return Ok(());
+        }
         let (revision, release) = (*revision, *release);
         let because =
             if moved { self.what_changed(&target).await } else { "what it is made of has changed".to_owned() };
@@ -133,6 +144,28 @@ impl Activation {
         let newest = self.rows().head.as_ref().filter(|_| held.is_some()).map_or(revision, |head| head.revision);
         change.push(Op::Head(Head { revision: newest, release: Some(release), held }));
         self.commit(change).await
+    }
+
+    /// Until when a change of the source is kept back, if it is: a source that does not stand still would have each
+    /// deployment take the place of the one before, and none come through. A few may; then one is let through first, for a
+    /// while: it may be the one that waits for this very change.
+    fn keeps_back(&mut self, moved: bool) -> Option<Steady> {
+        if !moved {
+            return None;
+        }
+        let under_way = |row: &&DeploymentRow| row.deployment.state != DeploymentState::AwaitingApproval;
+        let newest = self.rows().live.values().filter(under_way).map(|row| row.deployment.accepted).max();
+        let Some(newest) = newest else {
+            self.memory.overtaken = 0;
+            return None;
+        };
+        let now = self.now();
+        let passed = now.wall.since(newest);
+        if self.memory.overtaken < OVERTAKEN_MAX || passed >= KEPT_BACK {
+            self.memory.overtaken = self.memory.overtaken.saturating_add(1);
+            return None;
+        }
+        Some(now.steady.plus(Milliseconds(KEPT_BACK.0 - passed.0)))
     }
 
     /// `app.py changed`, `3 files changed`: what people read in the history.

@@ -208,11 +208,16 @@ impl Room {
     }
 }
 
-/// What a text speaks of, and nobody can tell: a mistake of ours, since it was looked for before.
+/// What a text speaks of, and nobody can tell: a field of a secret, or a mistake of ours.
 pub(super) fn unknown_piece(piece: &Piece) -> Failure {
     let what = match piece {
         Piece::Own(own) => format!("`${{{own}}}`"),
         Piece::Output { of, name, .. } => format!("{name} of {of}"),
+        Piece::Secret { name, key: Some(key), .. } => {
+            let text = format!("the secret {} is no JSON with a field `{key}`", name.0);
+            let way_out = format!("set it again: deployd secret set WORLD {}", name.0);
+            return Failure::Refused { why: Why::new(WhyCode::Missing, text).way_out(way_out) };
+        }
         _ => "a part of a text".to_owned(),
     };
     Failure::Refused { why: Why::new(WhyCode::Other, format!("nobody knows what {what} is")) }

@@ -46,6 +46,26 @@ fn a_rollback_holds_until_the_source_moves() {
     assert!(matches!(never, Err(DoorError::NotFound(_))));
 }
 
+/// A log that is written into the folder, and not ignored: each line is a change of the source.
+#[test]
+fn a_source_that_does_not_stand_still_piles_nothing_up() {
+    let (bed, mut running, hello) = running(HELLO, "hello");
+    let mut most = 0;
+    for number in 0..60 {
+        bed.folder("one").write("app.log", &format!("line {number}"));
+        running.life.engine.nudge_source(&run_ask("one").source);
+        running.life.run_for(Milliseconds(300));
+        most = most.max(bed.there().iter().filter(|one| one.starts_with("hello.1#")).count());
+    }
+    let page = running.asks(async |engine| engine.history(&hello, None, 100).await).unwrap();
+    let done = page.deployments.iter().filter(|one| one.deployment.state == DeploymentState::Done).count();
+    assert!(done > 1 && most <= 6, "{done} came through, and {most} replicas stood side by side");
+    bed.settle(&mut running, "the last line");
+    let row = bed.stack_row(&hello).unwrap();
+    assert_eq!(bed.there().iter().filter(|one| one.starts_with("hello.1#")).count(), 1);
+    assert_eq!((row.state, row.good), (StackState::Available, row.target));
+}
+
 #[test]
 fn a_rollback_across_a_migration_is_refused() {
     let manifest = |when: &str| {
