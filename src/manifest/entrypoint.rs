@@ -88,12 +88,6 @@ fn read_path(node: &Node, cx: &mut Reading<'_>) -> Option<Spanned<String>> {
         "`path` is what a request's path begins with: it has no query, no pattern and no escapes"
     } else if path.contains("//") || path.split('/').any(|part| part == "." || part == "..") {
         "`path` has no empty parts, no `.` and no `..`"
-    } else if path.len() > 1 && path.ends_with('/') {
-        let whole = path.trim_end_matches('/');
-        let detail = "`path` ends without a `/`: it stands for itself and all below it";
-        let mistake = Diagnostic::error("bad-url-path", "not a path of a URL", detail).at(&node.place);
-        cx.push(mistake.help(format!("write path: {whole}")));
-        return None;
     } else if path.bytes().any(|b| !(b.is_ascii_alphanumeric() || b"/-_.~@+".contains(&b))) {
         // Only what every reader of a path understands in the same way: gates depend on it.
         "`path` is of letters, digits, `-`, `_`, `.`, `~`, `@` and `+`"

@@ -32,7 +32,9 @@ const WEB_PORTS: [u16; 2] = [80, 443];
 pub(super) fn ways(manifest: &Manifest, world: &World, found: &mut Diagnostics) -> BTreeMap<Name, Way> {
     let mut ways = BTreeMap::new();
     for (name, entrypoint) in &manifest.entrypoints {
-        let path = entrypoint.path.as_ref().map_or("/", |path| &path.value).to_owned();
+        // `/api/` is `/api`: both stand for themselves and all below them.
+        let path = entrypoint.path.as_ref().map_or("", |path| path.value.trim_end_matches('/'));
+        let path = if path.is_empty() { "/" } else { path }.to_owned();
         let Some(host) = host(manifest, entrypoint, world, found) else { continue };
         let protocol = target(manifest, entrypoint).map_or(Protocol::Http, |(_, port)| port.protocol);
         // On this machine the proxy's port is known to the room alone; elsewhere https has its own.
