@@ -125,7 +125,10 @@ impl BackupRoom {
 #[async_trait]
 impl BackupDoor for BackupRoom {
     async fn backup(&self, passphrase: Option<&Plain>) -> Result<Backup, Why> {
-        let why = |error: BackupFailure| Why::new(WhyCode::Other, error.in_full());
+        let why = |error: BackupFailure| match &error {
+            BackupFailure::Keys(KeyFailure::Refused(text)) => Why::new(WhyCode::Refused, text.clone()),
+            _ => Why::new(WhyCode::Other, error.in_full()),
+        };
         let file = self.take(passphrase).await.map_err(why)?;
         let bytes = file.metadata().map_err(|error| Why::new(WhyCode::NotReadable, error.to_string()))?.len();
         Ok(Backup { bytes, content: ReaderStream::new(tokio::fs::File::from_std(file)).boxed() })

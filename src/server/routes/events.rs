@@ -60,7 +60,8 @@ pub async fn events(
             From::After(cursor.map_err(|_| Refusal::bad_parameter(format!("{after:?} is no id of an event")))?)
         }
     };
-    let wanted = wanted(&caller, which.world, which.stack)?;
+    let wanted = wanted(&caller, which.world.clone(), which.stack)?;
+    which.world.iter().try_for_each(|world| serving.world(world).map(drop))?;
     stream::events(&serving, caller, from, wanted).await
 }
 
@@ -103,7 +104,8 @@ pub async fn kept(
     Asked(part): Asked<Part>,
 ) -> Answer<Json<Events>> {
     let (limit, asked) = (part.limit()?, part.after::<Cursor>("events")?);
-    let wanted = wanted(&caller, of.world, of.stack)?;
+    let wanted = wanted(&caller, of.world.clone(), of.stack)?;
+    of.world.iter().try_for_each(|world| serving.world(world).map(drop))?;
     let mut at = asked.unwrap_or_default();
     let mut events = Vec::new();
     for _ in 0..READS_MAX {

@@ -10,7 +10,7 @@ use crate::server::api::paths;
 use crate::server::extract::MaySend;
 use crate::server::refusal::{Answer, Refusal};
 use crate::server::stream;
-use crate::state::Principal;
+use crate::state::{Principal, WhyCode};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -79,7 +79,10 @@ pub async fn backup(State(serving): Shared, MaySend(asked): MaySend<MakeBackup>)
     let permit = serving.stream()?;
     let passphrase = asked.passphrase.map(|passphrase| Plain::new(passphrase.expose().to_owned()));
     let backup = serving.doors.backups.backup(passphrase.as_ref()).await;
-    let backup = backup.map_err(|why| Refusal::unavailable("backup", "no backup was taken", why))?;
+    let backup = backup.map_err(|why| match why.code {
+        WhyCode::Refused => Refusal::bad_body(format!("passphrase: {}", why.text)),
+        _ => Refusal::unavailable("backup", "no backup was taken", why),
+    })?;
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::CONTENT_LENGTH, backup.bytes.to_string()),
