@@ -3,7 +3,7 @@
 use deployd::graph::{DesiredGraph, KindSet};
 use deployd::model::{Address, Digest, Identity, Milliseconds, Now, SecretName, SecretVersion, StackId, Wall};
 use deployd::plan::{Foreign, Inputs, Policy};
-use deployd::state::{From, Mode, Observation, Principal, Record, SourceId, Stack, Wish};
+use deployd::state::{From, Mode, Observation, Principal, Record, SourceId, Stack, Why, Wish};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is recorded of a stack that is to run, before anything was done for it.
@@ -16,6 +16,7 @@ pub fn record(stack: StackId) -> Record {
 pub struct Unsaid {
     policy: Policy,
     secrets: BTreeMap<SecretName, SecretVersion>,
+    secrets_missing: BTreeMap<SecretName, Why>,
     foreign: BTreeMap<Address, Foreign>,
     settling: BTreeMap<Identity, Milliseconds>,
     approved: BTreeSet<Digest>,
@@ -28,6 +29,7 @@ impl Unsaid {
         Unsaid {
             policy: Policy { deletes_max: u32::MAX, ..Policy::default() },
             secrets: BTreeMap::new(),
+            secrets_missing: BTreeMap::new(),
             foreign: BTreeMap::new(),
             settling: BTreeMap::new(),
             approved: BTreeSet::new(),
@@ -53,6 +55,7 @@ impl Unsaid {
             kinds,
             policy: &self.policy,
             secret_versions: &self.secrets,
+            secrets_missing: &self.secrets_missing,
             foreign: &self.foreign,
             settling: &self.settling,
             deployment: None,

@@ -30,6 +30,8 @@ pub struct Unfilled(pub Piece);
 pub enum SecretFailure {
     /// There is none of that name: where it was looked for, and how to set it.
     Missing(String),
+    /// The place that the world's file names for it does not have it.
+    NotThere(String),
     /// It has another version now than the one that was asked for: look again, and plan again.
     Changed,
     /// Its place cannot be asked now.
@@ -145,6 +147,7 @@ impl fmt::Display for SecretFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SecretFailure::Missing(what) => write!(f, "it is not set: {what}"),
+            SecretFailure::NotThere(why) => f.write_str(why),
             SecretFailure::Changed => f.write_str("it has another version now"),
             SecretFailure::Unreachable(why) => write!(f, "its place cannot be asked: {why}"),
             SecretFailure::Refused(why) => write!(f, "it may not be read: {why}"),

@@ -98,6 +98,8 @@ fn expand(component: &Component, kinds: &KindSet, world: &WorldSays) -> (Expande
     let Some(rules) = kinds.get(&component.kind) else { return (Expanded::default(), found) };
     let nothing = WorldFields::default();
     let (expanded, said) = (rules.expand)(component, world.get(&rules.capability).unwrap_or(&nothing));
+    let is_known = |node: &Node| node.kind == component.kind || rules.makes.contains(&node.kind.as_str());
+    debug_assert!(expanded.nodes.iter().all(is_known), "{} makes what its rules do not say", component.kind);
     for mut diagnostic in said {
         if diagnostic.place.is_none() {
             diagnostic.place = component.places.get(&FieldPath::root()).cloned();

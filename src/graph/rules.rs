@@ -5,7 +5,7 @@ use super::node::{HealthCheck, Node, Update};
 use crate::diagnostic::{Diagnostics, Place};
 use crate::model::{Address, Capability, Digest, FieldPath, Kind, Milliseconds, Name, SecretName, Value};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How one kind behaves.
 #[derive(Clone, Debug)]
@@ -36,6 +36,9 @@ pub struct KindRules {
     pub usually: Milliseconds,
     /// How long it may settle before it counts as failed, where no health check says so.
     pub within: Milliseconds,
+    /// The kinds of its nodes, where they are others than itself: what is said of this kind (a world's policy) is said of
+    /// these.
+    pub makes: &'static [&'static str],
     /// One component to its nodes. Pure; a kind that is made as it stands uses [`Expanded::one`].
     pub expand: fn(&Component, &WorldFields) -> (Expanded, Diagnostics),
 }
@@ -272,6 +275,14 @@ impl KindSet {
         self.0.get(kind)
     }
 
+    /// Kinds as somebody names them, with those that they are made of: what is said of `aws/rds` concerns its instance.
+    #[must_use]
+    pub fn with_nodes(&self, named: BTreeSet<Kind>) -> BTreeSet<Kind> {
+        let makes = named.iter().filter_map(|kind| self.get(kind)).flat_map(|rules| rules.makes.iter());
+        let nodes: Vec<Kind> = makes.copied().map(Kind::fixed).collect();
+        named.into_iter().chain(nodes).collect()
+    }
+
     /// All, by kind.
     pub fn iter(&self) -> impl Iterator<Item = &KindRules> {
         self.0.values()
@@ -297,6 +308,7 @@ impl KindRules {
             replace: Replace::DeleteFirst,
             usually: Milliseconds::seconds(2),
             within: Milliseconds::seconds(300),
+            makes: &[],
             expand: |component, _| (Expanded::one(component, &[]), Diagnostics::new()),
         }
     }

@@ -2,9 +2,9 @@
 //! it is wanted. So planning takes time in proportion to nodes and rows, times a logarithm.
 
 use super::types::Inputs;
-use crate::graph::{KindSet, Need, Node};
+use crate::graph::{Data, KindSet, Need, Node};
 use crate::model::{Address, Kind};
-use crate::state::Owned;
+use crate::state::{Owned, Phase};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct Index<'i> {
@@ -20,6 +20,9 @@ pub(super) struct Index<'i> {
     users: BTreeMap<Address, BTreeSet<&'i Address>>,
     /// A wanted node of each kind that has no life yet: what an unwanted one may be the old name of.
     newcomers: BTreeMap<&'i Kind, &'i Node>,
+    /// A life of each kind that holds data, that the last good release asks for and this one does not: what a newcomer may
+    /// be the new name of.
+    leavers: BTreeMap<&'i Kind, &'i Owned>,
 }
 
 impl<'i> Index<'i> {
@@ -31,8 +34,17 @@ impl<'i> Index<'i> {
             referrers: BTreeMap::new(),
             users: BTreeMap::new(),
             newcomers: BTreeMap::new(),
+            leavers: BTreeMap::new(),
+        };
+        let is_good = |owned: &Owned| {
+            let good = i.good.and_then(|good| good.nodes.get(&owned.identity.address));
+            good.is_some_and(|node| node.kind == owned.kind)
         };
         for owned in i.record.owned.values() {
+            let holds_data = owned.protection == Data::HoldsData && !matches!(owned.phase, Phase::Leaving(_));
+            if holds_data && !wanted.contains_key(&owned.identity.address) && is_good(owned) {
+                index.leavers.entry(&owned.kind).or_insert(owned);
+            }
             for need in &owned.needs {
                 if let Need::Ready(address) = need {
                     index.needed_by.entry(address).or_default().push(owned);
@@ -87,6 +99,10 @@ impl<'i> Index<'i> {
 
     pub(super) fn newcomer(&self, kind: &Kind) -> Option<&'i Node> {
         self.newcomers.get(kind).copied()
+    }
+
+    pub(super) fn leaver(&self, kind: &Kind) -> Option<&'i Owned> {
+        self.leavers.get(kind).copied()
     }
 
     /// Whether a rolled group has to move as one: more than one thing needs it, or one that points to it, or did, and

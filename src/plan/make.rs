@@ -1,12 +1,13 @@
 //! The planner: everything that is wanted in the order of need, then what is to be retired, then what nobody wants.
 
 use super::digest::plan_digest;
+use super::life::Life;
 use super::planning::Planning;
 use super::types::{Inputs, LineCode, Plan, Report, Verdict};
 use super::verdict;
 use super::wanted::{self, Goal, Unit};
 use crate::graph::{Lifecycle, Node};
-use crate::model::{Address, Digest};
+use crate::model::{Address, Digest, SecretName};
 use crate::state::{Why, WhyCode};
 
 /// Every step from what is to what should be, and what a person wants to know beside them. Total: any input has a plan.
@@ -63,10 +64,31 @@ impl<'i> Planning<'i> {
             let why = Why::new(WhyCode::Refused, text).way_out(format!("keep the name {} for now", was.name));
             return self.held(&node.address, LineCode::Refused, why);
         }
+        if let Some(why) = self.may_be_renamed(node) {
+            return self.held(&node.address, LineCode::Renamed, why);
+        }
         match rules.lifecycle {
             Lifecycle::Standing => self.single(node, rules),
             Lifecycle::Once | Lifecycle::Kept(_) => self.several(node),
         }
+    }
+
+    /// What is new, while something of its kind that holds data is not asked for any more, may be the same under a new name:
+    /// it is not made empty beside the old one before somebody said what is meant (FORMATS 5, THREATS T21). What was let go
+    /// of by an earlier release, or has leave to go, is no question any more.
+    fn may_be_renamed(&self, node: &'i Node) -> Option<Why> {
+        if self.goal != Goal::Run || node.was.is_some() || !self.lives(&node.address).is_empty() {
+            return None;
+        }
+        let owned = self.index.leaver(&node.kind)?;
+        if self.consent_to_end(&Life::new(self.i, owned)).is_some() {
+            return None;
+        }
+        let (new, old) = (&node.address.name, &owned.identity.address.name);
+        let text = format!("{old} holds data and is not asked for any more: {new} may be the same under a new name");
+        let way_out =
+            format!("if it is, say so beside it: `was: {old}`; if not, take {old} out first, in a change of its own");
+        Some(Why::new(WhyCode::Refused, text).way_out(way_out))
     }
 
     pub(super) fn is_several(&self, node: &Node) -> bool {
@@ -87,9 +109,12 @@ impl<'i> Planning<'i> {
                 .collect();
             for name in missing {
                 any = true;
-                let text = format!("the secret {name} is not set in {}", node.address.world);
-                let why = Why::new(WhyCode::Missing, text)
-                    .way_out(format!("deployd secret set {} {name}", node.address.world));
+                let known = self.i.secrets_missing.get(&SecretName(name.clone())).cloned();
+                let why = known.unwrap_or_else(|| {
+                    let text = format!("the secret {name} is not set in {}", node.address.world);
+                    Why::new(WhyCode::Missing, text)
+                        .way_out(format!("deployd secret set {} {name}", node.address.world))
+                });
                 self.held(&node.address, LineCode::SecretMissing, why);
             }
         }

@@ -1,6 +1,6 @@
 //! The types of a plan.
 
-use crate::graph::{DesiredGraph, KindSet};
+use crate::graph::{DesiredGraph, KindSet, Lifecycle, Role};
 use crate::model::{
     Address, Digest, FieldPath, Identity, Kind, Milliseconds, Name, Now, SecretName, SecretVersion, StackId, Steady,
     Value,
@@ -29,6 +29,8 @@ pub struct Inputs<'i> {
     pub policy: &'i Policy,
     /// The secrets that exist, by version.
     pub secret_versions: &'i BTreeMap<SecretName, SecretVersion>,
+    /// Why others cannot be had, where they are not just unset.
+    pub secrets_missing: &'i BTreeMap<SecretName, Why>,
     /// What other stacks offer.
     pub foreign: &'i BTreeMap<Address, Foreign>,
     /// For how long we have watched something on its way; time in which it could not be read is not counted.
@@ -63,6 +65,26 @@ pub struct Policy {
     pub deletes_max: u32,
     /// How many orders of one stack may be on their way at once.
     pub in_flight_max: u32,
+}
+
+impl Policy {
+    /// The same with the kinds of nodes beside those that files know: who protects `aws/rds` means its instance. What
+    /// comes and goes with every release is never protected.
+    #[must_use]
+    pub fn of_nodes(mut self, kinds: &KindSet) -> Policy {
+        for rule in &mut self.approve {
+            rule.kinds = kinds.with_nodes(std::mem::take(&mut rule.kinds));
+        }
+        let stands = |kind: &Kind| {
+            kinds.get(kind).is_none_or(|rules| {
+                rules.lifecycle == Lifecycle::Standing && !rules.is_rolled() && rules.role == Role::Infrastructure
+            })
+        };
+        let named = self.protect.clone();
+        self.protect = kinds.with_nodes(self.protect);
+        self.protect.retain(|kind| named.contains(kind) || stands(kind));
+        self
+    }
 }
 
 /// One rule of what must be approved.
@@ -345,6 +367,8 @@ pub enum LineCode {
     Protected,
     /// A change that its kind cannot do.
     Refused,
+    /// It may be what holds data, under a new name.
+    Renamed,
     /// A secret is missing.
     SecretMissing,
     /// Brought by a failed release; kept until a good one uses it or lets it go.

@@ -1,6 +1,7 @@
 //! Which definition and which choice a requirement gets in a world.
 
 use super::offers::{Fitting, Made, Offered, Offers};
+use super::resource::is_of_body;
 use super::why_not::{Misfit, Nearest};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::document::Spanned;
@@ -80,7 +81,10 @@ fn not_required(slug: &Spanned<Name>) -> Diagnostic {
 
 fn unknown_slug(offers: &Offers, slug: &Spanned<Name>) -> Diagnostic {
     let world = &offers.world.name.value;
-    let detail = format!("no repository of world {world} offers this");
+    let detail = match is_of_body(&slug.place) {
+        true => format!("no repository of world {world} offers `{}`", slug.value),
+        false => format!("no repository of world {world} offers this"),
+    };
     let mut mistake = Diagnostic::error("unknown-slug", "unknown slug", detail).at(&slug.place);
     if let Some(place) = offers.taken_away(&slug.value) {
         return mistake.related(place, "it was taken away here");

@@ -71,25 +71,21 @@ pub fn resolve_resource(resource: &Resource, offers: &Offers, others: &Others) -
     let (resolved, found) = building.finish();
     (
         resolved,
-        found.into_iter().map(|one| without_body(one, &resource.slug.value)).fold(
-            Diagnostics::new(),
-            |mut all, diagnostic| {
-                all.push(diagnostic);
-                all
-            },
-        ),
+        found.into_iter().map(without_body).fold(Diagnostics::new(), |mut all, diagnostic| {
+            all.push(diagnostic);
+            all
+        }),
     )
 }
 
-/// A body has no lines to point at: what a sentence points at is named in it.
-fn without_body(mut diagnostic: Diagnostic, slug: &Name) -> Diagnostic {
-    if diagnostic.place.as_ref().is_some_and(|place| &*place.file == BODY) {
-        diagnostic.place = None;
-        if let Some(front) = diagnostic.detail.strip_suffix(" offers this") {
-            diagnostic.detail = format!("{front} offers `{slug}`");
-        }
-    }
-    diagnostic.related.retain(|(place, _)| &*place.file != BODY);
+/// Whether a place is in the body of a request: it has no lines to point at, so a sentence names what it is about.
+pub(super) fn is_of_body(place: &Place) -> bool {
+    &*place.file == BODY
+}
+
+fn without_body(mut diagnostic: Diagnostic) -> Diagnostic {
+    diagnostic.place = diagnostic.place.filter(|place| !is_of_body(place));
+    diagnostic.related.retain(|(place, _)| !is_of_body(place));
     diagnostic
 }
 

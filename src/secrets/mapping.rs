@@ -45,7 +45,7 @@ pub(super) fn read(place: &SecretPlace, environment: &Environment) -> Option<Res
     match place {
         SecretPlace::Store => None,
         SecretPlace::Env(variable) => Some(environment(variable).map(Plain::new).ok_or_else(|| {
-            SecretFailure::Missing(format!("the environment of the server has no variable {variable}"))
+            SecretFailure::NotThere(format!("the environment of the server has no variable {variable}"))
         })),
         SecretPlace::File(path) => Some(read_file(path)),
         SecretPlace::NotBuilt(place) => {
@@ -56,13 +56,13 @@ pub(super) fn read(place: &SecretPlace, environment: &Environment) -> Option<Res
 
 /// One field of a JSON object: its text, or the JSON of what is no text.
 pub(super) fn field(whole: &Plain, key: &str) -> Result<Plain, SecretFailure> {
-    let not_json = || SecretFailure::Missing(format!("it is not a JSON object, so it has no field `{key}`"));
+    let not_json = || SecretFailure::NotThere(format!("it is not a JSON object, so it has no field `{key}`"));
     let fields: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(whole.expose()).map_err(|_| not_json())?;
     match fields.get(key) {
         Some(serde_json::Value::String(text)) => Ok(Plain::new(text.clone())),
         Some(other) => Ok(Plain::new(other.to_string())),
-        None => Err(SecretFailure::Missing(format!("it has no field `{key}`"))),
+        None => Err(SecretFailure::NotThere(format!("it has no field `{key}`"))),
     }
 }
 
@@ -72,7 +72,7 @@ fn read_file(path: &Path) -> Result<Plain, SecretFailure> {
         return Err(SecretFailure::Refused(format!("{shown} is not a whole path")));
     }
     let bytes = read_closed(path, Closed::NoOthers, SECRET_BYTES_MAX as u64).map_err(|problem| match problem {
-        FileProblem::Missing => SecretFailure::Missing(format!("there is no file {shown}")),
+        FileProblem::Missing => SecretFailure::NotThere(format!("there is no file {shown}")),
         FileProblem::Unreadable(error) => SecretFailure::Unreachable(format!("{shown}: {error}")),
         problem => SecretFailure::Refused(format!("{shown}: {problem}")),
     })?;

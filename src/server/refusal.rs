@@ -351,7 +351,7 @@ impl From<SecretFailure> for Refusal {
         match failure {
             SecretFailure::Missing(how) => Refusal::not_found("it is not set").way_out(how),
             SecretFailure::Changed => Refusal::moved(detail),
-            SecretFailure::Refused(why) => Refusal::conflict(why),
+            SecretFailure::NotThere(why) | SecretFailure::Refused(why) => Refusal::conflict(why),
             SecretFailure::BadName(why) => Refusal::bad_parameter(why),
             SecretFailure::BadValue(why) => Refusal::bad_body(why),
             SecretFailure::Unreachable(_) | SecretFailure::Sealed(_) => {

@@ -100,6 +100,8 @@ fn looked_at(asked: &Approve, plan: &Plan, out: &Out) -> Result<(), Failure> {
     }
 }
 
+/// A deployment that waits for approval gets that and no more: a consent is good for any deployment of the same step, so one
+/// that is left behind when the approval is refused would be spent by another.
 async fn give(
     asking: &Asking,
     world: &Name,
@@ -107,16 +109,14 @@ async fn give(
     waits: Option<&Deployment>,
     plan: &Plan,
 ) -> Result<(), Failure> {
-    let needs = &plan.report.needs_consent;
-    if !needs.is_empty() {
-        let acts = needs.iter().map(|one| ConsentTo { identity: one.identity.clone(), act: one.act }).collect();
-        let body = GiveConsent { plan: plan.digest, acts };
-        asking.client().post::<Consents>(&paths::fill(paths::CONSENTS, &[world, stack]), &body).await?;
-    }
     if let Some(waits) = waits {
         let path = paths::fill(paths::APPROVE, &[world, stack, &waits.number.to_string()]);
-        asking.client().tell(Method::POST, &path, Some(&asks::Approve { plan: plan.digest })).await?;
+        return asking.client().tell(Method::POST, &path, Some(&asks::Approve { plan: plan.digest })).await;
     }
+    let needs = &plan.report.needs_consent;
+    let acts = needs.iter().map(|one| ConsentTo { identity: one.identity.clone(), act: one.act }).collect();
+    let body = GiveConsent { plan: plan.digest, acts };
+    asking.client().post::<Consents>(&paths::fill(paths::CONSENTS, &[world, stack]), &body).await?;
     Ok(())
 }
 

@@ -152,7 +152,9 @@ impl Activation {
     /// The condition that says what is waited for: written when that is another thing, not with every second of it.
     pub(super) async fn tell_waiting(&mut self) -> Result<(), Halt> {
         let report = &self.memory.report;
-        let line = report.waiting.first().or(report.held.first());
+        // What waits for something else of the stack says less than what keeps that one.
+        let says_why = report.waiting.iter().find(|line| line.code != crate::plan::LineCode::NeedsAnother);
+        let line = says_why.or(report.held.first()).or(report.waiting.first());
         let before = self.stack().conditions.get(&StackCondition::Waiting);
         let says = |line: &crate::plan::Line| {
             let text = format!("{}: {}", line.at.short(), line.why.text);

@@ -21,6 +21,8 @@ pub struct Planning {
     pub release: Option<ReleaseId>,
     /// The versions of the secrets that it uses.
     pub secret_versions: BTreeMap<SecretName, SecretVersion>,
+    /// Why others cannot be had.
+    pub secrets_missing: BTreeMap<SecretName, Why>,
     /// What it uses of other stacks.
     pub imported: BTreeMap<Address, Loaded>,
     /// The same, as plans take it.
@@ -56,6 +58,7 @@ impl Planning {
             kinds,
             policy: &self.policy,
             secret_versions: &self.secret_versions,
+            secrets_missing: &self.secrets_missing,
             foreign: &self.foreign,
             settling: &self.settling,
             deployment: self.deployment.as_ref(),
@@ -91,6 +94,7 @@ impl Activation {
         let versions = release.and_then(|release| self.rows().releases.get(&release));
         Ok(Planning {
             secret_versions: versions.map(|row| row.release.secrets.clone()).unwrap_or_default(),
+            secrets_missing: self.memory.gathered.as_ref().map(|known| known.missing.clone()).unwrap_or_default(),
             desired,
             good,
             release,

@@ -139,7 +139,7 @@ impl Activation {
         set(&mut stack, StackCondition::SourceMissing, None);
         set(&mut stack, StackCondition::Mistaken, self.mistaken_catalogue());
         self.put_stack(&mut change, stack);
-        self.keep_release(&mut change, &target);
+        self.keep_release(&mut change, &target, Aim::Revision(revision));
         let held = self.rows().head.as_ref().filter(|_| !moved).and_then(|head| head.held);
         let newest = self.rows().head.as_ref().filter(|_| held.is_some()).map_or(revision, |head| head.revision);
         change.push(Op::Head(Head { revision: newest, release: Some(release), held }));

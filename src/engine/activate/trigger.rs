@@ -1,7 +1,7 @@
 //! A deployment's turn: its files are read and kept, its release is compiled.
 
 use super::super::gather;
-use super::super::gather::{NoRelease, compile, release, revise};
+use super::super::gather::{NoRelease, compile, reasons, release, revise};
 use super::super::queue::move_to;
 use super::super::record::{Change, Op};
 use super::super::rows::{Aim, Head, ReleaseRow};
@@ -150,8 +150,7 @@ impl Activation {
         self.shared.composed_with(&self.id, secrets);
         self.memory.remember_graph(made.release.graph, Arc::clone(&made.graph));
         if let Some(gathered) = &mut self.memory.gathered {
-            let why = |failure: &crate::contract::SecretFailure| Why::new(WhyCode::Missing, failure.to_string());
-            gathered.missing = made.missing.iter().map(|(name, failure)| (name.clone(), why(failure))).collect();
+            gathered.missing = reasons(&self.id.world, &made.missing);
         }
         Ok(made.release)
     }
@@ -172,7 +171,7 @@ impl Activation {
                 return self.quarantined(number, *id).await;
             }
             next.deployment.release = Some(*id);
-            self.keep_release(&mut change, &target);
+            self.keep_release(&mut change, &target, row.aim);
             next.deployment.revision = Some(release.revision);
             if matches!(row.aim, Aim::Source | Aim::Revision(_)) {
                 self.put_head(&mut change, release.revision, *id, row.aim);
@@ -206,15 +205,20 @@ impl Activation {
     }
 
     /// Keeps a release and its revision, unless they are kept.
-    pub(super) fn keep_release(&self, change: &mut Change, target: &Target) {
+    pub(super) fn keep_release(&self, change: &mut Change, target: &Target, aim: Aim) {
         if let Some((id, revision)) = &target.revision
             && !self.rows().revisions.contains_key(id)
         {
             change.push(Op::Revision(*id, Box::new(revision.clone())));
         }
-        if let Some((id, release)) = &target.release
-            && !self.rows().releases.contains_key(id)
-        {
+        let Some((id, release)) = &target.release else { return };
+        if let Some(row) = self.rows().releases.get(id) {
+            // What the source asks for again comes after what served meanwhile: a rollback leads there.
+            let is_anew = matches!(aim, Aim::Source | Aim::Revision(_)) && self.stack().good != Some(*id);
+            if is_anew && row.good.is_some() {
+                change.push(Op::Release(*id, Box::new(ReleaseRow { made: self.now().wall, ..row.clone() })));
+            }
+        } else {
             let of_revision = self.rows().releases.values().filter(|row| row.release.revision == release.revision);
             let nth = of_revision.map(|row| row.nth).max().unwrap_or(0) + 1;
             let row = ReleaseRow { release: release.clone(), nth, made: self.now().wall, good: None };

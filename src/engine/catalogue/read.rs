@@ -10,7 +10,7 @@ use crate::document::{self, Budget, as_written};
 use crate::graph::KindSet;
 use crate::model::{Digest, Name, Value};
 use crate::repository::{self, Library, Repositories, Repository, RepositoryFile};
-use crate::resolve::Offers;
+use crate::resolve::{self, Offers, Others, Resource};
 use crate::world::{self, World, WorldCapability};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -94,6 +94,7 @@ impl CatalogueReader {
             let entry = read.world.as_ref().map(|world| self.entry(world, read));
             if let Some(entry) = &entry {
                 found.extend(entry.offers.mistakes());
+                found.extend(mistakes_of_resources(&entry.offers));
             }
             let is_good = |entry: &WorldEntry| !read.found.has_errors() && !entry.offers.found().has_errors();
             let entry = match entry {
@@ -173,7 +174,11 @@ impl CatalogueReader {
             return before.clone();
         }
         let offers = Offers::new(Arc::clone(world), Arc::new(library), Arc::clone(&self.kinds));
-        WorldEntry { facts: Arc::new(facts(world, read.written)), offers: Arc::new(offers), library: digest }
+        WorldEntry {
+            facts: Arc::new(facts(world, &self.kinds, read.written)),
+            offers: Arc::new(offers),
+            library: digest,
+        }
     }
 }
 
@@ -199,6 +204,24 @@ fn read_world(known: &Known) -> ReadWorld {
     ReadWorld { world: world.map(Arc::new), written: Digest::of_json("world", &written), found }
 }
 
+/// What is wrong with the resources of a world's own, each told at its line of the world's file. What another stack does not
+/// offer yet is no mistake.
+fn mistakes_of_resources(offers: &Offers) -> Diagnostics {
+    let mut found = Diagnostics::new();
+    let others = Others::default();
+    for resource in offers.world.resources.keys().filter_map(|name| Resource::of_world(offers, name)) {
+        let (resolved, mut said) = resolve::resolve_resource(&resource, offers, &others);
+        if !resolved.not_offered.is_empty() {
+            continue;
+        }
+        if !said.has_errors() {
+            said.extend(resolve::compile(&resolved, offers).1);
+        }
+        found.extend(said);
+    }
+    found
+}
+
 /// A world that really runs processes on this machine trusts whom it names; what only plays one runs nothing.
 fn trust(world: &World) -> Trust {
     let runs_here = |one: &WorldCapability| one.capability.value.as_str() == "deploy:local" && one.played_by.is_none();
@@ -208,7 +231,7 @@ fn trust(world: &World) -> Trust {
     }
 }
 
-fn facts(world: &World, digest: Digest) -> WorldFacts {
+fn facts(world: &World, kinds: &KindSet, digest: Digest) -> WorldFacts {
     let capabilities = world.capabilities.iter();
     let resources = world.resources.iter();
     WorldFacts {
@@ -216,7 +239,7 @@ fn facts(world: &World, digest: Digest) -> WorldFacts {
         capabilities: capabilities
             .map(|capability| (capability.capability.value.clone(), capability.settings.clone()))
             .collect(),
-        policy: world.policy(),
+        policy: world.policy().of_nodes(kinds),
         trust: trust(world),
         resources: resources
             .map(|(name, resource)| (name.clone(), (resource.slug.value.clone(), as_written(&resource.with))))

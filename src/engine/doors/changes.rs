@@ -17,7 +17,8 @@ use super::{Accepted, By, DoorError, Engine, RollbackAsk};
 use crate::graph::Node;
 use crate::model::StackId;
 use crate::state::{
-    DeploymentId, DeploymentState, Mode, Phase, Principal, ReleaseId, SourceId, StackCondition, Why, WhyCode, Wish,
+    DeploymentId, DeploymentState, Mode, Phase, Principal, ReleaseId, SourceId, StackCondition, StackState, Why,
+    WhyCode, Wish,
 };
 
 impl Engine {
@@ -143,7 +144,7 @@ impl Engine {
         let revision = rows.revisions.get(&row.release.revision)?;
         let would = self.compile_kept(&rows.id, revision).await.ok()?;
         let graph = would.compiled.graph?;
-        let secrets = self.secrets_of(&rows.id, &graph, &row.release.secrets).await.ok()?;
+        let (secrets, _) = self.secrets_of(&rows.id, &graph, &row.release.secrets).await.ok()?;
         Some(release_of(row.release.revision, &graph, secrets).id())
     }
 
@@ -163,6 +164,12 @@ impl Engine {
         self.write_with(stack, needs, |Reading { rows, now, .. }| {
             refuse_gone(rows, "deployd up runs it again")?;
             let before = rows.stack().ok_or_else(|| no_stack(stack))?;
+            if before.quarantine.is_empty() && before.state == StackState::Available && rows.live.is_empty() {
+                let why =
+                    Why::new(WhyCode::Refused, format!("nothing of {stack} failed: there is nothing to try again"));
+                let way_out = format!("deployd apply {} deploys what its files hold now", stack.stack);
+                return Err(DoorError::Refused(why.way_out(way_out)));
+            }
             let mut change = Change::new();
             let mut row = wished(rows, Wish::Run { source: source.clone() }, None, &principal, *now);
             let newest = rows.head.as_ref().and_then(|head| head.release);

@@ -1,7 +1,7 @@
 //! What a source holds now, compiled: for questions, and so that mistakes are answered before anything is written.
 
 use super::super::catalogue::{Compiled, WorldFacts};
-use super::super::gather::{NoRelease, Versions, compile_with, keep_blob, resource, revise, versions};
+use super::super::gather::{NoRelease, Versions, compile_with, keep_blob, reasons, resource, revise, versions};
 use super::super::record::StackRows;
 use super::super::sources::{self, Held};
 use super::owner::REST;
@@ -212,14 +212,18 @@ impl Engine {
         stack: &StackId,
         graph: &DesiredGraph,
         before: &BTreeMap<SecretName, SecretVersion>,
-    ) -> Result<BTreeMap<SecretName, SecretVersion>, DoorError> {
+    ) -> Result<SecretsOf, DoorError> {
         let found = versions(&self.shared, stack, graph, before).await;
         let Versions { mut known, missing } = found.map_err(|trouble| DoorError::Source(trouble.why))?;
+        let reasons = reasons(&stack.world, &missing);
         let made = missing.into_keys().filter(|name| graph.generate.contains_key(name));
         known.extend(made.map(|name| (name, SecretVersion(TO_BE_MADE.to_owned()))));
-        Ok(known)
+        Ok((known, reasons))
     }
 }
+
+/// The versions of secrets, and why others cannot be had.
+pub(super) type SecretsOf = (BTreeMap<SecretName, SecretVersion>, BTreeMap<SecretName, Why>);
 
 /// Whether only what others do not offer yet keeps it from a graph.
 fn waits(compiled: &Compiled) -> bool {

@@ -110,7 +110,7 @@ pub(super) fn step(
 fn timed(what: &str, watched: u64, within: u64) -> String {
     let span = format!("{} of {} s", (watched / 1000).min(within / 1000), within / 1000);
     match what.split_once(": ") {
-        Some((asked, answered)) if asked != "it" => format!("{asked}, {span}: {answered}"),
+        Some((asked, answered)) => format!("{asked}, {span}: {answered}"),
         _ => what.to_owned(),
     }
 }

@@ -6,7 +6,7 @@ use super::super::rows::Aim;
 use super::consents::put_consent;
 use super::once::Once;
 use super::owner::no_stack;
-use super::run::wished;
+use super::run::{wished, withdraw_leave};
 use super::write::{Needs, Reading, SourceOf, audit};
 use super::{Accepted, By, DoorError, DownAnswer, DownAsk, Engine, HeldData};
 use crate::contract::Query;
@@ -86,6 +86,9 @@ impl Engine {
                 let row = wished(rows, Wish::Gone, None, &ask.principal, reading.now);
                 let new = to_target(rows, &ask.principal, "down");
                 let accepted = self.accept(rows, row, new, reading.now, &mut change)?;
+                if ask.keep_data {
+                    withdraw_leave(rows, &mut change);
+                }
                 for one in &named {
                     put_consent(&mut change, one, plan.plan.digest, &ask.principal, reading.now.plus(good_for));
                 }

@@ -10,6 +10,7 @@ use super::compile::{Would, release_of};
 use super::{Changed, DoorError, Engine, Planned};
 use crate::act::{settled, started};
 use crate::contract::Freshness;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::graph::DesiredGraph;
 use crate::model::{Address, Digest, SecretName, SecretVersion, StackId};
 use crate::plan::{Inputs, Line, LineCode, Plan, Report, not_offered, plan, verify};
@@ -31,10 +32,14 @@ pub(super) struct Draft {
     pub good: Option<Arc<DesiredGraph>>,
     /// The secrets of the release.
     pub secrets: BTreeMap<SecretName, SecretVersion>,
+    /// Why others cannot be had.
+    pub secrets_missing: BTreeMap<SecretName, Why>,
     /// How it would be run.
     pub mode: Mode,
     /// What others do not offer yet: until they do, the stack stays as it is.
     pub not_offered: BTreeSet<Address>,
+    /// What was noted of the files: no mistakes, and still worth a look before they are deployed.
+    pub noted: Vec<Why>,
     /// Why the release is quarantined, if it is: it is planned as if it were tried again, and that is told.
     pub quarantined: Option<Why>,
 }
@@ -81,8 +86,10 @@ impl Engine {
             desired: self.graph(rows, target).await?,
             good,
             secrets: row.map(|row| row.release.secrets.clone()).unwrap_or_default(),
+            secrets_missing: BTreeMap::new(),
             mode,
             not_offered: BTreeSet::new(),
+            noted: Vec::new(),
             quarantined: None,
             record,
         })
@@ -97,10 +104,11 @@ impl Engine {
         mode: Mode,
     ) -> Result<Draft, DoorError> {
         let mut draft = self.draft(rows, record, mode).await?;
+        draft.noted = would.compiled.said.iter().filter(|one| one.severity != Severity::Error).map(note).collect();
         match &would.compiled.graph {
             None => draft.not_offered = would.compiled.not_offered.clone(),
             Some(graph) => {
-                draft.secrets = self.secrets_of(&would.stack, graph, &draft.secrets).await?;
+                (draft.secrets, draft.secrets_missing) = self.secrets_of(&would.stack, graph, &draft.secrets).await?;
                 let release = release_of(would.revision.id(), graph, draft.secrets.clone()).id();
                 draft.desired = Arc::clone(graph);
                 (draft.revision, draft.release) = (Some(would.revision.id()), Some(release));
@@ -126,6 +134,7 @@ impl Engine {
             kinds: &self.parts().kinds,
             policy: &policy,
             secret_versions: &draft.secrets,
+            secrets_missing: &draft.secrets_missing,
             foreign: &foreign,
             settling: &settling,
             deployment: None,
@@ -204,9 +213,19 @@ fn add_lines(draft: &Draft, report: &mut Report) {
     if let Some(bad) = &draft.quarantined {
         let text = format!("this release is quarantined: {}", bad.text);
         let why = Why::new(WhyCode::Refused, text).way_out(format!("deployd retry {}", stack.stack));
-        report.held.push(Line::new(whole, LineCode::Refused, why));
+        report.held.push(Line::new(whole.clone(), LineCode::Refused, why));
     }
     report.waiting.extend(not_offered(&draft.not_offered));
+    report.noted.extend(draft.noted.iter().map(|why| Line::new(whole.clone(), LineCode::Other, why.clone())));
+}
+
+/// What a note of the files says, in one line.
+fn note(one: &Diagnostic) -> Why {
+    let why = Why::new(WhyCode::Other, one.detail.clone());
+    match one.help.first() {
+        Some(help) => why.way_out(help.clone()),
+        None => why,
+    }
 }
 
 /// What two plans do not have alike, in sentences.

@@ -127,10 +127,10 @@ impl Engine {
         let draft = self.draft(&rows, record, mode).await?;
         let desired = self.graph(&rows, Some(release)).await?;
         // The secrets of now: old versions of secrets are not brought back.
-        let secrets = self.secrets_of(id, &desired, &draft.secrets).await?;
+        let (secrets, secrets_missing) = self.secrets_of(id, &desired, &draft.secrets).await?;
         let made = super::compile::release_of(row.release.revision, &desired, secrets.clone()).id();
         let revision = Some(row.release.revision);
-        self.make(Draft { desired, secrets, revision, release: Some(made), ..draft }.tried()).await
+        self.make(Draft { desired, secrets, secrets_missing, revision, release: Some(made), ..draft }.tried()).await
     }
 
     /// A known stack by another wish.

@@ -11,7 +11,7 @@ use super::write::{Needs, Reading, SourceOf, audit, put_stack};
 use super::{Accepted, ApplyAsk, DoorError, Engine, ResourceAsk, RunAsk};
 use crate::contract::RowVersion;
 use crate::model::{Name, StackId, Wall};
-use crate::state::{DeploymentState, From, Mode, Principal, SourceId, Stack, Why, WhyCode, Wish};
+use crate::state::{ConsentAct, DeploymentState, From, Mode, Principal, SourceId, Stack, Why, WhyCode, Wish};
 
 impl Engine {
     /// Run what a source holds, in a world: from now on, or once. One deployment for each of its services. Mistakes are answered
@@ -193,7 +193,8 @@ impl Engine {
         self.check_owner(id, owned, ask.from, source)
     }
 
-    /// Accepts a deployment, and puts the stack's row with it.
+    /// Accepts a deployment, and puts the stack's row with it. Another wish than to be gone takes back the leave that was
+    /// given for a `down`.
     pub(super) fn accept(
         &self,
         rows: &StackRows,
@@ -204,6 +205,10 @@ impl Engine {
     ) -> Result<Accepted, DoorError> {
         let limits = &self.parts().limits;
         let mut accepted = Change::new();
+        let was_gone = rows.stack().is_some_and(|before| matches!(before.wish, Wish::Gone));
+        if was_gone && !matches!(stack.wish, Wish::Gone) {
+            withdraw_leave(rows, change);
+        }
         let row = accept(rows, &mut stack, new, now, limits, &mut accepted).map_err(DoorError::Refused)?;
         let id = row.deployment.id;
         put_stack(change, rows.stack(), stack);
@@ -244,6 +249,14 @@ impl Drop for Follow<'_> {
         self.shared.runs(self.world, row);
         self.shared.ask_source(&source);
     }
+}
+
+/// Takes back the leave to delete that nothing has used: what was named for a `down` is not what a later change of the
+/// files lets go of.
+pub(super) fn withdraw_leave(rows: &StackRows, change: &mut Change) {
+    let consents = rows.record.iter().flat_map(|record| &record.consents);
+    let unused = consents.filter(|(_, consent)| consent.act == ConsentAct::Delete && consent.used.is_none());
+    unused.for_each(|(id, _)| change.push(Op::NoConsent(id.clone())));
 }
 
 /// The row of a stack that is wished otherwise, or anew.

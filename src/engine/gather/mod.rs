@@ -8,7 +8,7 @@ mod release;
 mod revision;
 
 pub use kept::{Kept, KeptManifest};
-pub use release::{Versions, graph_of, release, versions};
+pub use release::{Versions, graph_of, reasons, release, versions};
 pub use revision::{compile, compile_with, keep_blob, keep_blob_unless, manifest_of, resource, revise};
 
 use super::sources::Trouble;

@@ -5,7 +5,7 @@ use super::super::sources::Trouble;
 use super::{NoRelease, keep_blob_unless};
 use crate::contract::{SecretFailure, Store, StoreError};
 use crate::graph::DesiredGraph;
-use crate::model::{Digest, SecretName, SecretVersion, StackId};
+use crate::model::{Digest, Name, SecretName, SecretVersion, StackId};
 use crate::state::{Release, RevisionId, Why, WhyCode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -70,7 +70,12 @@ pub async fn versions(
     for name in names {
         match answers.get(&name).cloned().unwrap_or_else(|| Err(SecretFailure::Missing("nobody answered".to_owned()))) {
             Ok(version) => drop(found.known.insert(name, version)),
-            Err(failure @ (SecretFailure::Missing(_) | SecretFailure::Refused(_) | SecretFailure::BadName(_))) => {
+            Err(
+                failure @ (SecretFailure::Missing(_)
+                | SecretFailure::NotThere(_)
+                | SecretFailure::Refused(_)
+                | SecretFailure::BadName(_)),
+            ) => {
                 found.missing.insert(name, failure);
             }
             Err(failure) => match before.get(&name) {
@@ -80,6 +85,17 @@ pub async fn versions(
         }
     }
     Ok(found)
+}
+
+/// Why secrets cannot be had, for people: of what is just not set, a plan knows the way out itself.
+#[must_use]
+pub fn reasons(world: &Name, missing: &BTreeMap<SecretName, SecretFailure>) -> BTreeMap<SecretName, Why> {
+    let special = missing.iter().filter(|(_, failure)| !matches!(failure, SecretFailure::Missing(_)));
+    let why = |name: &SecretName, failure: &SecretFailure| {
+        let text = format!("the secret {} cannot be had: {failure}", name.0);
+        Why::new(WhyCode::Missing, text).way_out(format!("`secrets:` of worlds/{world}.yaml says where it comes from"))
+    };
+    special.map(|(name, failure)| (name.clone(), why(name, failure))).collect()
 }
 
 fn cannot_have(name: &SecretName, failure: &SecretFailure) -> Trouble {

@@ -77,7 +77,7 @@ pub struct ReleaseRow {
     pub release: Release,
     /// Which of its revision's releases it is, from 1: `81d0b77.2`.
     pub nth: u32,
-    /// When it was compiled first.
+    /// When it was compiled first; or, of one that its source asked for again after another one had served, when it was then.
     pub made: Wall,
     /// When it was found ready as a whole for the last time.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -39,6 +39,7 @@ fn rules(kind: &'static str, description: &'static str) -> KindRules {
         replace: Replace::DeleteFirst,
         usually: Milliseconds::seconds(2),
         within: Milliseconds::seconds(300),
+        makes: &[],
         expand: |component, _| (Expanded::one(component, &[]), Diagnostics::new()),
     }
 }
@@ -135,6 +136,7 @@ fn service() -> KindRules {
         fields: service_fields(),
         outputs: Outputs::after_create(&["host", "port", "address", "url"], &[]),
         role: Role::Workload,
+        makes: &["simulated/deployment"],
         expand: |component, _| {
             let made = Component { kind: Kind::fixed("simulated/deployment"), ..component.clone() };
             (Expanded::one(&made, &["host", "port", "address", "url"]), Diagnostics::new())
@@ -157,6 +159,7 @@ fn entrypoint() -> KindRules {
         ]),
         outputs: Outputs::after_create(&["host", "url"], &[]),
         role: Role::Route,
+        makes: &["simulated/balancer", "simulated/group"],
         expand: expand_entrypoint,
         ..rules("simulated/entrypoint", "a way in, by a load balancer with its group")
     }

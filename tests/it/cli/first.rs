@@ -67,6 +67,50 @@ fn what_is_not_built_yet_is_planned_and_never_begun() {
 }
 
 #[test]
+fn a_secret_that_is_not_where_the_world_says_is_told_so() {
+    let person = Person::new();
+    person.write(
+        "project/worlds/there.yaml",
+        "world: there\ncapabilities: { deploy:simulated: { plays: [deploy:local] } }\nrepositories: [builtin]\n\
+         secrets: { API_KEY: { env: NOBODY_SET_IT }, TOKEN: { aws: guestbook/token } }\n",
+    );
+    person.service("shop", "secrets: [API_KEY, TOKEN]\n");
+    for command in [&["plan", "shop"][..], &["up", "--detach", "shop"]] {
+        let said = person.asks(&[command, &["--world", "there"]].concat());
+        let text = words(&said);
+        assert!(text.contains("the environment of the server has no variable NOBODY_SET_IT"), "{text}");
+        assert!(text.contains("secrets from `aws:` are not built yet"), "{text}");
+        assert!(text.contains("`secrets:` of worlds/there.yaml says where it comes from"), "{text}");
+        assert!(!text.contains("deployd secret set"), "{text}");
+    }
+}
+
+#[test]
+fn what_is_noted_of_the_files_is_part_of_their_plan() {
+    let person = Person::new();
+    person.service("shop", "scale: { cpu: 500m }\n");
+    let plan = person.asks(&["plan", "shop"]);
+    assert!(words(&plan).contains("`cpu` has no effect there"), "{}", plan.out);
+}
+
+#[test]
+fn mistakes_in_a_worlds_own_resources_are_told_with_their_place() {
+    let person = Person::new();
+    person.write(
+        "project/worlds/there.yaml",
+        "world: there\ncapabilities: { deploy:simulated: { plays: [deploy:local] } }\nrepositories: [builtin]\n\
+         resources:\n  cache: { use: rediss }\n  files: { use: volume, with: { size: much } }\n",
+    );
+    person.service("shop", "");
+    let said = person.asks(&["check", "shop", "--world", "there"]);
+    assert_eq!(said.exit, 3, "{}{}", said.out, said.talk);
+    let text = words(&said);
+    assert!(text.contains("worlds/there.yaml:5:17") && text.contains("did you mean `redis`?"), "{text}");
+    assert!(text.contains("worlds/there.yaml:6:"), "{text}");
+    assert!(text.contains("the systems engineer of world there can fix this"), "{text}");
+}
+
+#[test]
 fn a_missing_secret_is_named_and_ends_what_waits_for_nobody() {
     let person = Person::new();
     person.service("shop", "secrets: [API_KEY]\nscale: { replicas: 3 }\n");

@@ -46,6 +46,27 @@ fn a_rollback_holds_until_the_source_moves() {
     assert!(matches!(never, Err(DoorError::NotFound(_))));
 }
 
+/// Files that are as they were before are the newest state all the same: back is to what served in between.
+#[test]
+fn what_its_source_asks_for_again_comes_after_what_served_meanwhile() {
+    let (bed, mut running, hello) = running(HELLO, "hello");
+    let first = bed.stack_row(&hello).unwrap().good.unwrap();
+    bed.folder("one").write("app.py", "two");
+    bed.settle(&mut running, "the change");
+    let second = bed.stack_row(&hello).unwrap().good.unwrap();
+    bed.folder("one").write("app.py", "one");
+    bed.settle(&mut running, "the files as they were");
+    assert_eq!(bed.stack_row(&hello).unwrap().good, Some(first));
+    running.asks(async |engine| engine.rollback(back(None)).await).unwrap();
+    bed.settle(&mut running, "the way back");
+    assert_eq!(bed.stack_row(&hello).unwrap().good, Some(second));
+
+    // Nothing failed: a retry is no way forward from where a person went back to.
+    let told = refused(running.asks(async |engine| engine.retry(&hello, &by("alice")).await));
+    assert!(told.contains("nothing of sim/hello failed"), "{told}");
+    assert_eq!(bed.stack_row(&hello).unwrap().good, Some(second));
+}
+
 /// A log that is written into the folder, and not ignored: each line is a change of the source.
 #[test]
 fn a_source_that_does_not_stand_still_piles_nothing_up() {

@@ -4,7 +4,7 @@
 use super::{HELLO, SHOP, by, down_ask, forbidden, in_world, name, refused, run_ask, running, up, with, write_row};
 use crate::engine::bed::{Bed, catalogue, stack};
 use deployd::contract::Clock as _;
-use deployd::engine::{AdoptAsk, ApproveAsk, ConsentAsk, DoorError, DownAnswer, PlanOf, Planned};
+use deployd::engine::{AdoptAsk, ApproveAsk, ConsentAsk, DoorError, DownAnswer, DownAsk, PlanOf, Planned};
 use deployd::model::{Address, Digest, Identity, Kind, Milliseconds};
 use deployd::plan::LineCode;
 use deployd::provider::simulated::name_of;
@@ -100,18 +100,29 @@ fn t20_a_source_without_its_files_deletes_nothing() {
 
 /// THREATS T21: a database under another name.
 #[test]
-fn t21_a_renamed_database_is_kept_and_the_line_to_add_is_told() {
+fn t21_a_renamed_database_is_held_and_the_line_to_add_is_told() {
     let (bed, mut running, _) = running(SHOP, "shop");
     let renamed = SHOP.replace("users:", "people:");
     running.asks(async |engine| engine.pause(&stack("shop"), &by("alice")).await).unwrap();
     bed.folder("one").write("deployd.yaml", &renamed);
     let planned = running.plan(PlanOf::Stack(name("shop"))).unwrap().remove(0);
-    let kept = planned.report.kept.iter().find(|line| line.at == users().address).unwrap();
-    assert!(kept.why.way_out.as_ref().unwrap().contains("`was: users`"), "{kept:?}");
+    let told = held(&planned, LineCode::Renamed).unwrap();
+    assert!(told.contains("`was: users`"), "{told}");
     assert!(planned.plan.steps.values().all(|step| step.identity != users()), "{:?}", planned.plan.steps);
-
+    let serving = bed.stack_row(&stack("shop")).unwrap().good;
     running.asks(async |engine| engine.resume(&stack("shop"), &by("alice")).await).unwrap();
-    bed.settle(&mut running, "the rename");
+    running.life.run_for(Milliseconds::seconds(60));
+    // Nothing empty is made beside it, and what serves goes on.
+    let there = bed.there();
+    assert!(there.contains(&"users#1".to_owned()) && !there.contains(&"people#1".to_owned()), "{there:?}");
+    let row = bed.stack_row(&stack("shop")).unwrap();
+    assert_eq!((row.state, row.good), (StackState::Available, serving));
+
+    // Two changes say that they are two.
+    bed.folder("one").write("deployd.yaml", &SHOP.replace("  - users: postgres\n", ""));
+    bed.settle(&mut running, "without users");
+    bed.folder("one").write("deployd.yaml", &renamed);
+    bed.settle(&mut running, "with people");
     let there = bed.there();
     assert!(there.contains(&"users#1".to_owned()) && there.contains(&"people#1".to_owned()), "{there:?}");
 }
@@ -180,6 +191,17 @@ fn t25_an_approval_is_of_the_plan_that_was_shown_by_somebody_else_and_once() {
     bed.settle(&mut running, "what was approved");
     assert_eq!(running.state_of(&accepted.deployment), DeploymentState::Done);
     assert!(refused(running.asks(async |engine| engine.approve(ask("bob", plan)).await)).contains("has ended"));
+}
+
+/// A policy names kinds as files do: of a service, its processes are meant.
+#[test]
+fn a_policy_about_kinds_of_files_is_about_what_they_are_made_of() {
+    let said = "policy:\n  approve:\n    - { actions: [update], kinds: [local/postgres] }\n    - { actions: [create], kinds: [local/service] }\n";
+    let (bed, mut running) = in_world(said, HELLO);
+    let accepted = running.run(run_ask("one")).unwrap().remove(0);
+    running.life.run_for(Milliseconds::seconds(60));
+    assert_eq!(running.state_of(&accepted.deployment), DeploymentState::AwaitingApproval);
+    assert_eq!(bed.there(), [""; 0]);
 }
 
 /// THREATS T25: an approval dies with the plan that it was for.
@@ -251,6 +273,32 @@ fn t25_a_consent_is_for_what_was_shown_and_is_used_once() {
     bed.settle(&mut running, "its end again");
     assert_eq!(bed.there(), ["uploads#1", "users#2"]);
     assert_eq!(bed.stack_row(&shop).unwrap().state, StackState::Stopped);
+}
+
+/// THREATS T25: leave that was given for a `down` goes with that wish.
+#[test]
+fn t25_leave_that_was_given_for_a_down_is_taken_back_with_it() {
+    let (bed, mut running, shop) = running(SHOP, "shop");
+    // Nothing runs while it is paused: leave is given, and not used.
+    running.asks(async |engine| engine.pause(&shop, &by("alice")).await).unwrap();
+    let mut down = down_ask("shop");
+    down.delete = BTreeSet::from([name("users"), name("uploads")]);
+    assert!(matches!(running.down(down.clone()), Ok(DownAnswer::Accepted(_))));
+    running.run(run_ask("one")).unwrap();
+    running.asks(async |engine| engine.resume(&shop, &by("alice")).await).unwrap();
+    bed.settle(&mut running, "the wish to run");
+    bed.folder("one").write("deployd.yaml", HELLO.replace("hello", "shop").as_str());
+    bed.settle(&mut running, "without its data");
+    let there = bed.there();
+    assert!(there.contains(&"users#1".to_owned()) && there.contains(&"uploads#1".to_owned()), "{there:?}");
+
+    // So does a `down` that keeps what an earlier one was to delete.
+    running.asks(async |engine| engine.pause(&shop, &by("alice")).await).unwrap();
+    assert!(matches!(running.down(down), Ok(DownAnswer::Accepted(_))));
+    assert!(matches!(running.down(DownAsk { keep_data: true, ..down_ask("shop") }), Ok(DownAnswer::Accepted(_))));
+    running.asks(async |engine| engine.resume(&shop, &by("alice")).await).unwrap();
+    bed.settle(&mut running, "its end but for the data");
+    assert_eq!(bed.there(), ["uploads#1", "users#1"]);
 }
 
 /// THREATS T25: expired leave is none.

@@ -171,6 +171,7 @@ impl Bed {
             kinds: kinds(),
             policy: &self.policy,
             secret_versions: &self.secrets,
+            secrets_missing: &BTreeMap::new(),
             foreign: &self.foreign,
             settling: &settling,
             deployment: Some(&deployment),

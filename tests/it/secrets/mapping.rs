@@ -40,7 +40,7 @@ async fn a_variable_is_read_anew_each_time() {
     let given = Given::new();
     map(&given, &[("API_KEY", mapped(env("THE_KEY")))]);
     let missing = given.value(&guestbook(), "API_KEY").await;
-    assert!(matches!(&missing, Err(SecretFailure::Missing(why)) if why.contains("THE_KEY")), "{missing:?}");
+    assert!(matches!(&missing, Err(SecretFailure::NotThere(why)) if why.contains("THE_KEY")), "{missing:?}");
     set_env(&given, "THE_KEY", "one");
     let one = given.secrets.versions(&guestbook(), &[secret("API_KEY")]).await[&secret("API_KEY")].clone().unwrap();
     assert_eq!(given.value(&guestbook(), "API_KEY").await.unwrap(), "one");
@@ -113,7 +113,7 @@ async fn what_is_no_file_of_a_secret_is_told_and_never_waited_for() {
         assert!(told.contains(why), "{told}");
     }
     map(&given, &[("S", mapped(SecretPlace::File(home.join("gone"))))]);
-    assert!(matches!(given.value(&guestbook(), "S").await, Err(SecretFailure::Missing(_))));
+    assert!(matches!(given.value(&guestbook(), "S").await, Err(SecretFailure::NotThere(_))));
     map(&given, &[("S", mapped(SecretPlace::NotBuilt("aws".to_owned())))]);
     assert!(refused(&given, &guestbook(), "S").await.contains("`aws:` are not built yet"));
 }
@@ -137,7 +137,7 @@ async fn one_field_of_a_json_object() {
     assert_eq!(given.value(&guestbook(), "PORT").await.unwrap(), "5432");
     assert_eq!(given.value(&guestbook(), "STORED").await.unwrap(), "stored one");
     let none = given.value(&guestbook(), "NONE").await.unwrap_err();
-    assert!(matches!(&none, SecretFailure::Missing(why) if why == "it has no field `none`"), "{none}");
+    assert!(matches!(&none, SecretFailure::NotThere(why) if why == "it has no field `none`"), "{none}");
 
     let versions = given.secrets.versions(&guestbook(), &[secret("PASSWORD")]).await;
     set_env(&given, "DB", r#"{"user": "another", "port": 1, "password": "hunter2"}"#);

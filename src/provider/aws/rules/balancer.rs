@@ -40,6 +40,7 @@ fn load_balancer() -> KindRules {
         role: Role::Route,
         usually: Milliseconds::seconds(150),
         within: Milliseconds::seconds(900),
+        makes: &["aws/balancer", "aws/listener", "aws/listener-rule", "aws/security-group", "aws/target-group"],
         expand,
         ..rules("aws/load-balancer", "a load balancer, with its groups, listener and rule")
     }

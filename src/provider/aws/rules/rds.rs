@@ -57,6 +57,7 @@ fn rds() -> KindRules {
         replace: Replace::Never,
         usually: Milliseconds::seconds(360),
         within: Milliseconds::seconds(3600),
+        makes: &["aws/rds-instance", "aws/rds-parameter-group", "aws/rds-subnet-group"],
         expand,
         ..rules("aws/rds", "a database of RDS, with its groups")
     }

@@ -35,6 +35,7 @@ fn service() -> KindRules {
         fields: service_fields(),
         outputs: Outputs::after_create(&["host", "port", "address", "url"], &[]),
         role: Role::Workload,
+        makes: &["docker/address", "docker/container", "docker/image", "docker/route", "docker/task"],
         expand: expand_service,
         ..rules("docker/service", "a service's containers")
     }
@@ -53,6 +54,7 @@ fn task() -> KindRules {
         role: Role::Task,
         usually: Milliseconds::seconds(5),
         within: Milliseconds::seconds(3600),
+        makes: &["docker/image"],
         expand: expand_task,
         ..rules("docker/task", "a command of a service in a container, run once")
     }

@@ -19,6 +19,15 @@ fn service() -> KindRules {
         fields: service_fields(),
         outputs: Outputs::after_create(&["host", "port", "address", "url"], &[]),
         role: Role::Workload,
+        makes: &[
+            "kubernetes/cluster-service",
+            "kubernetes/config-map",
+            "kubernetes/deployment",
+            "kubernetes/horizontal-pod-autoscaler",
+            "kubernetes/image",
+            "kubernetes/job",
+            "kubernetes/secret",
+        ],
         expand: expand_service,
         ..rules("kubernetes/service", "a service's Deployments")
     }
@@ -29,6 +38,7 @@ fn task() -> KindRules {
         fields: task_fields(),
         lifecycle: Lifecycle::Once,
         role: Role::Task,
+        makes: &["kubernetes/config-map", "kubernetes/cron-job", "kubernetes/image", "kubernetes/secret"],
         expand: expand_task,
         ..rules("kubernetes/task", "a command of a service, as a CronJob")
     }
@@ -41,6 +51,7 @@ fn entrypoint() -> KindRules {
         fields,
         outputs: Outputs::from_identity(&["url", "host"]),
         role: Role::Route,
+        makes: &["kubernetes/ingress"],
         expand: expand_entrypoint,
         ..rules("kubernetes/entrypoint", "a way in from outside, as an Ingress")
     }
@@ -57,6 +68,7 @@ fn volume() -> KindRules {
         outputs: Outputs::from_identity(&["path", "volume"]),
         data: Data::HoldsData,
         replace: Replace::Never,
+        makes: &["kubernetes/persistent-volume-claim"],
         expand: expand_volume,
         ..rules("kubernetes/volume", "files that last, as a claim")
     }

@@ -72,6 +72,7 @@ fn service() -> KindRules {
         fields: service_fields(),
         outputs: Outputs::after_create(&["host", "port", "address", "url"], &[]),
         role: Role::Workload,
+        makes: &["local/address", "local/copy", "local/process", "local/route", "local/task", "local/test"],
         expand: expand_service,
         ..rules("local/service", "a service's processes on this machine, from its files")
     }
@@ -120,7 +121,7 @@ fn test() -> KindRules {
 fn task() -> KindRules {
     let mut rules = once("local/task", "a command of a service, run once");
     rules.fields.extend(task_fields().into_iter().filter(|(path, _)| *path != FieldPath::fixed("run")));
-    KindRules { expand: expand_task, ..rules }
+    KindRules { makes: &["local/copy"], expand: expand_task, ..rules }
 }
 
 fn process() -> KindRules {
@@ -275,6 +276,7 @@ fn folder() -> KindRules {
 
 fn volume() -> KindRules {
     KindRules {
+        makes: &["local/folder"],
         expand: |component, _| {
             let made = Component { kind: Kind::fixed("local/folder"), ..component.clone() };
             (Expanded::one(&made, &["path"]), refuse_each(component))
