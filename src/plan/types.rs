@@ -152,6 +152,9 @@ pub enum Verdict {
         steps: BTreeSet<StepId>,
         /// Why, in a sentence.
         why: Why,
+        /// Only the limit of deletes asks: it is there to have a person look, who may be the one that asked for it.
+        #[serde(default)]
+        by_limit: bool,
     },
     /// The release failed: go back.
     RollBack {

@@ -23,7 +23,7 @@ pub(super) fn verdict(planning: &mut Planning<'_>, plan: &Plan) -> Verdict {
         return if planning.all_well { Verdict::Done } else { Verdict::Proceed };
     }
     match needs_approval(planning, plan) {
-        Some((steps, why)) => Verdict::AwaitApproval { steps, why },
+        Some(asked) => asked,
         None => Verdict::Proceed,
     }
 }
@@ -44,7 +44,7 @@ fn refused_step(planning: &Planning<'_>, plan: &Plan) -> Option<Why> {
     })
 }
 
-fn needs_approval(planning: &Planning<'_>, plan: &Plan) -> Option<(BTreeSet<StepId>, Why)> {
+fn needs_approval(planning: &Planning<'_>, plan: &Plan) -> Option<Verdict> {
     let policy = planning.i.policy;
     let mut asked: BTreeSet<StepId> = BTreeSet::new();
     for (id, step) in plan.steps.iter().filter(|(_, step)| !planning.i.approved.contains(&step.digest)) {
@@ -59,7 +59,8 @@ fn needs_approval(planning: &Planning<'_>, plan: &Plan) -> Option<(BTreeSet<Step
     }
     if !asked.is_empty() {
         let why = Why::new(WhyCode::Refused, "the policy of this world asks for a person's approval");
-        return Some((asked, why.way_out(format!("another person: deployd approve {}", plan.stack.stack))));
+        let why = why.way_out(format!("another person: deployd approve {}", plan.stack.stack));
+        return Some(Verdict::AwaitApproval { steps: asked, why, by_limit: false });
     }
     // `down` is a person's word about the whole stack; the limit is for plans that nobody looked at.
     if planning.goal != Goal::Run {
@@ -77,7 +78,7 @@ fn needs_approval(planning: &Planning<'_>, plan: &Plan) -> Option<(BTreeSet<Step
             format!("it would delete {} things at once; this world's limit is {}", deletes.len(), policy.deletes_max);
         let why =
             Why::new(WhyCode::Refused, text).way_out(format!("if that is meant: deployd approve {}", plan.stack.stack));
-        return Some((deletes, why));
+        return Some(Verdict::AwaitApproval { steps: deletes, why, by_limit: true });
     }
     None
 }

@@ -4,7 +4,7 @@ use super::settings::Settings;
 use crate::contract::{Clock, Contents, Provider, Seal, Source};
 use crate::engine::Rooms;
 use crate::graph::{KindRules, KindSet};
-use crate::model::{Capability, Kind, Name, Value};
+use crate::model::{Capability, Kind, Milliseconds, Name, Value};
 use crate::provider::{local, simulated};
 use crate::proxy;
 use crate::source::{FolderOptions, FolderSource};
@@ -20,6 +20,9 @@ const FOLDER: &str = "folder:";
 
 /// Sources that are kept ready: beyond it, those that nobody reads are let go.
 const SOURCES_MAX: usize = 1024;
+
+/// How long each call takes in a simulated world that has a seed.
+const SIMULATED_LATENCY: Milliseconds = Milliseconds(20);
 
 /// Providers and sources.
 pub struct WorldRooms {
@@ -54,8 +57,8 @@ enum ProviderKey {
         world: Name,
         /// What it plays.
         plays: BTreeSet<Capability>,
-        /// Where chance comes from.
-        seed: i64,
+        /// Where chance comes from; nothing goes wrong without it.
+        seed: Option<i64>,
     },
 }
 
@@ -157,8 +160,8 @@ impl WorldRooms {
                 make_folder(&folder).map_err(unreadable)?;
                 let settings = simulated::Settings {
                     instance: ground.instance.clone(),
-                    latency: crate::model::Milliseconds(0),
-                    faults: simulated::Faults { seed: seed.unsigned_abs(), ..simulated::Faults::default() },
+                    latency: if seed.is_some() { SIMULATED_LATENCY } else { Milliseconds(0) },
+                    faults: seed.map(|seed| simulated::Faults::usual(seed.unsigned_abs())).unwrap_or_default(),
                     file: Some(folder.join(format!("{world}.json"))),
                 };
                 let kinds = self.played(plays);
@@ -249,7 +252,7 @@ fn simulated_key(world: &World, fields: &Value) -> ProviderKey {
     ProviderKey::Simulated {
         world: world.name.value.clone(),
         plays: plays.map(|one| one.capability.value.clone()).collect(),
-        seed: whole(fields, "seed").unwrap_or(0),
+        seed: whole(fields, "seed"),
     }
 }
 

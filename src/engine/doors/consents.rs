@@ -8,7 +8,7 @@ use super::planning::Made;
 use super::write::{Needs, Reading, SourceOf, audit};
 use super::{AdoptAsk, ApproveAsk, ConsentAsk, DoorError, Engine};
 use crate::model::{Digest, Wall};
-use crate::plan::{NeedsConsent, Policy, PolicyAction};
+use crate::plan::{NeedsConsent, Policy, PolicyAction, Verdict};
 use crate::state::{
     Consent, ConsentAct, ConsentId, DeploymentState, EventBody, Mode, Owner, Principal, Why, WhyCode, Wish,
 };
@@ -17,7 +17,8 @@ use crate::state::{
 const BY_ITSELF: &str = "watch";
 
 impl Engine {
-    /// Approve the plan of a deployment that waits for it: never by who asked for it.
+    /// Approve the plan of a deployment that waits for it: never by who asked for it, but where only the limit of deletes
+    /// asks.
     ///
     /// # Errors
     /// [`DoorError`].
@@ -28,7 +29,9 @@ impl Engine {
             return Ok(answer);
         }
         let rows = self.known(&id.stack).await?;
-        if let Some((shown, _)) = awaiting(&rows, &ask)?.shown
+        let planned = self.kept_plan(&rows, ask.plan).await?.map(|planned| planned.plan.verdict);
+        let may_be_own = matches!(planned, Some(Verdict::AwaitApproval { by_limit: true, .. }));
+        if let Some((shown, _)) = awaiting(&rows, &ask, may_be_own)?.shown
             && shown != ask.plan
         {
             let now = self.kept_plan(&rows, shown).await?;
@@ -39,7 +42,7 @@ impl Engine {
         }
         let needs = Needs { once: once.as_ref(), source: SourceOf::None };
         self.write_with(&id.stack, needs, |Reading { rows, .. }| {
-            let row = awaiting(rows, &ask)?;
+            let row = awaiting(rows, &ask, may_be_own)?;
             if row.shown.is_none_or(|(shown, _)| shown != ask.plan) {
                 let why = Why::new(WhyCode::Refused, format!("{id} waits with another plan now"));
                 return Err(DoorError::Moved(why.way_out("look at it, then approve")));
@@ -181,7 +184,7 @@ fn the_one(ids: Vec<ConsentId>) -> ConsentId {
 }
 
 /// The deployment that waits for this approval, if this principal may give it.
-fn awaiting<'r>(rows: &'r StackRows, ask: &ApproveAsk) -> Result<&'r DeploymentRow, DoorError> {
+fn awaiting<'r>(rows: &'r StackRows, ask: &ApproveAsk, may_be_own: bool) -> Result<&'r DeploymentRow, DoorError> {
     let id = &ask.deployment;
     let Some(row) = rows.live.get(&id.number) else {
         let has_been = rows.stack().is_some_and(|stack| id.number <= stack.deployments && id.number > 0);
@@ -202,7 +205,7 @@ fn awaiting<'r>(rows: &'r StackRows, ask: &ApproveAsk) -> Result<&'r DeploymentR
     let asked_by_itself = deployment.principal.0 == BY_ITSELF;
     let is_theirs = |principal: &Principal| person(principal) == person(&ask.principal);
     let wished = rows.stack().is_some_and(|stack| asked_by_itself && is_theirs(&stack.principal));
-    if is_theirs(&deployment.principal) || wished {
+    if !may_be_own && (is_theirs(&deployment.principal) || wished) {
         let why = Why::new(WhyCode::Refused, format!("{} asked for {id}: nobody approves their own", ask.principal));
         return Err(DoorError::Forbidden(why.way_out("ask somebody else who may approve")));
     }

@@ -20,6 +20,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 /// The rules of every kind that this world plays.
 pub(super) type Rules = BTreeMap<Kind, KindRules>;
 
+/// How many calls are remembered of a world that lasts: oracles, which want all of them, have worlds in memory.
+const CALLS_KEPT: usize = 10_000;
+
 /// How a simulated world is set up.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -117,6 +120,9 @@ impl SimulatedProvider {
                 fault,
                 effect: None,
             };
+            if self.settings.file.is_some() && world.log.len() >= CALLS_KEPT {
+                world.log.drain(..CALLS_KEPT / 2);
+            }
             world.log.push(record);
             (number, fault)
         };

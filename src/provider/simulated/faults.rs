@@ -71,6 +71,22 @@ pub(super) enum CallKind {
 }
 
 impl Faults {
+    /// What goes wrong in a world that somebody gave a seed: now and then everything that passes, and nothing that needs a
+    /// person.
+    #[must_use]
+    pub fn usual(seed: u64) -> Faults {
+        let chance = Chance {
+            throttled: 50,
+            unreachable: 20,
+            lost_reply: 20,
+            late_effect: 20,
+            unreadable: 20,
+            stale: 50,
+            torn_listing: 50,
+        };
+        Faults { seed, chance, ..Faults::default() }
+    }
+
     /// What goes wrong with this call, if anything.
     pub(super) fn of_call(&self, number: u64, kind: CallKind, now: Steady) -> Option<Fault> {
         if let Some(fault) = self.script.get(&number) {

@@ -1,5 +1,6 @@
 //! The world itself: its objects and how they change with time. Pure but for what callers hand in.
 
+use super::client::Rules;
 use super::faults::Faults;
 use crate::contract::{Filled, Order};
 use crate::graph::{HealthCheck, Lifecycle, Role};
@@ -103,7 +104,7 @@ pub struct SimulatedWorld {
 
 impl SimulatedWorld {
     /// Lets time pass: late effects take effect, what was leaving is gone.
-    pub(super) fn advance(&mut self, rooms: &super::client::Rules, now: Steady, wall: Wall) {
+    pub(super) fn advance(&mut self, rooms: &Rules, now: Steady, wall: Wall) {
         let due: Vec<_> = {
             let (due, later) = std::mem::take(&mut self.late).into_iter().partition(|(at, ..)| *at <= now);
             self.late = later;
@@ -160,7 +161,7 @@ impl SimulatedWorld {
     }
 
     /// Whether a route names this object's address.
-    fn is_routed(&self, rooms: &super::client::Rules, handle: &Handle) -> bool {
+    fn is_routed(&self, rooms: &Rules, handle: &Handle) -> bool {
         let routes = self.objects.values().filter(|object| {
             rooms.get(&object.kind).is_some_and(|rules| rules.role == Role::Route) && object.leaving.is_none()
         });
@@ -168,9 +169,12 @@ impl SimulatedWorld {
     }
 
     /// Who uses this object: others whose fields mention it, and what lingers.
-    pub(super) fn users_of(&self, handle: &Handle, now: Steady) -> Vec<String> {
-        let others =
-            self.objects.iter().filter(|(other, object)| *other != handle && mentions(&object.fields, &handle.0));
+    pub(super) fn users_of(&self, handle: &Handle, rooms: &Rules, now: Steady) -> Vec<String> {
+        let has_ended = |object: &Object| object.ready <= now && rooms.get(&object.kind).is_some_and(Object::runs_once);
+        let others = self
+            .objects
+            .iter()
+            .filter(|(other, object)| *other != handle && mentions(&object.fields, &handle.0) && !has_ended(object));
         let lingering = self.lingering.iter().filter(|(used, until)| used == &handle.0 && *until > now);
         let lingering = lingering.map(|_| "a network interface of a deleted balancer".to_owned());
         others.map(|(other, _)| other.0.clone()).chain(lingering).collect()

@@ -37,7 +37,7 @@ pub(super) fn apply(
             let object = &world.objects[handle];
             Ok((read::outcome(object, rules, now), Some(format!("changed {handle}", handle = handle.0))))
         }
-        OrderAct::Delete { handle, keep } => delete(world, rules, order, handle.as_ref(), *keep, now),
+        OrderAct::Delete { handle, keep } => delete(world, rooms, rules, order, handle.as_ref(), *keep, now),
         OrderAct::Adopt { handle } => {
             let object = world.objects.get_mut(handle).ok_or_else(|| refused(format!("there is no {}", handle.0)))?;
             match &object.owner {
@@ -143,6 +143,7 @@ fn forget_unhealthy(world: &mut SimulatedWorld, handle: &Handle, _now: Steady) {
 
 fn delete(
     world: &mut SimulatedWorld,
+    rooms: &Rules,
     rules: &KindRules,
     order: &Order,
     handle: Option<&Handle>,
@@ -163,7 +164,7 @@ fn delete(
         return Ok((gone(&handle, None), None));
     }
     ours(world, &order.receipt, &handle)?;
-    let users = world.users_of(&handle, now);
+    let users = world.users_of(&handle, rooms, now);
     // What routes traffic to a workload may go on naming it; what is infrastructure is held by its users, as a cloud does.
     if rules.role == Role::Infrastructure && !users.is_empty() {
         return Err(Failure::Retry {

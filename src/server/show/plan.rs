@@ -158,7 +158,7 @@ fn verdict(verdict: &plan::Verdict) -> Verdict {
     match verdict.clone() {
         plan::Verdict::Proceed => Verdict::Proceed,
         plan::Verdict::Done => Verdict::Done,
-        plan::Verdict::AwaitApproval { steps, why } => {
+        plan::Verdict::AwaitApproval { steps, why, .. } => {
             Verdict::AwaitApproval { steps: steps.into_iter().map(|step| step.0).collect(), why: why.into() }
         }
         plan::Verdict::RollBack { bad, to, why } => Verdict::RollBack { bad, to, why: why.into() },

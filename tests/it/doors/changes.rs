@@ -67,6 +67,22 @@ fn what_its_source_asks_for_again_comes_after_what_served_meanwhile() {
     assert_eq!(bed.stack_row(&hello).unwrap().good, Some(second));
 }
 
+/// A migration is done once, and what it was made of does not outlive its turn in the world that only plays one.
+#[test]
+fn many_releases_with_migrations_follow_each_other() {
+    let manifest =
+        format!("{HELLO}requires: [users: postgres]\nmigrate: [{{ for: users, run: up, when: \"db/**\" }}]\n");
+    let (bed, mut running, hello) = running(&manifest, "hello");
+    for number in 0..6 {
+        bed.folder("one").write("app.py", &format!("version {number}"));
+        bed.folder("one").write("db/all.sql", &format!("version {number}"));
+        bed.settle(&mut running, "the next release");
+    }
+    assert_eq!(bed.stack_row(&hello).unwrap().state, StackState::Available);
+    let copies = bed.there().iter().filter(|one| one.starts_with("hello.copy#")).count();
+    assert!(copies <= 3, "{:?}", bed.there());
+}
+
 /// A log that is written into the folder, and not ignored: each line is a change of the source.
 #[test]
 fn a_source_that_does_not_stand_still_piles_nothing_up() {

@@ -204,6 +204,26 @@ fn a_policy_about_kinds_of_files_is_about_what_they_are_made_of() {
     assert_eq!(bed.there(), [""; 0]);
 }
 
+/// The limit of deletes is there to have a person look: who is alone may be that person, for that plan.
+#[test]
+fn what_only_the_limit_of_deletes_stops_may_be_approved_by_who_asked() {
+    let said = "policy:\n  limits: { deletes: 0 }\n";
+    let (bed, mut running) = in_world(said, &format!("{HELLO}entrypoints: {{ web: {{}} }}\n"));
+    up(&bed, &mut running);
+    bed.folder("one").write("deployd.yaml", HELLO);
+    running.life.run_for(Milliseconds::seconds(60));
+    assert!(bed.there().contains(&"web#1".to_owned()), "{:?}", bed.there());
+    let page = running.asks(async |engine| engine.history(&stack("hello"), None, 1).await).unwrap();
+    let waits = &page.deployments[0];
+    assert_eq!(waits.deployment.state, DeploymentState::AwaitingApproval);
+    let ask = |plan| ApproveAsk { deployment: waits.deployment.id.clone(), plan, principal: by("alice"), once: None };
+    let other = running.asks(async |engine| engine.approve(ask(Digest::of("another plan"))).await);
+    assert!(other.is_err(), "{other:?}");
+    running.asks(async |engine| engine.approve(ask(waits.plan.unwrap())).await).unwrap();
+    bed.settle(&mut running, "what was approved");
+    assert!(!bed.there().contains(&"web#1".to_owned()), "{:?}", bed.there());
+}
+
 /// THREATS T25: an approval dies with the plan that it was for.
 #[test]
 fn t25_an_approval_of_one_plan_runs_no_other() {

@@ -39,7 +39,7 @@ fn verdict(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Proceed => "proceed".to_owned(),
         Verdict::Done => "done".to_owned(),
-        Verdict::AwaitApproval { steps, why } => {
+        Verdict::AwaitApproval { steps, why, .. } => {
             let steps: Vec<String> = steps.iter().map(|step| step.0.replace("w/s/", "")).collect();
             format!("await approval of {}: {why}", steps.join(", "))
         }
