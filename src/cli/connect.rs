@@ -45,6 +45,8 @@ const DIES_WITHIN: Duration = Duration::from_secs(1);
 const TRY_EVERY: Duration = Duration::from_millis(150);
 /// How a server ends that was started for its callers, and found that another has the state.
 pub(super) const LOCKED: Exit = Exit::TooLong;
+/// So many servers may be killed by others while they start.
+const KILLED_MAX: u32 = 5;
 /// After so long it is said that it takes long.
 const QUIET_FOR: Duration = Duration::from_secs(3);
 /// Descriptors from here on are nobody's standard ones.
@@ -170,12 +172,18 @@ async fn running(state: &Path) -> Result<Option<Client>, Failure> {
 async fn start(state: &Path, config: Option<&Path>, out: &Out) -> Result<Client, Failure> {
     let mut started = Started::new(state, config)?;
     let begun = Instant::now();
-    let mut told = false;
+    let (mut told, mut killed) = (false, 0);
     loop {
         if let Some(client) = running(state).await? {
             return Ok(client);
         }
         if let Some(ended) = started.ended() {
+            // Somebody has killed it, which says nothing of the next one.
+            if ended.code().is_none() && killed < KILLED_MAX {
+                killed += 1;
+                started = Started::new(state, config)?;
+                continue;
+            }
             if !is_locked_out(ended) {
                 return Err(started.why(ended));
             }

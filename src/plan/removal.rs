@@ -233,6 +233,8 @@ impl<'i> Planning<'i> {
             Some(node) => {
                 format!("if {} is the same under a new name, say so beside it: `was: {}`", node.address.name, at.name)
             }
+            // What serves stays: a person looks at the plan, and gives leave for this delete.
+            None if self.goal == Goal::Run => format!("to delete it, after a backup: deployd approve {}", at.stack),
             None => format!("to delete it too, after a backup: deployd down {} --delete {}", at.stack, at.name),
         };
         self.kept(at, LineCode::Protected, Why::new(WhyCode::Refused, text).way_out(way_out));

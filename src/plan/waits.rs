@@ -48,9 +48,14 @@ pub(super) fn explain(planning: &mut Planning<'_>, plan: &Plan) {
 /// What is said of a stack whose files ask for what these others do not offer yet.
 pub fn not_offered(missing: &BTreeSet<Address>) -> impl Iterator<Item = Line> {
     missing.iter().map(|of| {
-        let text = format!("{} does not offer {} in {} yet", of.stack, of.short(), of.world);
-        let why = Why::new(WhyCode::Missing, text).way_out(format!("deploy {} too", of.stack));
-        Line::new(of.clone(), LineCode::NotOffered, why)
+        let (text, way_out) = match of.name == of.stack {
+            true => (format!("{} is not in {} yet", of.stack, of.world), format!("deploy {} too", of.stack)),
+            false => (
+                format!("{} does not share {} in {}, so far", of.stack, of.short(), of.world),
+                format!("deploy {} with `shared: true` at its {}", of.stack, of.name),
+            ),
+        };
+        Line::new(of.clone(), LineCode::NotOffered, Why::new(WhyCode::Missing, text).way_out(way_out))
     })
 }
 

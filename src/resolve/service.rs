@@ -44,7 +44,10 @@ pub fn resolve(service: &Service<'_>, offers: &Offers, others: &Others) -> (Reso
     check_world(manifest, offers, &mut building.found);
 
     let ways = entrypoint::ways(manifest, world, &mut building.found);
-    entrypoint::check_others(manifest, &ways, others, &mut building.found);
+    match taken_over(manifest, &building.stack, others) {
+        Some(refusal) => building.found.push(refusal),
+        None => entrypoint::check_others(manifest, &ways, others, &mut building.found),
+    }
     let (required, chosen) = choose_all(&mut building, service, manifest);
     make_all(&mut building, manifest, &required, &ways, &chosen);
     let fields = service_fields(&mut building, service, manifest, &required, &ways);
@@ -63,6 +66,17 @@ pub fn resolve(service: &Service<'_>, offers: &Offers, others: &Others) -> (Reso
     add_entrypoints(&mut building, manifest, &ways);
     check_circle(&mut building, manifest);
     building.finish()
+}
+
+/// Why a service cannot take over the stack that it was before: what is there would stay beside a second, empty one.
+fn taken_over(manifest: &Manifest, stack: &StackId, others: &Others) -> Option<Diagnostic> {
+    let was = manifest.was.as_ref()?;
+    let before = StackId::new(stack.world.clone(), was.value.clone());
+    if before == *stack || others.of_stack(&before).is_none() {
+        return None;
+    }
+    let what = format!("taking over `{}`, which is in {}, under a new name", was.value, stack.world);
+    Some(Diagnostic::not_built(&what).at(&was.place).help(format!("keep the name for now: service: {}", was.value)))
 }
 
 /// Whether the service may go there at all.

@@ -17,7 +17,7 @@ use crate::server::api::deployment::{Accepted, Deployment};
 use crate::server::api::paths;
 use crate::server::api::plan::Plan;
 use crate::server::api::stack::{Stack, Wish};
-use crate::state::DeploymentState;
+use crate::state::{ConsentAct, DeploymentState};
 use reqwest::Method;
 
 /// `deployd approve`: give leave for what a plan asks it for. The plan is looked at first: it is named, or shown and asked
@@ -50,7 +50,7 @@ pub(in crate::cli) async fn approve(common: &Common, asked: &Approve, out: &Out)
     let outcomes = to_the_end(&asking, &waiting, ask).await?.outcomes;
     match out.is_json() {
         true => out.object("approved", Some(&world), &serde_json::json!({ "stack": stack, "plan": plan.digest }))?,
-        false if outcomes.is_empty() => out.talk("leave is given; it is used by the next deployment\n"),
+        false if outcomes.is_empty() => out.talk(&given(&plan)),
         false => {}
     }
     Ok(exit(&outcomes))
@@ -97,6 +97,21 @@ fn looked_at(asked: &Approve, plan: &Plan, out: &Out) -> Result<(), Failure> {
                 ))),
             }
         }
+    }
+}
+
+/// What follows from leave that no deployment waited for: a stack that runs is brought there at once.
+fn given(plan: &Plan) -> String {
+    let to_delete = plan.report.needs_consent.iter().filter(|one| one.act == ConsentAct::Delete);
+    let names: Vec<&str> = to_delete.map(|one| one.identity.address.name.as_str()).collect();
+    match names.as_slice() {
+        [] => format!("leave is given, and used at once: deployd status {}\n", plan.stack),
+        names => format!(
+            "leave is given, and used at once: {} {} deleted, after a backup · deployd history {}\n",
+            names.join(", "),
+            if names.len() == 1 { "is" } else { "are" },
+            plan.stack
+        ),
     }
 }
 

@@ -28,6 +28,11 @@ const LOOKED_WITHIN: Duration = Duration::from_secs(3);
 /// How often it is asked whether it has.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// So many servers in a row may be lost before they have told anything.
+const LOST_MAX: u32 = 10;
+/// After so long it is no server that was killed, but one that does not answer.
+const LOST_WITHIN: Duration = Duration::from_secs(30);
+
 /// What one `up` is about.
 struct Upping<'u> {
     asked: &'u Up,
@@ -49,17 +54,29 @@ pub(in crate::cli) async fn up(common: &Common, asked: &Up, out: &Out) -> Result
     let folder = folders::existing(&asked.folder)?;
     let world = common.world.clone().unwrap_or_else(|| Name::fixed(crate::cli::asking::WORLD));
     let upping = Upping { asked, out, folder, world };
-    let (mut first, mut started) = (true, BTreeSet::new());
+    let (mut first, mut started, mut lost) = (true, BTreeSet::new(), 0);
     loop {
-        let asking = Asking::of_files(common, out, &Near::Files(upping.folder.clone())).await?;
-        match upping.with(&asking, first, &mut started).await? {
-            Part::Over(exit) => return Ok(exit),
-            Part::ServerGone => {
-                out.talk("\nthe server has ended; nothing that it runs was stopped: starting another\n");
-                first = false;
-            }
+        let begun = Instant::now();
+        let part = async {
+            let asking = Asking::of_files(common, out, &Near::Files(upping.folder.clone())).await?;
+            upping.with(&asking, first, &mut started).await
+        };
+        match part.await {
+            Ok(Part::Over(exit)) => return Ok(exit),
+            Ok(Part::ServerGone) => lost = 0,
+            // It was killed while it was asked something: before it had told anything, say.
+            Err(failure) if is_lost(common, &failure, begun) && lost < LOST_MAX => lost += 1,
+            Err(failure) => return Err(failure),
         }
+        out.talk("\nthe server has ended; nothing that it runs was stopped: starting another\n");
+        first = false;
     }
+}
+
+/// Whether the server has gone while it was spoken to. One that was named is nobody's to start, and one that never answered
+/// is not asked again for minutes.
+fn is_lost(common: &Common, failure: &Failure, begun: Instant) -> bool {
+    common.server.is_none() && failure.exit == Exit::Unreachable && begun.elapsed() < LOST_WITHIN
 }
 
 impl Upping<'_> {

@@ -61,6 +61,8 @@ pub(super) struct Follow<'c> {
     over: BTreeSet<Name>,
     /// Stacks whose files have mistakes that were told.
     mistaken: BTreeSet<Name>,
+    /// Stacks whose files could not be read, as was told.
+    missing: BTreeSet<Name>,
     /// A deployment needs a person's approval.
     leave: Option<Failure>,
     /// How plans are shown before they are carried out.
@@ -133,6 +135,7 @@ impl<'c> Follow<'c> {
             patience: Patience::default(),
             over: BTreeSet::new(),
             mistaken: BTreeSet::new(),
+            missing: BTreeSet::new(),
             leave: None,
             shows: Shows::Table,
             stops_when_held: false,

@@ -11,15 +11,17 @@ use crate::state::StackState;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Codes of what is held until somebody does something.
-const FOR_GOOD: [&str; 4] = [SECRET_MISSING, "still_used", "not_ours", "protected"];
+const FOR_GOOD: [&str; 5] = [SECRET_MISSING, "still_used", "not_ours", "protected", "renamed"];
 /// Codes of what somebody has to give leave for, or to ask for otherwise.
-const REFUSED: [&str; 4] = ["still_used", "not_ours", "protected", "refused"];
+const REFUSED: [&str; 5] = ["still_used", "not_ours", "protected", "refused", "renamed"];
 /// The code of a secret that is not set: nobody has to give leave for that.
 const SECRET_MISSING: &str = "secret_missing";
 /// The code of what waits for another thing of its stack.
 const NEEDS_ANOTHER: &str = "needs_another";
 /// Codes of what waits for another stack.
-const OTHER_STACKS: [&str; 2] = ["needs_stack", "not_offered"];
+const OTHER_STACKS: [&str; 2] = ["needs_stack", NOT_OFFERED];
+/// The code of what another stack does not offer, or not any more.
+const NOT_OFFERED: &str = "not_offered";
 
 impl Follow<'_> {
     /// Why nothing of a stack goes on before somebody has done something; nothing where waiting may help. Where it was
@@ -57,7 +59,10 @@ fn stuck(
     for line in report.waiting.iter().filter(|line| line.code != NEEDS_ANOTHER) {
         let needed = needed(line)?;
         let other = others.get(&needed.stack)?.as_ref();
+        let is_settled = |other: &&Stack| quiet && other.live.is_empty() && other.state == Some(StackState::Available);
         let further = match other.filter(|other| may_come(other)) {
+            // It is there, and does not share that: its files have to say so.
+            Some(_) if line.code == NOT_OFFERED && other.filter(is_settled).is_some() => vec![line.clone()],
             None => vec![not_deployed(line, needed, other)],
             Some(_) if before.contains(&needed.stack) => return None,
             Some(other) => {

@@ -86,7 +86,12 @@ impl Follow<'_> {
             let text = format!("no mistakes any more, and nothing to do: {}", story::keeps(&now));
             self.moving.say(&story::changed(Moment(wall()), &text, &self.zone, look));
         } else if let Some(why) = now.conditions.get("source_missing") {
-            self.moving.say(&format!("\n{}{}\n", story::reason(stack, None, why, look), story::keeps(&now)));
+            self.moving.say(&story::changed(Moment(wall()), "its files cannot be read", &self.zone, look));
+            self.moving.say(&format!("{}{}\n", story::reason(stack, None, why, look), story::keeps(&now)));
+            self.missing.insert(stack.clone());
+        } else if self.missing.remove(stack) && now.live.is_empty() {
+            let text = format!("its files can be read again, and nothing to do: {}", story::keeps(&now));
+            self.moving.say(&story::changed(Moment(wall()), &text, &self.zone, look));
         }
         Ok(())
     }

@@ -83,7 +83,11 @@ fn of_steps<'p>(about: Option<&'p About>, steps: Vec<&'p Step>) -> Group<'p> {
     let kind = main_kind(about, &steps);
     let mark = mark(&steps, kind.as_ref());
     let name = steps.first().expect("a group of steps has one").identity.address.name.clone();
-    Group { name, kind, mark, about, steps }
+    let mut group = Group { name, kind, mark, about, steps };
+    if group.mark == Mark::Delete && group.replicas().is_some_and(|left| left > 0) {
+        group.mark = Mark::Change;
+    }
+    group
 }
 
 impl Group<'_> {
@@ -102,6 +106,9 @@ impl Group<'_> {
         self.migrations().next().is_some()
     }
 }
+
+/// The part of what leads to a service's replicas.
+const ROUTE: &str = "route";
 
 /// So ends what says that a step waits for the end of something.
 const GONE: &str = " is gone";
@@ -218,6 +225,8 @@ impl Group<'_> {
         // What does its work says it first; of what follows from it, only what is another thing.
         let (mains, others): (Vec<&Step>, Vec<&Step>) =
             self.steps.iter().copied().partition(|step| Some(&step.kind) == self.kind.as_ref());
+        // To whom a route leads follows from how many replicas there are.
+        let others = others.into_iter().filter(|step| step.identity.address.part.as_deref() != Some(ROUTE));
         let all = mains.into_iter().chain(others);
         fields(
             all.flat_map(|step| step.changes.iter().map(move |change| (step.identity.address.part.as_deref(), change))),
@@ -229,14 +238,36 @@ impl Group<'_> {
         self.steps.iter().copied().filter(|step| Some(&step.kind) == self.kind.as_ref())
     }
 
-    /// How many replicas it has after the plan, where its kind is one of numbered ones.
+    /// How many replicas it has after the plan, where its kind is one of numbered ones and the plan does something to them.
     #[must_use]
     pub fn replicas(&self) -> Option<usize> {
-        let stays = |step: &&Step| !matches!(step.act, Act::Delete | Act::Retire | Act::Forget);
-        let numbered =
-            self.mains().filter(stays).filter(|step| step.identity.address.part.as_deref().is_some_and(is_number));
-        let addresses: BTreeSet<_> = numbered.map(|step| &step.identity.address).collect();
-        (!addresses.is_empty()).then_some(addresses.len())
+        let at = |ends: bool| -> BTreeSet<_> {
+            let numbered = self.mains().filter(|step| step.identity.address.part.as_deref().is_some_and(is_number));
+            let does = |step: &&Step| matches!(step.act, Act::Delete | Act::Retire | Act::Forget) == ends;
+            numbered.filter(does).map(|step| &step.identity.address).collect()
+        };
+        let (stay, end) = (at(false), at(true));
+        if stay.is_empty() && end.is_empty() {
+            return None;
+        }
+        let Some(before) = self.replicas_before() else { return (!stay.is_empty()).then_some(stay.len()) };
+        let is_made = |step: &&Step| step.act == Act::Create;
+        let made: BTreeSet<_> = self.mains().filter(is_made).map(|step| &step.identity.address).collect();
+        // Who gives way to a successor, or is made anew, is counted already.
+        let (more, fewer) = (made.difference(&end).count(), end.difference(&stay).count());
+        Some((before + more).saturating_sub(fewer))
+    }
+
+    /// How many replicas there were when the plan was made.
+    fn replicas_before(&self) -> Option<usize> {
+        self.about.and_then(|about| about.replicas).map(|replicas| replicas as usize)
+    }
+
+    /// From how many replicas to how many it goes, where it only gets more or fewer of them.
+    #[must_use]
+    pub fn scaled(&self) -> Option<(usize, usize)> {
+        let (before, after) = (self.replicas_before()?, self.replicas()?);
+        (self.replaced() == 0 && before != after && after > 0).then_some((before, after))
     }
 
     /// How many of its replicas give way to successors.
@@ -301,7 +332,11 @@ impl Group<'_> {
         if let Some(slug) = self.about.and_then(|about| about.stands_in_for.as_ref()) {
             notes.push(format!("stands in for {slug}"));
         }
-        notes.extend(self.replicas().map(|number| count(number, "replica", "replicas")));
+        notes.extend(match (self.replicas_before(), self.replicas()) {
+            (_, Some(0)) | (_, None) => None,
+            (Some(before), Some(after)) if before != after => Some(format!("{before} → {}", replicas(after))),
+            (_, Some(after)) => Some(replicas(after)),
+        });
         let url = self.about.and_then(|about| about.url.clone());
         notes.extend(url.or_else(|| self.mains().find_map(way_in)));
         if self.mark == Mark::Held {
@@ -312,6 +347,10 @@ impl Group<'_> {
         }
         notes.join(" · ")
     }
+}
+
+fn replicas(number: usize) -> String {
+    count(number, "replica", "replicas")
 }
 
 /// Where a way in answers, as far as that is known before it is made.

@@ -376,6 +376,10 @@ fn title(group: &Group) -> String {
     match (group.mark, group.replicas()) {
         (Mark::Create, Some(replicas)) => count(replicas, "replica", "replicas"),
         (Mark::Create, None) => kind,
+        (Mark::Change, _) if group.scaled().is_some() => {
+            let (before, after) = group.scaled().unwrap_or_default();
+            format!("{before} → {}", count(after, "replica", "replicas"))
+        }
         (Mark::Change, _) if group.replaced() > 0 => {
             format!("replaces {}{}", count(group.replaced(), "process", "processes"), group.pace())
         }
@@ -401,6 +405,7 @@ fn ends(name: &str, group: &Group) -> Ends {
     match (group.mark, group.replicas()) {
         (Mark::Create, Some(replicas)) => Ends::Healthy(replicas),
         (Mark::Create, None) => Ends::With(open_to(group).unwrap_or_else(|| "ready".to_owned())),
+        (Mark::Change, Some(replicas)) if group.scaled().is_some() => Ends::Healthy(replicas),
         (Mark::Change, _) if group.mains().any(|step| step.act == Act::Create) => Ends::Serves,
         (Mark::Change | Mark::Keep | Mark::Held, _) => {
             Ends::With(open_to(group).unwrap_or_else(|| "changed".to_owned()))

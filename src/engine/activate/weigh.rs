@@ -100,6 +100,7 @@ impl Activation {
             plan: plan.clone(),
             report: report.clone(),
             before: self.before(plan),
+            replicas: Planned::replicas_of(self.record()),
             made: self.now().wall,
         };
         keep_blob(&*self.shared.parts.store, &planned).await.map_err(|error| later(&error))

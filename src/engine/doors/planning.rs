@@ -148,7 +148,8 @@ impl Engine {
         report.held.extend(self.lacking(&stack.world, &plan, &draft.desired).await);
         let before = plan.steps.values().filter_map(|step| draft.record.owned.get(&step.identity));
         let before = before.map(|owned| (owned.identity.clone(), owned.fields.clone())).collect();
-        let planned = Planned { stack, revision: draft.revision, plan, report, before, made: now.wall };
+        let replicas = Planned::replicas_of(&draft.record);
+        let planned = Planned { stack, revision: draft.revision, plan, report, before, replicas, made: now.wall };
         Ok(Made { planned, seen })
     }
 

@@ -5,7 +5,8 @@ use crate::graph::{Data, DesiredGraph};
 use crate::model::{Address, Digest, Identity, Kind, Name, StackId, Value, Wall};
 use crate::plan::{Plan, Report};
 use crate::state::{
-    ConsentAct, Deployment, DeploymentId, DeploymentState, Handle, Release, ReleaseId, Revision, RevisionId, Stack, Why,
+    ConsentAct, Deployment, DeploymentId, DeploymentState, Handle, Phase, Record, Release, ReleaseId, Revision,
+    RevisionId, Stack, Why,
 };
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
@@ -34,8 +35,26 @@ pub struct Planned {
     pub report: Report,
     /// What each step's resource was asked to have before: old values of changed fields, symbolic.
     pub before: BTreeMap<Identity, Value>,
+    /// How many replicas of each name there were when it was made.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub replicas: BTreeMap<Name, u32>,
     /// When it was made.
     pub made: Wall,
+}
+
+impl Planned {
+    /// How many replicas of each name are recorded: numbered parts that are not going.
+    #[must_use]
+    pub fn replicas_of(record: &Record) -> BTreeMap<Name, u32> {
+        let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        let stay = record.owned.values().filter(|owned| !matches!(owned.phase, Phase::Leaving(_)));
+        let numbered = stay.map(|owned| &owned.identity.address).filter(|at| at.part.as_deref().is_some_and(is_number));
+        let mut counts = BTreeMap::new();
+        for address in numbered.collect::<BTreeSet<_>>() {
+            *counts.entry(address.name.clone()).or_insert(0) += 1;
+        }
+        counts
+    }
 }
 
 /// How a stack is.

@@ -8,7 +8,7 @@ use crate::contract::{
     OrderAct, Outcome, Provider, Query, Seal,
 };
 use crate::graph::{Create, KindRules};
-use crate::model::{Identity, Kind, Milliseconds, Steady, Wall};
+use crate::model::{Identity, Kind, Milliseconds, Now, Steady, Wall};
 use crate::state::{Handle, Owner, Presence, Seen, Why, WhyCode};
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -42,6 +42,8 @@ pub struct SimulatedProvider {
     rules: Rules,
     settings: Settings,
     clock: Arc<dyn Clock>,
+    /// How far this world's time is ahead of the clock's steady time: what passed before this process began.
+    ahead: Milliseconds,
     seal: Arc<dyn Seal>,
 }
 
@@ -61,8 +63,11 @@ impl SimulatedProvider {
             _ => SimulatedWorld::default(),
         };
         world.faults = settings.faults.clone();
+        let (now, (kept, then)) = (clock.now(), world.kept);
+        let ahead = kept.plus(now.wall.since(then)).since(now.steady);
+        let ahead = if settings.file.is_some() && kept != Steady::default() { ahead } else { Milliseconds(0) };
         let rules = kinds.into_iter().map(|rules| (rules.kind.clone(), rules)).collect();
-        Ok(SimulatedProvider { world: Arc::new(Mutex::new(world)), rules, settings, clock, seal })
+        Ok(SimulatedProvider { world: Arc::new(Mutex::new(world)), rules, settings, clock, ahead, seal })
     }
 
     /// The same world seen by another client, as after a restart: what was on its way in the old process is still on its
@@ -74,6 +79,7 @@ impl SimulatedProvider {
             rules: self.rules.clone(),
             settings: self.settings.clone(),
             clock: Arc::clone(&self.clock),
+            ahead: self.ahead,
             seal: Arc::clone(&self.seal),
         }
     }
@@ -87,10 +93,16 @@ impl SimulatedProvider {
 
     /// The world itself, for stories and oracles: brought up to now first.
     pub fn with_world<T>(&self, look: impl FnOnce(&mut SimulatedWorld) -> T) -> T {
-        let now = self.clock.now();
+        let now = self.now();
         let mut world = self.lock();
         world.advance(&self.rules, now.steady, now.wall);
         look(&mut world)
+    }
+
+    /// What time it is in this world.
+    fn now(&self) -> Now {
+        let now = self.clock.now();
+        Now { steady: now.steady.plus(self.ahead), ..now }
     }
 
     fn lock(&self) -> MutexGuard<'_, SimulatedWorld> {
@@ -105,7 +117,7 @@ impl SimulatedProvider {
         identity: Option<&Identity>,
         token: Option<&str>,
     ) -> (u64, Option<Fault>) {
-        let now = self.clock.now().steady;
+        let now = self.now().steady;
         let (number, fault) = {
             let mut world = self.lock();
             world.calls += 1;
@@ -127,21 +139,21 @@ impl SimulatedProvider {
             (number, fault)
         };
         if self.settings.latency.0 > 0 {
-            self.clock.until(now.plus(self.settings.latency)).await;
+            self.clock.until(self.clock.now().steady.plus(self.settings.latency)).await;
         }
         (number, fault)
     }
 
     /// Does an order's effect now, and writes it down.
     fn effect(&self, number: u64, order: &Order, filled: &Filled) -> Result<Outcome, Failure> {
-        let now = self.clock.now();
+        let now = self.now();
         let mut world = self.lock();
         world.advance(&self.rules, now.steady, now.wall);
         let (outcome, effect) = write::apply(&mut world, &self.rules, order, filled, now.steady, now.wall)?;
         if let Some(record) = world.log.iter_mut().rfind(|record| record.number == number) {
             record.effect = effect;
         }
-        self.keep(&world).map_err(|error| Failure::Unclear {
+        self.keep(&mut world).map_err(|error| Failure::Unclear {
             why: Why::new(WhyCode::Other, format!("the simulated world could not be written down: {error}")),
         })?;
         Ok(outcome)
@@ -151,8 +163,10 @@ impl SimulatedProvider {
         read::Look { rooms: &self.rules, instance: &self.settings.instance, seal: &*self.seal, now, looked, fresh }
     }
 
-    fn keep(&self, world: &SimulatedWorld) -> std::io::Result<()> {
+    fn keep(&self, world: &mut SimulatedWorld) -> std::io::Result<()> {
         let Some(file) = &self.settings.file else { return Ok(()) };
+        let now = self.now();
+        world.kept = (now.steady, now.wall);
         let draft = file.with_extension("tmp");
         std::fs::write(&draft, serde_json::to_vec(world)?)?;
         std::fs::File::open(&draft)?.sync_all()?;
@@ -166,7 +180,7 @@ impl Provider for SimulatedProvider {
         let mut answers = Vec::with_capacity(ask.len());
         for query in ask {
             let (_, fault) = self.call(CallKind::Read, "observe", Some(&query.identity), None).await;
-            let now = self.clock.now();
+            let now = self.now();
             let mut world = self.lock();
             world.advance(&self.rules, now.steady, now.wall);
             let answer = match fault {
@@ -189,7 +203,7 @@ impl Provider for SimulatedProvider {
 
     async fn list(&self, scope: &ListScope) -> Listing {
         let (number, fault) = self.call(CallKind::List, "list", None, None).await;
-        let now = self.clock.now();
+        let now = self.now();
         let mut world = self.lock();
         world.advance(&self.rules, now.steady, now.wall);
         let ours = world.objects.values().filter_map(|object| match &object.owner {
@@ -264,7 +278,7 @@ impl Provider for SimulatedProvider {
                 Err(Failure::Unclear { why: why(WhyCode::NotReadable, "the reply was lost") })
             }
             Some(Fault::LateEffect(later)) => {
-                let at = self.clock.now().steady.plus(later);
+                let at = self.now().steady.plus(later);
                 self.lock().late.push((at, order.clone(), secrets.clone()));
                 Err(Failure::Unclear { why: why(WhyCode::TooLong, "there was no reply in time") })
             }

@@ -85,6 +85,10 @@ pub struct SimulatedWorld {
     /// Things that still use others although nobody sees them: (what they use, until when).
     #[serde(default)]
     pub lingering: Vec<(String, Steady)>,
+    /// What time it was here, and by the calendar, when it was written down: another process counts its steady time anew,
+    /// and goes on from there.
+    #[serde(default)]
+    pub(super) kept: (Steady, Wall),
     /// How many calls there were.
     pub calls: u64,
     /// How many objects were ever made.

@@ -162,6 +162,10 @@ pub struct About {
     /// Whether nothing of it is there yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub missing: bool,
+    /// How many replicas of it there were when the plan was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 4_294_967_295u64)]
+    pub replicas: Option<u32>,
 }
 
 /// What a person wants to know beside the steps.

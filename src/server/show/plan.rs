@@ -34,7 +34,7 @@ pub fn plan(planned: &Planned, beside: Beside<'_>, kinds: &KindSet) -> Plan {
         made: planned.made.into(),
         verdict: verdict(&planned.plan.verdict),
         steps: in_order(&planned.plan).map(|(id, step)| one(id, step, planned, resolved, kinds)).collect(),
-        about: resolved.map(|resolved| about_now(resolved, &beside)).unwrap_or_default(),
+        about: resolved.map(|resolved| about_now(resolved, planned, &beside)).unwrap_or_default(),
         report: report(&planned.report),
     }
 }
@@ -136,6 +136,7 @@ pub fn about(resolved: &Resolved) -> BTreeMap<String, About> {
             place: place.map(Into::into),
             url: None,
             missing: false,
+            replicas: None,
         };
         (component.address.short(), known)
     };
@@ -143,12 +144,13 @@ pub fn about(resolved: &Resolved) -> BTreeMap<String, About> {
 }
 
 /// What is known of the names, and how they are now.
-fn about_now(resolved: &Resolved, beside: &Beside<'_>) -> BTreeMap<String, About> {
+fn about_now(resolved: &Resolved, planned: &Planned, beside: &Beside<'_>) -> BTreeMap<String, About> {
     let mut about = about(resolved);
     for component in resolved.asked.components.iter().map(|asked| &asked.component) {
         if let Some(about) = about.get_mut(&component.address.short()) {
             about.url = ways_in::url(&component.kind, &component.fields, beside.port);
             about.missing = !beside.there.contains(&component.address.name);
+            about.replicas = planned.replicas.get(&component.address.name).copied();
         }
     }
     about

@@ -127,6 +127,24 @@ fn t21_a_renamed_database_is_held_and_the_line_to_add_is_told() {
     assert!(there.contains(&"users#1".to_owned()) && there.contains(&"people#1".to_owned()), "{there:?}");
 }
 
+/// THREATS T21: a service under another name, with what it holds.
+#[test]
+fn t21_a_renamed_service_makes_no_second_database() {
+    let (bed, mut running, _) = running(SHOP, "shop");
+    let renamed = format!("{}was: shop\n", SHOP.replace("service: shop", "service: store"));
+    bed.folder("two").write("deployd.yaml", &renamed);
+    let refused = running.run(run_ask("two"));
+    let Err(DoorError::Mistakes(found)) = refused else { panic!("it is not refused: {refused:?}") };
+    let told: Vec<_> = found.iter().map(|one| (one.code, one.detail.clone(), one.help.join(" "))).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].0.0 == "not-built-yet" && told[0].2.contains("service: shop"), "{told:?}");
+    running.life.run_for(Milliseconds::seconds(60));
+    assert!(bed.stack_row(&stack("store")).is_none());
+    // Where it never was under its old name, nothing is taken over.
+    let (_bed, mut running) = with(&renamed);
+    running.run(run_ask("one")).unwrap();
+}
+
 /// THREATS T21: a field that cannot be changed, and one that can only grow.
 #[test]
 fn t21_what_cannot_be_changed_is_held_with_what_to_do() {

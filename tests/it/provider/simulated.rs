@@ -10,6 +10,7 @@ use deployd::model::{Digest, FieldPath, Identity, Kind, Milliseconds, Name, Valu
 use deployd::provider::simulated::{Chance, Fault, Faults, Settings, SimulatedProvider, rules};
 use deployd::state::{Condition, Handle, Owner, Presence, Recorded, RecordedOutput, Seen};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Seals by digest only: what is sealed is never opened in these tests.
@@ -38,8 +39,13 @@ struct Simulated {
 
 impl Simulated {
     fn new(faults: Faults) -> Simulated {
-        let clock = ManualClock::new(Wall(1_700_000_000_000));
-        let settings = Settings { instance: "suite".into(), latency: Milliseconds(0), faults, file: None };
+        Simulated::at(Wall(1_700_000_000_000), faults, None)
+    }
+
+    /// One whose process begins then.
+    fn at(wall: Wall, faults: Faults, file: Option<PathBuf>) -> Simulated {
+        let clock = ManualClock::new(wall);
+        let settings = Settings { instance: "suite".into(), latency: Milliseconds(0), faults, file };
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let provider = SimulatedProvider::new(settings, rules::kinds(), shared, Arc::new(DigestOnly)).unwrap();
         Simulated { provider, clock }
@@ -110,6 +116,23 @@ async fn a_database_settles_for_ten_minutes_and_answers_late() {
     stage.clock.advance(Milliseconds::seconds(1));
     let seen = look(&stage, &asked).await;
     assert!(is_settled(&seen) && seen.present().unwrap().outputs.contains_key("host"));
+}
+
+/// A world that lasts goes on where it was, whatever the next process counts its time from.
+#[tokio::test]
+async fn a_world_that_is_kept_goes_on_in_another_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let begins = Wall(1_700_000_000_000);
+    let at = |wall| Simulated::at(wall, Faults::default(), Some(folder.path().join("sim.json")));
+    let stage = at(begins);
+    stage.clock.advance(Milliseconds::seconds(5000));
+    let (users, sample) = (identity("sim/shop/users"), &stage.samples()[0]);
+    let outcome = stage.provider.apply(&create(&stage, &users, sample), &Filled::default()).await.unwrap();
+    let asked = query(&users, sample, Some(outcome.handle));
+    let later = at(begins.plus(Milliseconds::seconds(5500)));
+    assert!(!is_settled(&look(&later, &asked).await), "500 of 600 s");
+    later.clock.advance(Milliseconds::seconds(100));
+    assert!(is_settled(&look(&later, &asked).await));
 }
 
 #[tokio::test]
