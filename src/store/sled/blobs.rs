@@ -1,5 +1,5 @@
-//! Blobs as rows: a head that carries a small blob itself, or chunks of 4 KiB in batches of their own with the head last,
-//! so that a head proves its chunks.
+//! Blobs as rows: a head that carries a small blob itself, or chunks of 4 KiB with the head in the last of their batches, so
+//! that a head proves its chunks.
 
 use super::contents::Contents;
 use super::tables::{Fatal, Raw};
@@ -42,7 +42,6 @@ impl Contents {
                     self.tables.apply()?;
                 }
             }
-            self.tables.apply()?;
         }
         self.put_head(digest, &BlobHead { kept, size: bytes.len() as u64, inline });
         Ok(())
@@ -96,13 +95,10 @@ impl Contents {
         if head.as_ref().is_some_and(|found| !self.may_go(&key, found, before)) {
             return Ok(false);
         }
-        // The head first: chunks without a head are nobody's.
         self.tables.remove(key);
-        self.tables.apply()?;
         for (key, _) in self.tables.range(chunk_keys(digest), usize::MAX)? {
             self.tables.remove(key);
         }
-        self.tables.apply()?;
         Ok(head.is_some())
     }
 

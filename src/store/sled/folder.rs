@@ -72,7 +72,7 @@ pub fn create(
     tables.put(GENESIS.to_vec(), value::seal(GENESIS, &[&canonical_json(genesis)]));
     tables.put(HEAD.to_vec(), value::head(Head::default()));
     let mut tables = fill(tables)?;
-    tables.flush()?;
+    tables.apply()?;
     tables.close();
     let file = unfinished.join("genesis");
     std::fs::write(&file, canonical_json(genesis)).map_err(on("write", &file))?;
@@ -177,12 +177,17 @@ fn check_format(genesis: &Genesis) -> Result<(), OpenError> {
 }
 
 /// Opens the database of a store that was found.
-pub fn open(folder: &Path, genesis: &Genesis, settings: &Settings) -> Result<(Tables, Disk), OpenError> {
+pub fn open(folder: &Path, genesis: &Genesis, settings: &Settings) -> Result<Tables, OpenError> {
     let rows = folder.join("rows");
     remove_generating(&rows)?;
     // Before sled writes anything, so that no failed write-back is hidden from us.
-    let disk = Disk::open(&rows)?;
-    let tables = open_sled(&rows, settings)?;
+    let disk = Disk::open(&rows)?.with_room_min(settings.room_bytes_min);
+    // What a killed process has written may be in the kernel only, and sled strikes out what it has replaced.
+    disk.sync()?;
+    let (db, watchdog) = start_sled(&rows, settings)?;
+    // sled has written a snapshot and put torn ends right.
+    disk.sync()?;
+    let tables = Tables::new(db, watchdog, disk);
     let found = tables.get(GENESIS)?.ok_or_else(|| OpenError::Damaged("it has no genesis record".to_owned()))?;
     let found: Genesis = serde_json::from_slice(value::open(GENESIS, &found)?)
         .map_err(|error| OpenError::Damaged(format!("the genesis record: {error}")))?;
@@ -191,9 +196,7 @@ pub fn open(folder: &Path, genesis: &Genesis, settings: &Settings) -> Result<(Ta
         let (genesis, marked) = (Box::new(found), Box::new(genesis.clone()));
         return Err(OpenError::Foreign { folder: rows, marker, genesis, marked });
     }
-    // sled has written a snapshot and put torn ends right.
-    disk.sync()?;
-    Ok((tables, disk))
+    Ok(tables)
 }
 
 /// A snapshot that a crash left half written would be taken for the newest one, and the database could never be opened
@@ -209,8 +212,14 @@ fn remove_generating(rows: &Path) -> Result<(), DiskError> {
     Ok(())
 }
 
-/// Opens sled's own database in a folder, watched from the first call on.
+/// Opens a database in a folder that nobody has to find again after a crash.
 pub fn open_sled(path: &Path, settings: &Settings) -> Result<Tables, OpenError> {
+    let (db, watchdog) = start_sled(path, settings)?;
+    Ok(Tables::new(db, watchdog, Disk::open(path)?))
+}
+
+/// Starts sled's own database in a folder, watched from the first call on.
+fn start_sled(path: &Path, settings: &Settings) -> Result<(sled::Db, Watchdog), OpenError> {
     // No flushing thread of sled's own: the owner's is the only one. Every setting that changes the bytes is fixed.
     let config = sled::Config::new()
         .path(path)
@@ -222,7 +231,7 @@ pub fn open_sled(path: &Path, settings: &Settings) -> Result<Tables, OpenError> 
     let began = Instant::now();
     loop {
         match watchdog.during(|| config.open()) {
-            Ok(db) => return Ok(Tables::new(db, watchdog)),
+            Ok(db) => return Ok((db, watchdog)),
             // sled's threads may hold the file of a database that was closed just before; we hold the lock that counts.
             Err(sled::Error::Io(error)) if is_lock(&error) && began.elapsed() < SLED_LOCK_PATIENCE => {
                 std::thread::sleep(Duration::from_millis(5));

@@ -8,8 +8,9 @@
 //! and renamed (`folder`), a lock that names its holder (`lock`), a verdict on file systems (`filesystem`), and an abort
 //! when anything goes wrong, or hangs (`watchdog`).
 //!
-//! It must never: acknowledge before its own sync; try a failed write again; keep a second log; use sled's default path,
-//! its flushing thread, its transactions, its ids or its subscribers.
+//! It must never: acknowledge before its own sync; give sled a batch while anything else that sled has written is not
+//! synced (`tables` says what that destroyed); try a failed write again; keep a second log; use sled's default path, its
+//! flushing thread, its transactions, its ids or its subscribers.
 
 mod blobs;
 mod contents;
@@ -116,11 +117,10 @@ impl SledStore {
                 genesis
             }
         };
-        let (tables, disk) = folder::open(folder, &genesis, settings)?;
+        let tables = folder::open(folder, &genesis, settings)?;
         folder::mark(folder, &genesis)?;
         let contents = Contents::new(tables)?;
-        let disk = disk.with_room_min(settings.room_bytes_min);
-        let owner = Owner::start(contents, disk, Arc::clone(&settings.on_broken), lock)
+        let owner = Owner::start(contents, Arc::clone(&settings.on_broken), lock)
             .map_err(|error| OpenError::Thread(error.to_string()))?;
         Ok(SledStore { genesis, owner })
     }

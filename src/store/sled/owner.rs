@@ -6,7 +6,6 @@
 //! failed fsync the kernel may have dropped the pages and call the next one a success.
 
 use super::contents::Contents;
-use super::disk::Disk;
 use super::tables::Fatal;
 use super::value::Head;
 use crate::contract::{BATCH_BYTES_MAX, Key, Serial};
@@ -74,7 +73,6 @@ impl Owner {
     /// Starts the thread. `guard` is held until the thread has closed the database.
     pub fn start<G: Send + 'static>(
         contents: Contents,
-        disk: Disk,
         on_broken: OnBroken,
         guard: G,
     ) -> Result<Owner, std::io::Error> {
@@ -87,7 +85,7 @@ impl Owner {
         let thread = std::thread::Builder::new().name("store".to_owned()).spawn({
             let shared = Arc::clone(&shared);
             move || {
-                own(contents, &disk, waiting, &shared, &on_broken);
+                own(contents, waiting, &shared, &on_broken);
                 drop(guard);
             }
         })?;
@@ -155,14 +153,8 @@ impl Drop for Owner {
 }
 
 /// The life of the thread.
-fn own(
-    mut contents: Contents,
-    disk: &Disk,
-    mut waiting: mpsc::Receiver<Request>,
-    shared: &Shared,
-    on_broken: &OnBroken,
-) {
-    let served = std::panic::catch_unwind(AssertUnwindSafe(|| serve(&mut contents, disk, &mut waiting, shared)));
+fn own(mut contents: Contents, mut waiting: mpsc::Receiver<Request>, shared: &Shared, on_broken: &OnBroken) {
+    let served = std::panic::catch_unwind(AssertUnwindSafe(|| serve(&mut contents, &mut waiting, shared)));
     let why = match served {
         Ok(Ok(())) => return contents.tables.close(),
         Ok(Err(Fatal(why))) => why,
@@ -182,15 +174,10 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
 }
 
 /// Serves until nobody can ask any more.
-fn serve(
-    contents: &mut Contents,
-    disk: &Disk,
-    waiting: &mut mpsc::Receiver<Request>,
-    shared: &Shared,
-) -> Result<(), Fatal> {
+fn serve(contents: &mut Contents, waiting: &mut mpsc::Receiver<Request>, shared: &Shared) -> Result<(), Fatal> {
     let mut carried = None;
     while let Some(first) = carried.take().or_else(|| waiting.blocking_recv()) {
-        carried = serve_group(first, contents, disk, waiting, shared)?;
+        carried = serve_group(first, contents, waiting, shared)?;
     }
     Ok(())
 }
@@ -199,11 +186,10 @@ fn serve(
 fn serve_group(
     first: Request,
     contents: &mut Contents,
-    disk: &Disk,
     waiting: &mut mpsc::Receiver<Request>,
     shared: &Shared,
 ) -> Result<Option<Request>, Fatal> {
-    let mut group = Group { has_room: disk.has_room()?, changed: Vec::new() };
+    let mut group = Group { has_room: contents.tables.has_room()?, changed: Vec::new() };
     let mut answers = Vec::new();
     let mut next = Some(first);
     let mut carried = None;
@@ -212,8 +198,7 @@ fn serve_group(
         next = if answers.len() < GROUP_MAX { waiting.try_recv().ok() } else { None };
         carried = next.take_if(|request| contents.tables.pending_bytes() + request.bytes > GROUP_BYTES_MAX);
     }
-    if contents.tables.flush()? {
-        disk.sync()?;
+    if contents.tables.finish()? {
         let Head { serial: Serial(serial), .. } = contents.head;
         // The serial first: a watcher that begins in between asks for a moment that has passed.
         shared.serial.store(serial, Ordering::SeqCst);
@@ -235,11 +220,10 @@ mod tests {
 
     fn owner(folder: &std::path::Path) -> (Owner, Told) {
         let tables = open_sled(folder, &Settings::of("a test")).unwrap();
-        let disk = Disk::open(folder).unwrap();
         let told = Told::default();
         let hears = Arc::clone(&told);
         let on_broken: OnBroken = Arc::new(move |why| hears.lock().unwrap().push(why.to_owned()));
-        (Owner::start(Contents::new(tables).unwrap(), disk, on_broken, ()).unwrap(), told)
+        (Owner::start(Contents::new(tables).unwrap(), on_broken, ()).unwrap(), told)
     }
 
     /// Waits until so many requests wait behind the one that is being served.

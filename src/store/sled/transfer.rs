@@ -138,7 +138,7 @@ fn fill(tables: Tables, dump: &Dump) -> Result<Tables, OpenError> {
             contents.tables.apply()?;
         }
     }
-    contents.tables.flush()?;
+    contents.tables.apply()?;
     let found = RawDump::take(&contents)?.read(dump.genesis.clone())?;
     let restorable = |record: &&Record| !matches!(record, Record::Unreadable { .. });
     let wanted = contents_digest(dump.serial, dump.events_from, dump.records.iter().filter(restorable));
