@@ -2,7 +2,7 @@
 //! `open`, `found WRITER N` (N steps are there), `fence WRITER EPOCH`, `ack WRITER N` (step N is acknowledged), `end`.
 
 use super::verify::{Acknowledged, verify};
-use super::workload::{progress_key, stack, step};
+use super::workload::{Blobs, progress_key, stack, step};
 use crate::store::sled::genesis;
 use deployd::contract::{Cursor, Fence, Row, Scope, Serial, Store};
 use deployd::model::Digest;
@@ -21,6 +21,7 @@ pub struct Orders {
     pub writers: u64,
     /// How many steps each writer makes at most, counted from the first.
     pub steps: u64,
+    pub blobs: Blobs,
 }
 
 const FOLDER: &str = "STORE_TORTURE_FOLDER";
@@ -31,7 +32,7 @@ pub fn command(folder: &Path, orders: Orders) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "store::torture::child::the_workload_runs_to_its_end", "--nocapture", "--test-threads=1"]);
     command.env(FOLDER, folder);
-    command.env(ORDERS, format!("{} {} {}", orders.seed, orders.writers, orders.steps));
+    command.env(ORDERS, format!("{} {} {} {}", orders.seed, orders.writers, orders.steps, orders.blobs as u64));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -40,7 +41,8 @@ fn orders_of_environment() -> Option<(PathBuf, Orders)> {
     let folder = std::env::var_os(FOLDER)?;
     let text = std::env::var(ORDERS).unwrap();
     let numbers: Vec<u64> = text.split(' ').map(|number| number.parse().unwrap()).collect();
-    Some((folder.into(), Orders { seed: numbers[0], writers: numbers[1], steps: numbers[2] }))
+    let blobs = if numbers[3] == Blobs::Large as u64 { Blobs::Large } else { Blobs::Small };
+    Some((folder.into(), Orders { seed: numbers[0], writers: numbers[1], steps: numbers[2], blobs }))
 }
 
 /// Where a child says what it says.
@@ -57,7 +59,7 @@ fn the_workload_runs_to_its_end() {
     let folder = parent.path().join("store");
     let mut acknowledged = Acknowledged::default();
     for steps in [20, 60] {
-        let orders = Orders { seed: 3, writers: 3, steps };
+        let orders = Orders { seed: 3, writers: 3, steps, blobs: Blobs::Small };
         let said = Arc::new(Mutex::new(Vec::new()));
         let hears = Arc::clone(&said);
         work(&folder, orders, Arc::new(move |line| hears.lock().unwrap().push(line.to_owned())));
@@ -99,7 +101,7 @@ async fn write_all(store: Arc<dyn Store>, orders: Orders, says: Says) {
                     sweep(&*store).await;
                 }
                 let _shared = sweeping.read().await;
-                write(&*store, orders.seed, writer, n, fence.clone()).await;
+                write(&*store, orders, writer, n, fence.clone()).await;
                 says(&format!("ack {writer} {n}"));
             }
         }));
@@ -115,8 +117,8 @@ fn steps_done(rows: &[Row], writer: u64) -> u64 {
     row.map_or(0, |row| std::str::from_utf8(row.bytes.as_ref().unwrap()).unwrap().parse::<u64>().unwrap() + 1)
 }
 
-async fn write(store: &dyn Store, seed: u64, writer: u64, n: u64, fence: Fence) {
-    let step = step(seed, writer, n);
+async fn write(store: &dyn Store, orders: Orders, writer: u64, n: u64, fence: Fence) {
+    let step = step(orders.seed, orders.blobs, writer, n);
     if let Some(blob) = &step.blob {
         store.keep(blob).await.unwrap();
     }

@@ -96,6 +96,11 @@ impl Disk {
         }
     }
 
+    /// The process is gone. What it had written is where it was, synced or not.
+    pub fn die(&mut self) {
+        self.open.clear();
+    }
+
     fn open_file(&mut self, fd: u64, path: &Path, is_new: bool, is_emptied: bool) {
         let id = match self.find(path) {
             Some(id) => id,

@@ -5,10 +5,11 @@ use super::child::Orders;
 use super::folder_under_the_shim;
 use super::trace::{Act, Harm, read, run};
 use super::verify::{Acknowledged, verify_or_create};
+use super::workload::Blobs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
-const ORDERS: Orders = Orders { seed: 21, writers: 2, steps: 12 };
+const ORDERS: Orders = Orders { seed: 21, writers: 2, steps: 12, blobs: Blobs::Small };
 const SIGABRT: i32 = 6;
 const SIGKILL: i32 = 9;
 
@@ -119,7 +120,12 @@ fn many_writers_share_a_sync() {
     let traces = folder_under_the_shim();
     let root = folder_under_the_shim();
     let trace = traces.path().join("trace");
-    let output = run(root.path(), Orders { seed: 5, writers: 32, steps: 20 }, &Harm::default(), Some(&trace));
+    let output = run(
+        root.path(),
+        Orders { seed: 5, writers: 32, steps: 20, blobs: Blobs::Small },
+        &Harm::default(),
+        Some(&trace),
+    );
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let acts = read(&trace);
     let acknowledged = acts.iter().filter(|act| matches!(act, Act::Said(line) if line.starts_with("ack"))).count();

@@ -2,7 +2,7 @@
 
 use super::child::{Orders, command};
 use super::verify::{Acknowledged, verify};
-use super::workload::Numbers;
+use super::workload::{Blobs, Numbers};
 use crate::store::sled::settings;
 use deployd::store::sled::{OpenError, SledStore, Start};
 use std::io::{BufRead, BufReader, Read};
@@ -69,7 +69,7 @@ fn wait_precisely(wait: Duration) {
 fn kill_under_load(seed: u64, kills: u64) -> Acknowledged {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("store");
-    let orders = Orders { seed, writers: 4, steps: u64::MAX };
+    let orders = Orders { seed, writers: 4, steps: u64::MAX, blobs: Blobs::Small };
     let mut acknowledged = Acknowledged::default();
     for kill in 0..kills {
         let mut numbers = Numbers::of(seed, &[1 << 40, kill]);
@@ -103,7 +103,7 @@ fn killed_at_its_creation() {
     for store in 0..25 {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("store");
-        let orders = Orders { seed: 100 + store, writers: 2, steps: u64::MAX };
+        let orders = Orders { seed: 100 + store, writers: 2, steps: u64::MAX, blobs: Blobs::Small };
         let mut acknowledged = Acknowledged::default();
         for kill in 0..4 {
             let wait = Numbers::of(orders.seed, &[kill]).below(40_000);
@@ -119,7 +119,7 @@ fn killed_at_its_creation() {
 fn a_state_that_another_process_uses_is_refused() {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("store");
-    let orders = Orders { seed: 31, writers: 2, steps: u64::MAX };
+    let orders = Orders { seed: 31, writers: 2, steps: u64::MAX, blobs: Blobs::Small };
     let mut acknowledged = Acknowledged::default();
     let mut child = command(&folder, orders).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap());

@@ -8,7 +8,9 @@
 mod child;
 mod disk;
 mod faults;
+mod hunt;
 mod kills;
+mod log;
 mod power;
 mod trace;
 mod verify;

@@ -4,9 +4,10 @@
 use super::child::Orders;
 use super::disk::{Cut, Disk};
 use super::folder_under_the_shim;
+use super::log::Log;
 use super::trace::{Act, Harm, read, run};
 use super::verify::{Acknowledged, verify_or_create};
-use super::workload::Numbers;
+use super::workload::{Blobs, Numbers};
 use std::path::Path;
 
 /// The lives of one store, and the cuts of each.
@@ -22,11 +23,13 @@ struct Lives {
 
 /// What came of it.
 #[derive(Default, Debug)]
-struct Outcome {
-    cuts: u64,
-    acknowledged: u64,
+pub struct Outcome {
+    /// Images that were opened.
+    pub cuts: u64,
+    /// Acknowledgements heard.
+    pub acknowledged: u64,
     /// What was wrong, and where.
-    wrong: Vec<String>,
+    pub wrong: Vec<String>,
 }
 
 fn cut_the_power(lives: &Lives) -> Outcome {
@@ -34,10 +37,12 @@ fn cut_the_power(lives: &Lives) -> Outcome {
     let mut acknowledged = Acknowledged::default();
     let mut root = folder_under_the_shim();
     for life in 0..lives.lives {
-        let orders = Orders { seed: lives.seed, writers: lives.writers, steps: (life + 1) * lives.steps };
+        let orders =
+            Orders { seed: lives.seed, writers: lives.writers, steps: (life + 1) * lives.steps, blobs: Blobs::Small };
         let traces = folder_under_the_shim();
         let trace = traces.path().join("trace");
         let mut disk = Disk::of(root.path());
+        let mut log = Log::below(root.path());
         let output = run(root.path(), orders, &lives.harm, Some(&trace));
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let acts = read(&trace);
@@ -48,7 +53,9 @@ fn cut_the_power(lives: &Lives) -> Outcome {
         let mut done = 0;
         let mut next_root = None;
         for (number, moment) in moments.iter().enumerate() {
-            acts[done..*moment].iter().for_each(|act| advance(&mut disk, act, &mut acknowledged));
+            for act in &acts[done..*moment] {
+                advance(&mut disk, &mut log, act, &mut acknowledged, &mut outcome);
+            }
             done = *moment;
             let cut = match number % 3 {
                 0 => Cut::Strict,
@@ -57,7 +64,6 @@ fn cut_the_power(lives: &Lives) -> Outcome {
             };
             let image = folder_under_the_shim();
             disk.cut(cut, image.path());
-            outcome.cuts += 1;
             let place = format!("life {life}, {cut:?} before act {moment} of {}", acts.len());
             check(image.path(), orders, &acknowledged, &place, &mut outcome);
             if number == go_on_from {
@@ -76,15 +82,20 @@ fn index(numbers: &mut Numbers, end: usize) -> usize {
     usize::try_from(numbers.below(end as u64)).unwrap()
 }
 
-fn advance(disk: &mut Disk, act: &Act, acknowledged: &mut Acknowledged) {
+/// Does what the child did, and hears what it said.
+pub fn advance(disk: &mut Disk, log: &mut Log, act: &Act, acknowledged: &mut Acknowledged, outcome: &mut Outcome) {
     disk.act(act);
+    if let Some(claim) = log.act(act) {
+        outcome.wrong.push(claim);
+    }
     if let Act::Said(line) = act {
         acknowledged.hear(line.trim_end());
     }
 }
 
 /// Opens and verifies an image; what is wrong is noted, so that one run tells all.
-fn check(root: &Path, orders: Orders, acknowledged: &Acknowledged, place: &str, outcome: &mut Outcome) {
+pub fn check(root: &Path, orders: Orders, acknowledged: &Acknowledged, place: &str, outcome: &mut Outcome) {
+    outcome.cuts += 1;
     let mut acknowledged = acknowledged.clone();
     let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         verify_or_create(&root.join("store"), orders, &mut acknowledged);

@@ -1,7 +1,7 @@
 //! What must be there after a crash: every step that was acknowledged, at most one more of each writer, each of them whole.
 
 use super::child::Orders;
-use super::workload::{State, Step, progress_key, stack, step};
+use super::workload::{Blobs, State, Step, progress_key, stack, step};
 use crate::store::sled::{genesis, settings};
 use deployd::contract::{Cursor, EventsError, Row, RowVersion, Scope, Store};
 use deployd::model::Digest;
@@ -57,13 +57,13 @@ impl Acknowledged {
     }
 
     /// The rows of a writer after so many steps.
-    fn state_after(&mut self, seed: u64, writer: u64, steps: u64) -> &State {
+    fn state_after(&mut self, orders: Orders, writer: u64, steps: u64) -> &State {
         let (done, state) = self.states.entry(writer).or_default();
         if *done > steps {
             (*done, *state) = (0, State::new());
         }
         for n in *done..steps {
-            step(seed, writer, n).apply(state);
+            step(orders.seed, orders.blobs, writer, n).apply(state);
         }
         *done = steps;
         state
@@ -95,7 +95,7 @@ async fn verify_open(store: &dyn Store, orders: Orders, acknowledged: &mut Ackno
     let (rows, serial) = store.load(&Scope::Everything).await.unwrap();
     let mut steps_there = 0;
     for writer in 0..orders.writers {
-        let steps = verify_writer(&rows, orders.seed, writer, acknowledged);
+        let steps = verify_writer(&rows, orders, writer, acknowledged);
         verify_epoch(store, writer, acknowledged).await;
         steps_there += steps;
     }
@@ -110,13 +110,13 @@ async fn verify_open(store: &dyn Store, orders: Orders, acknowledged: &mut Ackno
 }
 
 /// The rows of a writer are those after all of its acknowledged steps, or after one more.
-fn verify_writer(rows: &[Row], seed: u64, writer: u64, acknowledged: &mut Acknowledged) -> u64 {
+fn verify_writer(rows: &[Row], orders: Orders, writer: u64, acknowledged: &mut Acknowledged) -> u64 {
     let of_writer = |row: &&Row| row.key.stack_id() == Some(stack(writer));
     let found: State = rows.iter().filter(of_writer).map(|row| (row.key.clone(), row.bytes.clone().unwrap())).collect();
     let steps =
         found.get(&progress_key(writer)).map_or(0, |n| std::str::from_utf8(n).unwrap().parse::<u64>().unwrap() + 1);
     acknowledged.found(writer, steps, "the parent finds");
-    let wanted = acknowledged.state_after(seed, writer, steps);
+    let wanted = acknowledged.state_after(orders, writer, steps);
     let differs = |key| found.get(key) != wanted.get(key);
     let differing: Vec<_> = found.keys().chain(wanted.keys()).filter(|key| differs(*key)).collect();
     assert!(differing.is_empty(), "writer {writer}: half a batch after {steps} steps: {differing:?}");
@@ -154,14 +154,14 @@ async fn verify_events(store: &dyn Store, serial: u64) {
 /// The proof that this check can fail: what a store that loses, halves or forgets would be told.
 #[test]
 fn what_is_lost_or_half_is_seen() {
-    let orders = Orders { seed: 41, writers: 1, steps: 12 };
+    let orders = Orders { seed: 41, writers: 1, steps: 12, blobs: Blobs::Small };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let written = |change: fn(u64, &mut Step)| {
         let store = MemoryStore::new("test");
         runtime.block_on(async {
             let fence = store.acquire(&stack(0)).await.unwrap();
             for n in 0..orders.steps {
-                let mut step = step(orders.seed, 0, n);
+                let mut step = step(orders.seed, orders.blobs, 0, n);
                 if let Some(blob) = &step.blob {
                     store.keep(blob).await.unwrap();
                 }

@@ -16,6 +16,15 @@ pub struct Step {
     pub events: Vec<EventDraft>,
 }
 
+/// How large the blobs are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Blobs {
+    /// A batch holds each.
+    Small,
+    /// Several batches, and more than a segment of sled's.
+    Large,
+}
+
 /// A small generator of numbers: the same seed, the same numbers, on every machine.
 pub struct Numbers(u64);
 
@@ -61,8 +70,11 @@ pub fn progress_key(writer: u64) -> Key {
 /// The largest rows of the largest batches: with progress, event and fence they are 100 operations of 4 KiB.
 const LARGE_ROWS: u64 = 98;
 
+/// The least size of a large blob.
+const LARGE_BLOB_BYTES: u64 = 600_000;
+
 /// The n-th step of a writer, from 0.
-pub fn step(seed: u64, writer: u64, n: u64) -> Step {
+pub fn step(seed: u64, blobs: Blobs, writer: u64, n: u64) -> Step {
     let mut numbers = Numbers::of(seed, &[writer, n]);
     let stack = stack(writer);
     let mut put = BTreeMap::new();
@@ -76,6 +88,7 @@ pub fn step(seed: u64, writer: u64, n: u64) -> Step {
         }
         1..4 => {
             let size = if numbers.below(2) == 0 { numbers.below(5_000) } else { numbers.below(90_000) };
+            let size = if blobs == Blobs::Large { LARGE_BLOB_BYTES + 10 * size } else { size };
             let bytes = numbers.bytes(usize::try_from(size).unwrap());
             let slot = format!("{}", numbers.below(4));
             put.insert(Key::stack(&stack, "blob", &slot), Digest::of(&bytes).to_string().into_bytes());
@@ -121,7 +134,7 @@ impl Step {
 
 #[test]
 fn the_workload_has_every_shape() {
-    let steps: Vec<Step> = (0..400).map(|n| step(1, 0, n)).collect();
+    let steps: Vec<Step> = (0..400).map(|n| step(1, Blobs::Small, 0, n)).collect();
     let fence = Fence { stack: stack(0), epoch: 1 };
     for step in &steps {
         step.batch(fence.clone()).check_limits().unwrap();
@@ -133,6 +146,6 @@ fn the_workload_has_every_shape() {
     );
     assert!(steps.iter().any(|step| step.blob.as_ref().is_some_and(|blob| blob.len() > 50_000)));
     assert!(steps.iter().any(|step| !step.remove.is_empty()));
-    assert_eq!(steps[7].put, step(1, 0, 7).put, "the same seed, the same step");
-    assert_ne!(steps[7].put, step(2, 0, 7).put);
+    assert_eq!(steps[7].put, step(1, Blobs::Small, 0, 7).put, "the same seed, the same step");
+    assert_ne!(steps[7].put, step(2, Blobs::Small, 0, 7).put);
 }
