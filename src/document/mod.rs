@@ -35,4 +35,4 @@ pub use merge::merge;
 pub use read::read;
 pub use template::{Part, Reference, Template};
 pub use tree::{Document, Entry, Map, Node, Scalar, Shape, Spanned, Style};
-pub use written::as_written;
+pub use written::{as_written, value_of};

@@ -10,7 +10,9 @@ pub fn as_written(map: &Map) -> Value {
     Value::Map(map.entries.iter().map(|entry| (entry.key.value.to_string(), value_of(&entry.value))).collect())
 }
 
-fn value_of(node: &Node) -> Value {
+/// The same of one value.
+#[must_use]
+pub fn value_of(node: &Node) -> Value {
     match &node.shape {
         Shape::List(items) => Value::List(items.iter().map(value_of).collect()),
         Shape::Map(map) => as_written(map),

@@ -5,9 +5,10 @@ use super::read::read_map;
 use super::reading::Reading;
 use super::{Artifact, Manifest};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, nearest};
-use crate::document::{Entry, Map, Node, Shape, Spanned, merge};
-use crate::model::{Capability, Name};
+use crate::document::{Entry, Map, Node, Shape, Spanned, merge, value_of};
+use crate::model::{Capability, Name, Value};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Keys that no other key depends on: an overlay of these alone is checked without the rest of the manifest, which is
@@ -101,10 +102,7 @@ impl Manifest {
     ///
     /// The diagnostics are those of the merged manifest: with those of reading it, sorted, each stands once.
     pub fn in_world(&self, world: &Name, capabilities: &[Capability]) -> (Cow<'_, Manifest>, Diagnostics) {
-        let words = capabilities.iter().map(Capability::as_str).filter(|word| *word != world.as_str());
-        let words = words.chain([world.as_str()]);
-        let overlays: Vec<&Overlay> =
-            words.flat_map(|word| self.overlays.iter().filter(move |overlay| overlay.when.is(word))).collect();
+        let overlays = self.overlays_of(world, capabilities);
         let mut found = Diagnostics::new();
         if overlays.is_empty() {
             return (Cow::Borrowed(self), found);
@@ -118,6 +116,25 @@ impl Manifest {
             Some(manifest) => (Cow::Owned(manifest), found),
             None => (Cow::Borrowed(self), found),
         }
+    }
+
+    fn overlays_of(&self, world: &Name, capabilities: &[Capability]) -> Vec<&Overlay> {
+        let words = capabilities.iter().map(Capability::as_str).filter(|word| *word != world.as_str());
+        let words = words.chain([world.as_str()]);
+        words.flat_map(|word| self.overlays.iter().filter(move |overlay| overlay.when.is(word))).collect()
+    }
+
+    /// What was said before `in:` said otherwise, by the place of what counts in a world: its place, and what it is. Items of
+    /// lists that are merged by name are not followed.
+    #[must_use]
+    pub fn overridden(&self, world: &Name, capabilities: &[Capability]) -> BTreeMap<Place, (Place, Value)> {
+        let mut found = BTreeMap::new();
+        let mut under = Cow::Borrowed(&*self.written);
+        for overlay in self.overlays_of(world, capabilities) {
+            note_overridden(&under, &overlay.written, &mut found);
+            under = Cow::Owned(merge_over(&under, &overlay.written));
+        }
+        found
     }
 
     /// A note for each world that `worlds` or `in` name and that this server does not know: it may be another server's.
@@ -190,6 +207,16 @@ fn last_line(map: &Map) -> u32 {
         }
     }
     map.entries.iter().map(|entry| of(&entry.value)).max().unwrap_or(0)
+}
+
+fn note_overridden(under: &Map, over: &Map, found: &mut BTreeMap<Place, (Place, Value)>) {
+    for entry in &over.entries {
+        let Some(below) = under.get(&entry.key.value) else { continue };
+        match (&below.shape, &entry.value.shape) {
+            (Shape::Map(under), Shape::Map(over)) => note_overridden(under, over, found),
+            _ => drop(found.insert(entry.value.place.clone(), (below.place.clone(), value_of(below)))),
+        }
+    }
 }
 
 /// One map of a service over another: as [`merge`], but for what has a short form, a list of named entries, or a null

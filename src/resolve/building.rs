@@ -35,6 +35,8 @@ pub(super) struct Building<'r> {
     pub misfits: Vec<Misfit>,
     /// What other stacks do not offer yet.
     pub not_offered: BTreeSet<Address>,
+    /// What was said before an overlay said otherwise.
+    pub overridden: BTreeMap<Place, (Place, Value)>,
     pub found: Diagnostics,
     /// The slugs whose parts are being made: one that comes again is made of itself.
     going: Vec<Name>,
@@ -77,6 +79,7 @@ impl<'r> Building<'r> {
             slugs: BTreeSet::new(),
             misfits: Vec::new(),
             not_offered: BTreeSet::new(),
+            overridden: BTreeMap::new(),
             found: Diagnostics::new(),
             going: Vec::new(),
         }

@@ -1,6 +1,6 @@
 //! `explain`: what a value is, who set it, and who may set it.
 
-use super::origins::{About, Link, chain, chain_of_made};
+use super::origins::{About, How, Link, chain, chain_of_made};
 use super::{Offers, Resolved};
 use crate::diagnostic::{Diagnostic, Owner, did_you_mean};
 use crate::graph::{Component, DesiredGraph, Node};
@@ -36,9 +36,8 @@ pub struct Explanation {
 pub fn explain(resolved: &Resolved, offers: &Offers, asked: &str) -> Result<Explanation, Box<Diagnostic>> {
     let path = FieldPath::parse(asked).map_err(|_| Box::new(unknown(resolved, asked)))?;
     let (component, inside) = find(resolved, &path).ok_or_else(|| Box::new(unknown(resolved, asked)))?;
-    let about = resolved.about.get(&component.address);
     if !inside.is_root() && component.fields.at(&inside).is_some_and(is_leaf) {
-        return Ok(explanation(component, about, offers, &inside));
+        return Ok(explanation(component, resolved, offers, &inside));
     }
     let (graph, _) = super::compile(resolved, offers);
     let made = made_of(component, resolved, &graph);
@@ -47,7 +46,7 @@ pub fn explain(resolved: &Resolved, offers: &Offers, asked: &str) -> Result<Expl
         (!path.is_root() && node.fields.at(&path).is_some_and(is_leaf)).then_some((*node, path))
     });
     match found {
-        Some((node, path)) => Ok(of_node(component, about, offers, node, &path)),
+        Some((node, path)) => Ok(of_node(component, resolved, offers, node, &path)),
         None => Err(Box::new(unknown_field(component, &made, &inside))),
     }
 }
@@ -59,13 +58,12 @@ pub fn explain_all(resolved: &Resolved, offers: &Offers, only: Option<&Address>)
     let mut all = Vec::new();
     let components = resolved.asked.components.iter().map(|asked| &asked.component);
     for component in components.filter(|component| only.is_none_or(|only| *only == component.address)) {
-        let about = resolved.about.get(&component.address);
         let paths = leaves(&component.fields);
-        all.extend(paths.iter().map(|path| explanation(component, about, offers, path)));
+        all.extend(paths.iter().map(|path| explanation(component, resolved, offers, path)));
         for node in made_of(component, resolved, &graph) {
             let said = |path: &FieldPath| node.address == component.address && component.fields.at(path).is_some();
             let made = leaves(&node.fields).into_iter().filter(|path| !said(path));
-            all.extend(made.map(|path| of_node(component, about, offers, node, &path)));
+            all.extend(made.map(|path| of_node(component, resolved, offers, node, &path)));
         }
     }
     all.sort_by(|a, b| (&a.address, &a.path).cmp(&(&b.address, &b.path)));
@@ -80,9 +78,8 @@ pub fn explain_below(resolved: &Resolved, offers: &Offers, asked: &str) -> Vec<E
     let Some((component, inside)) = find(resolved, &path).filter(|(_, inside)| !inside.is_root()) else {
         return Vec::new();
     };
-    let about = resolved.about.get(&component.address);
     let below = leaves(&component.fields).into_iter().filter(|path| path.keys().starts_with(inside.keys()));
-    below.map(|path| explanation(component, about, offers, &path)).collect()
+    below.map(|path| explanation(component, resolved, offers, &path)).collect()
 }
 
 fn is_leaf(value: &Value) -> bool {
@@ -125,13 +122,8 @@ fn node_path(component: &Component, node: &Node, path: &FieldPath) -> Option<Fie
     (node.address == component.part(part)).then(|| rest.iter().fold(FieldPath::root(), |path, key| path.join(key)))
 }
 
-fn of_node(
-    component: &Component,
-    about: Option<&About>,
-    offers: &Offers,
-    node: &Node,
-    path: &FieldPath,
-) -> Explanation {
+fn of_node(component: &Component, resolved: &Resolved, offers: &Offers, node: &Node, path: &FieldPath) -> Explanation {
+    let about = resolved.about.get(&component.address);
     // A field that its component has under the same name came from there; so did what a process is told of its ports.
     let variable = match path.keys() {
         [env, variable] if env == "env" => Some(FieldPath::fixed("variables").join(variable)),
@@ -139,7 +131,7 @@ fn of_node(
     };
     let said = [Some(path), variable.as_ref()].into_iter().flatten();
     if let Some(said) = said.into_iter().find(|path| component.fields.at(path).is_some_and(is_leaf)) {
-        let of_component = Explanation { path: path.clone(), ..explanation(component, about, offers, said) };
+        let of_component = Explanation { path: path.clone(), ..explanation(component, resolved, offers, said) };
         let value = node.fields.at(path).map(shown).unwrap_or_default();
         return Explanation { address: node.address.clone(), kind: node.kind.clone(), value, ..of_component };
     }
@@ -164,8 +156,15 @@ fn may_set(about: Option<&About>) -> Vec<Name> {
     parameters.filter(|parameter| !parameter.is_fixed()).map(|parameter| parameter.name.value.clone()).collect()
 }
 
-fn explanation(component: &Component, about: Option<&About>, offers: &Offers, path: &FieldPath) -> Explanation {
-    let chain = chain(component, about, offers, path);
+fn explanation(component: &Component, resolved: &Resolved, offers: &Offers, path: &FieldPath) -> Explanation {
+    let about = resolved.about.get(&component.address);
+    let mut chain = chain(component, about, offers, path);
+    if let Some(first) = chain.first().cloned()
+        && let Some((place, before)) = first.place.as_ref().and_then(|place| resolved.overridden.get(place))
+    {
+        let before = Link { how: How::Over, place: Some(place.clone()), value: Some(shown(before)), ..first };
+        chain.insert(1, before);
+    }
     let owner = match chain.first().and_then(|link| link.place.as_ref()) {
         Some(place) => match offers.library.repository_of(&place.file) {
             Some(repository) => Owner::Repository(repository.to_string()),

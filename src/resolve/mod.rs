@@ -65,7 +65,7 @@ pub use with::{Set, SetBy, With};
 use crate::diagnostic::{Diagnostic, Diagnostics, Owner, Place, did_you_mean};
 use crate::graph::{self, DesiredGraph, StackAsked};
 use crate::manifest::Of;
-use crate::model::{Address, Name, StackId};
+use crate::model::{Address, Name, StackId, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The code of the diagnostic of what another stack does not offer: it may come, so whoever waits can ask again when
@@ -85,6 +85,8 @@ pub struct Resolved {
     pub misfits: Vec<Misfit>,
     /// What other stacks do not offer yet.
     pub not_offered: BTreeSet<Address>,
+    /// What the manifest said before its `in:` said otherwise, by the place of what counts.
+    pub overridden: BTreeMap<Place, (Place, Value)>,
 }
 
 /// Makes the desired graph of what was resolved, and says what does not fit together. With errors, here or there, the
@@ -111,6 +113,7 @@ impl building::Building<'_> {
             slugs: self.slugs,
             misfits: self.misfits,
             not_offered: self.not_offered,
+            overridden: self.overridden,
         };
         (resolved, found)
     }

@@ -34,6 +34,7 @@ pub fn resolve(service: &Service<'_>, offers: &Offers, others: &Others) -> (Reso
     let (manifest, of_merging) = service.manifest.in_world(&world.name.value, &capabilities);
     let manifest = &*manifest;
     let mut building = Building::new(offers, others, manifest.service.value.clone());
+    building.overridden = service.manifest.overridden(&world.name.value, &capabilities);
     // What one overlay alone does wrong was told when the manifest was read; what several do together is told here.
     let applies = |word: &str| service.manifest.overlays.iter().any(|overlay| overlay.when.is(word));
     let words = capabilities.iter().map(Capability::as_str).chain([world.name.value.as_str()]);

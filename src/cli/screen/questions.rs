@@ -127,6 +127,7 @@ fn what(slug: &Slug) -> String {
         _ if slug.broken => add("(has mistakes: deployd check)".to_owned()),
         (Some(kind), Some(_)) => add(format!("(stands in: {kind})")),
         (Some(_), None) => {}
+        (None, _) if slug.needs.is_empty() => add("(not here)".to_owned()),
         (None, _) => add(format!("(not here: needs {})", slug.needs.join(" or "))),
     }
     what

@@ -77,7 +77,7 @@ fn what_others_do_not_offer_yet_is_waited_for_and_planned_as_that() {
     // Nor is that silent: whoever asks how it is hears it.
     let shown = running.asks(async |engine| engine.status(Some(&world_name())).await).unwrap();
     let said: Vec<_> = shown[0].report.waiting.iter().map(|line| line.why.text.as_str()).collect();
-    assert_eq!(said, [format!("back does not offer orders in {} yet", world_name())]);
+    assert_eq!(said, [format!("back does not share orders in {}, so far", world_name())]);
     let back = "service: back\nrun: serve\nrequires: [{ orders: { use: postgres, shared: true } }]\n";
     bed.folder("one").write("b/deployd.yaml", back);
     bed.settle(&mut running, "both");

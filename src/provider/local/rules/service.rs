@@ -69,6 +69,12 @@ fn refuse(component: &Component, words: &ServiceWords) -> Diagnostics {
         note.place = place("cpu").or_else(|| component.places.get(&FieldPath::root()).cloned());
         found.push(note);
     }
+    if words.migrations.iter().any(|migration| migration.undo.is_some()) {
+        let detail = "`undo` is not run by this deployd yet: a rollback across that migration is refused";
+        let mut note = Diagnostic::note("undo-not-run", "undo is not run yet", detail);
+        note.place = place("migrate").or_else(|| component.places.get(&FieldPath::root()).cloned());
+        found.push(note);
+    }
     found
 }
 
