@@ -26,6 +26,7 @@ pub fn plan(inputs: &Inputs<'_>) -> (Plan, Report) {
     planning.remove();
     planning.retain(&units);
     planning.imports();
+    planning.unshared();
     if wanted::is_paused(inputs) {
         let why = Why::new(WhyCode::Other, "paused: nothing is changed")
             .way_out(format!("deployd resume {}", inputs.record.stack.id.stack));

@@ -317,6 +317,25 @@ impl<'i> Planning<'i> {
         is_used
     }
 
+    /// What others use of this stack and the files do not share any more: those who use it go on with what they have, and
+    /// cannot be deployed anew.
+    pub(super) fn unshared(&mut self) {
+        if self.goal != Goal::Run {
+            return;
+        }
+        let desired = self.i.desired;
+        let withdrawn = self.i.record.exports.keys().filter(|of| {
+            !desired.exports.contains_key(*of) && desired.nodes.keys().any(|address| address.whole() == of.whole())
+        });
+        for of in withdrawn.collect::<Vec<&'i Address>>() {
+            if let Some(by) = self.used_by_stacks(of) {
+                let text = format!("not shared any more, and needed by {by}, which cannot be deployed anew then");
+                let way_out = format!("say `shared: true` beside it again, or take it out of {by} first");
+                self.noted(of, LineCode::StillUsed, Why::new(WhyCode::Refused, text).way_out(way_out));
+            }
+        }
+    }
+
     /// The stacks that use what stands at an address.
     fn used_by_stacks(&self, at: &Address) -> Option<String> {
         let export = self.i.record.exports.get(at)?;
