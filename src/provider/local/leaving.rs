@@ -4,8 +4,13 @@
 use super::room::Room;
 use super::thing::{self, Thing};
 use crate::keeper::{self, Found};
+use crate::model::{Address, Identity};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+
+/// The kind of a service's replicas.
+const PROCESS: &str = "local/process";
 
 /// Whether nothing of what a keeper kept runs any more. One that died leaves stragglers: they are ended first.
 pub(super) fn is_over(folder: &Path) -> bool {
@@ -17,15 +22,34 @@ pub(super) fn is_over(folder: &Path) -> bool {
 }
 
 impl Room {
-    /// Whether a thing is gone, cleaned up or not yet.
+    /// Whether a thing is gone, cleaned up or not yet. A replica whose keeper is no more is absent to whoever looks at it,
+    /// and so it is to whoever lists.
     pub(super) fn is_gone(&self, folder: &Path, thing: &Thing) -> bool {
-        thing.gone.is_some() || (thing.leaving.is_some() && is_kept(thing) && is_over(folder))
+        let ended = || !matches!(keeper::find(folder), Found::Starting | Found::Running(_) | Found::Unknown(_));
+        thing.gone.is_some()
+            || (thing.leaving.is_some() && is_kept(thing) && is_over(folder))
+            || (thing.kind.as_str() == PROCESS && ended())
     }
 
-    /// Cleans up what has gone since the last look.
+    /// Cleans up what has gone since the last look: what was told to go, and what died while it was to run and has a later
+    /// life since, or nobody who would end what it left.
     pub(super) fn tidy(&self) -> io::Result<()> {
-        for (folder, mut thing) in thing::all(&self.places)? {
-            if thing.gone.is_none() && thing.leaving.is_some() && is_kept(&thing) && is_over(&folder) {
+        let things = thing::all(&self.places)?;
+        let mut newest: BTreeMap<Address, u32> = BTreeMap::new();
+        for Identity { address, incarnation } in things.iter().map(|(_, thing)| &thing.receipt.identity) {
+            let known = newest.entry(address.clone()).or_default();
+            *known = (*known).max(*incarnation);
+        }
+        for (folder, mut thing) in things.into_iter().filter(|(_, thing)| thing.gone.is_none()) {
+            let Identity { address, incarnation } = &thing.receipt.identity;
+            let is_process = thing.kind.as_str() == PROCESS;
+            let has_died = is_process && matches!(keeper::find(&folder), Found::Dead(_));
+            let is_past = is_process && newest.get(address) > Some(incarnation);
+            if has_died {
+                // What cannot be ended now is tried again at the next look.
+                let _ = keeper::clear(&folder);
+            }
+            if (is_past || (thing.leaving.is_some() && is_kept(&thing))) && is_over(&folder) {
                 self.clean(&folder)?;
                 thing.gone = Some(self.clock.now().wall);
                 thing.keep(&folder)?;

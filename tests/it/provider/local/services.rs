@@ -333,6 +333,36 @@ async fn a_service_may_open_its_other_ports_first() {
     assert_eq!(get(first["address"].as_text().unwrap(), "/").await.status(), 200);
 }
 
+/// Who is absent to whoever looks is absent to whoever lists: its row would be found anew again and again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_without_its_keeper_is_in_no_list() {
+    let stage = Local::new();
+    let replica = server(serde_json::json!({}));
+    let (first, _) = stage.made("suite/shop/shop.1", &replica).await;
+    let folder = stage.thing("process");
+    let listed = async || {
+        let listing = stage.provider.list(&deployd::contract::ListScope { stack: None }).await;
+        listing.found.iter().map(|found| found.receipt.identity.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed().await, [first.clone()]);
+    let keeper::Found::Running(state) = keeper::find(&folder) else { panic!("it does not run") };
+    let kill = |pid: i32| {
+        rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL)
+    };
+    kill(state.keeper.pid.cast_signed()).unwrap();
+    until(&stage, &query(&first, &replica, None), Seen::is_absent).await;
+    assert_eq!(listed().await, [] as [Identity; 0]);
+
+    // With a later life in its place it is cleaned up; its log stays.
+    let later = first.address.incarnation(2);
+    let handle = stage.make(&later, &replica).await;
+    until(&stage, &query(&later, &replica, Some(handle)), is_settled).await;
+    drop(provider(stage.state.path(), &stage.instance, &stage.contents));
+    assert_eq!(listed().await, [later]);
+    let thing: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join("thing.json")).unwrap()).unwrap();
+    assert!(thing["gone"].is_number(), "{thing}");
+}
+
 /// Gates that let nobody in are not the same as no gates.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gates_that_let_nobody_in_let_nobody_in() {
