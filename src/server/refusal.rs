@@ -246,7 +246,9 @@ impl Refusal {
     pub fn of_folder(why: state::Why) -> Refusal {
         match why.code {
             state::WhyCode::Missing => Refusal::because(StatusCode::NOT_FOUND, "not-found", "not found", why),
-            state::WhyCode::Refused => Refusal::because(StatusCode::CONFLICT, "refused", "refused", why),
+            state::WhyCode::Refused => {
+                Refusal::because(StatusCode::CONFLICT, "bad-source", "the files are refused", why)
+            }
             _ => Refusal::unavailable("source", "the files cannot be read", why),
         }
     }

@@ -215,6 +215,7 @@ fn refused(problem: Problem) -> Failure {
 fn exit_of(problem: &Problem) -> Exit {
     match StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR) {
         StatusCode::UNPROCESSABLE_ENTITY if !problem.diagnostics.is_empty() => Exit::Mistakes,
+        StatusCode::CONFLICT if problem.code() == "bad-source" => Exit::Mistakes,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PRECONDITION_FAILED => Exit::Refused,
         StatusCode::SERVICE_UNAVAILABLE if matches!(problem.code(), "stopped" | "busy") => Exit::Unreachable,
         status if status.is_client_error() => Exit::Usage,
@@ -257,6 +258,7 @@ mod tests {
         assert_eq!([exit(403, "holds-data"), exit(412, "stale-plan"), exit(401, "bad-token")], [Exit::Refused; 3]);
         assert_eq!([exit(503, "source"), exit(507, "store-full"), exit(500, "bug")], [Exit::WentWrong; 3]);
         assert_eq!(exit(503, "stopped"), Exit::Unreachable);
+        assert_eq!(exit(409, "bad-source"), Exit::Mistakes);
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub(super) struct Stamp {
     /// Size in bytes.
     pub(super) size: u64,
     mode: u32,
+    pub(super) owner: u32,
     modified: Moment,
     /// When anything of it last changed. No program can set it, so it cannot be put back as `modified` can.
     changed: Moment,
@@ -45,6 +46,7 @@ impl Stamp {
             inode: stat.st_ino as u64,
             size: u64::try_from(stat.st_size).unwrap_or(0),
             mode: stat.st_mode as u32,
+            owner: stat.st_uid,
             modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
             changed: (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
         }

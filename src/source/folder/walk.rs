@@ -54,7 +54,7 @@ pub(super) fn walk(folder: &Path, options: &FolderOptions) -> Result<(OwnedFd, T
     // Whole and without links, so that the rules of folders above it are found.
     let path = std::fs::canonicalize(folder).map_err(|error| unopened(folder, &error))?;
     let root = open_root(&path).map_err(|error| unopened(folder, &error.into()))?;
-    check_owner(folder, &root, options)?;
+    check_owner(folder, fstat(&root).map_err(|error| unread(folder, error))?.st_uid, options)?;
     let above = ignored::above(&path);
     let tree = Tree {
         look: Look { began, ended: began },
@@ -103,7 +103,7 @@ struct Walker<'a> {
 impl Walker<'_> {
     fn folder(&mut self, folder: &OwnedFd, path: &Path, rules: Rules, depth: usize) -> Result<(), Stop> {
         let stamp = Stamp::of(&fstat(folder).map_err(|error| unread(path, error))?);
-        self.check_open_to_all(path, &stamp)?;
+        self.check_writers(path, &stamp)?;
         if depth > self.options.limits.depth {
             return Err(limit("depth", self.options.limits.depth, &format!("{} is deeper", path.display())));
         }
@@ -141,7 +141,7 @@ impl Walker<'_> {
         }
         let found = match listed {
             FileType::RegularFile => {
-                self.check_open_to_all(at, &stamp)?;
+                self.check_writers(at, &stamp)?;
                 self.check_size(at, stamp.size)?;
                 Found::Regular(stamp)
             }
@@ -183,7 +183,9 @@ impl Walker<'_> {
         Ok(inside)
     }
 
-    fn check_open_to_all(&self, at: &Path, stamp: &Stamp) -> Result<(), Stop> {
+    /// Whoever can change what is run here runs it as us: only we ourselves, root, and who is named.
+    fn check_writers(&self, at: &Path, stamp: &Stamp) -> Result<(), Stop> {
+        check_owner(&self.path.join(at), stamp.owner, self.options)?;
         if !stamp.is_open_to_all() {
             return Ok(());
         }
@@ -254,13 +256,12 @@ fn check_name(name: &OsStr, at: &Path, folded: &mut BTreeSet<String>) -> Result<
     Ok(())
 }
 
-fn check_owner(folder: &Path, root: &OwnedFd, options: &FolderOptions) -> Result<(), Stop> {
-    let owner = fstat(root).map_err(|error| unread(folder, error))?.st_uid;
+fn check_owner(whole: &Path, owner: u32, options: &FolderOptions) -> Result<(), Stop> {
     let us = rustix::process::geteuid().as_raw();
     if owner == us || owner == 0 || options.owners.contains(&owner) {
         return Ok(());
     }
-    let why = format!("{} belongs to another user (uid {owner}; we are {us})", folder.display());
+    let why = format!("{} belongs to another user (uid {owner}; we are {us})", whole.display());
     Err(Stop::Failed(SourceFailure::Refused(why)))
 }
 

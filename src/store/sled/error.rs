@@ -38,6 +38,15 @@ pub enum OpenError {
         /// The one that it should be.
         marked: Box<Genesis>,
     },
+    /// It holds less than it did.
+    Behind {
+        /// The serial of its last change.
+        found: u64,
+        /// The one that it had come to.
+        reached: u64,
+        /// What says so.
+        witness: PathBuf,
+    },
     /// A newer deployd wrote it.
     Newer {
         /// Its format.
@@ -95,6 +104,13 @@ impl fmt::Display for OpenError {
                 marker.display(),
                 marked.instance,
                 marked.lineage
+            ),
+            OpenError::Behind { found, reached, witness } => write!(
+                f,
+                "this state ends at change {found}, but {} says that it was at {reached}: it is damaged, or an older one was \
+                 put in its place: put the right one back, or restore an export; to go on with what is there, and to \
+                 forget what came after, remove that file",
+                witness.display()
             ),
             OpenError::Newer { found, read } => write!(
                 f,

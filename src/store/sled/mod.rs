@@ -24,6 +24,7 @@ mod tables;
 mod transfer;
 mod value;
 mod watchdog;
+mod witness;
 
 pub use disk::DiskError;
 pub use error::OpenError;
@@ -50,6 +51,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use transfer::RawDump;
+use witness::Witness;
 
 /// How a store is opened.
 #[derive(Clone)]
@@ -120,7 +122,10 @@ impl SledStore {
         let tables = folder::open(folder, &genesis, settings)?;
         folder::mark(folder, &genesis)?;
         let contents = Contents::new(tables)?;
-        let owner = Owner::start(contents, Arc::clone(&settings.on_broken), lock)
+        let witness = Witness::of(folder, &genesis);
+        witness.check(contents.head.serial)?;
+        let closed = move |at| witness.write(at);
+        let owner = Owner::start(contents, Arc::clone(&settings.on_broken), closed, lock)
             .map_err(|error| OpenError::Thread(error.to_string()))?;
         Ok(SledStore { genesis, owner })
     }

@@ -70,10 +70,12 @@ pub type OnBroken = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Broken(pub String);
 
 impl Owner {
-    /// Starts the thread. `guard` is held until the thread has closed the database.
+    /// Starts the thread. `closed` is told the last serial when the database was closed in good order; `guard` is held
+    /// until then.
     pub fn start<G: Send + 'static>(
         contents: Contents,
         on_broken: OnBroken,
+        closed: impl FnOnce(Serial) + Send + 'static,
         guard: G,
     ) -> Result<Owner, std::io::Error> {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
@@ -85,7 +87,9 @@ impl Owner {
         let thread = std::thread::Builder::new().name("store".to_owned()).spawn({
             let shared = Arc::clone(&shared);
             move || {
-                own(contents, waiting, &shared, &on_broken);
+                if let Some(last) = own(contents, waiting, &shared, &on_broken) {
+                    closed(last);
+                }
                 drop(guard);
             }
         })?;
@@ -152,11 +156,20 @@ impl Drop for Owner {
     }
 }
 
-/// The life of the thread.
-fn own(mut contents: Contents, mut waiting: mpsc::Receiver<Request>, shared: &Shared, on_broken: &OnBroken) {
+/// The life of the thread. The last serial, if it ended well.
+fn own(
+    mut contents: Contents,
+    mut waiting: mpsc::Receiver<Request>,
+    shared: &Shared,
+    on_broken: &OnBroken,
+) -> Option<Serial> {
     let served = std::panic::catch_unwind(AssertUnwindSafe(|| serve(&mut contents, &mut waiting, shared)));
     let why = match served {
-        Ok(Ok(())) => return contents.tables.close(),
+        Ok(Ok(())) => {
+            let last = contents.head.serial;
+            contents.tables.close();
+            return Some(last);
+        }
         Ok(Err(Fatal(why))) => why,
         Err(panic) => format!("its thread panicked: {}", panic_text(&*panic)),
     };
@@ -166,6 +179,7 @@ fn own(mut contents: Contents, mut waiting: mpsc::Receiver<Request>, shared: &Sh
     on_broken(why);
     // Only a test comes here. sled panics when it is dropped after an error.
     let _ = std::panic::catch_unwind(AssertUnwindSafe(|| drop(contents)));
+    None
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
@@ -223,7 +237,7 @@ mod tests {
         let told = Told::default();
         let hears = Arc::clone(&told);
         let on_broken: OnBroken = Arc::new(move |why| hears.lock().unwrap().push(why.to_owned()));
-        (Owner::start(Contents::new(tables).unwrap(), on_broken, ()).unwrap(), told)
+        (Owner::start(Contents::new(tables).unwrap(), on_broken, |_| (), ()).unwrap(), told)
     }
 
     /// Waits until so many requests wait behind the one that is being served.

@@ -220,6 +220,13 @@ fn folders_of_other_users_are_refused_unless_named() {
         return;
     }
     assert!(tree.refused().contains("belongs to another user (uid 54321"), "{}", tree.refused());
+    // So is what is in a folder of ours: whoever owns a file that is run here has it run as us.
+    let inside = Tree::new(&[("app.py", ""), ("sub/x", "")]);
+    for at in ["sub/x", "sub"] {
+        std::os::unix::fs::chown(inside.at(at), Some(54_321), None).unwrap();
+        let why = inside.refused();
+        assert!(why.contains(&format!("{at} belongs to another user (uid 54321")), "{why}");
+    }
     let options = FolderOptions { owners: [54_321].into(), ..FolderOptions::default() };
     FolderSource::new(tree.root(), options).read_now().unwrap();
 }

@@ -118,6 +118,43 @@ fn t22_a_lost_folder_is_no_first_start() {
     drop(create(&folder));
 }
 
+/// A database that lost its end opens: sled takes it for torn. An older one that was put in its place does too.
+#[tokio::test]
+async fn t22_t27_a_store_that_ends_before_where_it_was_is_refused() {
+    let (parent, folder) = place();
+    drop(create(&folder));
+    let older = parent.path().join("older");
+    copy_folder(&folder, &older);
+    let store = open(&folder, Start::Existing).unwrap();
+    let Serial(reached) = store.commit(put([("one", "one")])).await.unwrap();
+    drop(store);
+    let newer = parent.path().join("newer");
+    std::fs::rename(&folder, &newer).unwrap();
+    std::fs::rename(&older, &folder).unwrap();
+    let error = refused(&folder, Start::Existing);
+    assert!(matches!(error, OpenError::Behind { reached: at, .. } if at == reached), "{error}");
+    assert!(error.to_string().contains("restore an export"), "{error}");
+    // The right one is put back; and another life of the instance begins where it begins.
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::rename(&newer, &folder).unwrap();
+    drop(open(&folder, Start::Existing).unwrap());
+    std::fs::remove_dir_all(&folder).unwrap();
+    let empty = deployd::store::memory::MemoryStore::new("test-instance").dump();
+    restore(&folder, &empty, "second-life", Wall(1), &settings()).unwrap();
+    drop(open(&folder, Start::Existing).unwrap());
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        match from.is_dir() {
+            true => copy_folder(&from, &to),
+            false => assert!(std::fs::copy(&from, &to).is_ok()),
+        }
+    }
+}
+
 #[test]
 fn t22_a_foreign_folder_is_refused() {
     let (parent, folder) = place();

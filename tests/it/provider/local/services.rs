@@ -344,7 +344,7 @@ async fn a_replica_without_its_keeper_is_in_no_list() {
         let listing = stage.provider.list(&deployd::contract::ListScope { stack: None }).await;
         listing.found.iter().map(|found| found.receipt.identity.clone()).collect::<Vec<_>>()
     };
-    assert_eq!(listed().await, [first.clone()]);
+    assert_eq!(listed().await, std::slice::from_ref(&first));
     let keeper::Found::Running(state) = keeper::find(&folder) else { panic!("it does not run") };
     let kill = |pid: i32| {
         rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL)
