@@ -105,16 +105,16 @@ pub fn accept(
     Ok(row)
 }
 
-/// Whether a newer deployment takes an older one's place: a later wish does, and a newer state of the same source. What
-/// only puts right what drifted gives way to everything.
+/// Whether a newer deployment takes an older one's place: a later wish does, and a newer state of the same source; of what
+/// a source holds, also that of a rollback, which may wait for what never comes. What only puts right what drifted gives
+/// way to everything.
 #[must_use]
 pub fn takes_place(newer: &DeploymentRow, older: &DeploymentRow) -> bool {
     let of_source = |row: &DeploymentRow| matches!(row.aim, Aim::Source | Aim::Revision(_));
-    let same_source = of_source(newer)
-        && of_source(older)
-        && newer.deployment.source.is_some()
-        && newer.deployment.source == older.deployment.source;
-    newer.generation > older.generation || same_source || older.aim == Aim::Target
+    let same_source =
+        of_source(older) && newer.deployment.source.is_some() && newer.deployment.source == older.deployment.source;
+    let goes_on = of_source(newer) && (same_source || matches!(older.aim, Aim::Release(_)));
+    newer.generation > older.generation || goes_on || older.aim == Aim::Target
 }
 
 /// Brings a deployment to another state, told in the same batch.
@@ -268,14 +268,28 @@ mod tests {
     #[test]
     fn another_source_waits_in_the_order_of_acceptance() {
         let mut rows = rows();
-        let back = add(&mut rows, new(Aim::Release(Digest::of("r")), None), true);
-        let saved = add(&mut rows, new(Aim::Source, Some("folder:/a")), false);
+        let first = add(&mut rows, new(Aim::Source, Some("folder:/b")), true);
+        let second = add(&mut rows, new(Aim::Source, Some("folder:/a")), false);
         assert_eq!(rows.live.len(), 2);
-        assert_eq!(turn(&rows, false), Turn::Trigger(back));
+        assert_eq!(turn(&rows, false), Turn::Trigger(first));
+        bring(&mut rows, first, &TO_RUNNING);
+        assert_eq!(turn(&rows, false), Turn::Drive(first));
+        bring(&mut rows, first, &[DeploymentState::Done]);
+        assert_eq!(turn(&rows, false), Turn::Trigger(second));
+    }
+
+    #[test]
+    fn what_is_saved_takes_the_place_of_a_rollback_and_not_the_other_way_round() {
+        let mut rows = rows();
+        let back = add(&mut rows, new(Aim::Release(Digest::of("r")), None), true);
         bring(&mut rows, back, &TO_RUNNING);
-        assert_eq!(turn(&rows, false), Turn::Drive(back));
-        bring(&mut rows, back, &[DeploymentState::Done]);
-        assert_eq!(turn(&rows, false), Turn::Trigger(saved));
+        let saved = add(&mut rows, new(Aim::Source, Some("folder:/a")), false);
+        assert_eq!(turn(&rows, false), Turn::Trigger(saved), "it may have mistakes");
+        bring(&mut rows, saved, &TO_RUNNING[..2]);
+        assert_eq!(turn(&rows, false), Turn::End(back, DeploymentState::Superseded));
+        bring(&mut rows, back, &[DeploymentState::Superseded]);
+        let again = add(&mut rows, new(Aim::Release(Digest::of("r")), None), false);
+        assert_ne!(turn(&rows, false), Turn::Trigger(again));
     }
 
     #[test]

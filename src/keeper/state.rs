@@ -136,7 +136,7 @@ impl fmt::Display for EndedFor {
             EndedFor::Stop => "it was asked to stop",
             EndedFor::Time => "it ran longer than its limit",
             EndedFor::Output => "it wrote more than its limit",
-            EndedFor::Processes => "it was more processes than its limit",
+            EndedFor::Processes => "it started more processes than its limit",
             EndedFor::Memory => "it held more memory than its limit",
             EndedFor::DiskFree => "it left less free disk than its limit",
         })

@@ -12,7 +12,7 @@ use super::exit::Failure;
 use super::moving::Moving;
 use super::out::Out;
 use super::screen::names::Files;
-use super::screen::plan::{Detail, plan as plan_screen};
+use super::screen::plan::{Detail, nothing_to_do, plan as plan_screen};
 use super::screen::progress::{Labels, Moved, Progress};
 use super::screen::{history, story};
 use crate::model::{Name, Wall};
@@ -94,6 +94,11 @@ struct Going {
     number: u64,
     because: String,
     progress: Option<Progress>,
+}
+
+/// Whether there is nothing to do, and nothing in the way of it.
+fn is_idle(plan: &Plan) -> bool {
+    plan.report.held.is_empty() && plan.report.waiting.is_empty() && plan.report.needs_consent.is_empty()
 }
 
 /// How a deployment that was followed has ended.
@@ -361,7 +366,11 @@ impl<'c> Follow<'c> {
             }
             None => {
                 let text = match shows {
-                    Shows::Table if plan.steps.is_empty() => String::new(),
+                    // What is held or waited for is told by itself.
+                    Shows::Table if plan.steps.is_empty() => match is_idle(&plan) {
+                        true => format!("{}\n", nothing_to_do(&plan)),
+                        false => String::new(),
+                    },
                     Shows::Table => format!("{}\n", plan_screen(&plan, Detail::Names, look)),
                     Shows::Changes => story::changes(&plan, &labels, &going.because, look),
                     Shows::Nothing => String::new(),

@@ -5,8 +5,8 @@ use crate::graph::{Data, DesiredGraph};
 use crate::model::{Address, Digest, Identity, Kind, Name, StackId, Value, Wall};
 use crate::plan::{Plan, Report};
 use crate::state::{
-    ConsentAct, Deployment, DeploymentId, DeploymentState, Handle, Phase, Record, Release, ReleaseId, Revision,
-    RevisionId, Stack, Why,
+    ConsentAct, Deployment, DeploymentId, DeploymentState, Handle, Record, Release, ReleaseId, Revision, RevisionId,
+    Stack, Why,
 };
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
@@ -43,12 +43,12 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// How many replicas of each name are recorded: numbered parts that are not going.
+    /// How many replicas of each name are recorded: numbered parts, those that are going too, since the plan ends them.
     #[must_use]
     pub fn replicas_of(record: &Record) -> BTreeMap<Name, u32> {
         let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-        let stay = record.owned.values().filter(|owned| !matches!(owned.phase, Phase::Leaving(_)));
-        let numbered = stay.map(|owned| &owned.identity.address).filter(|at| at.part.as_deref().is_some_and(is_number));
+        let all = record.owned.keys().map(|identity| &identity.address);
+        let numbered = all.filter(|at| at.part.as_deref().is_some_and(is_number));
         let mut counts = BTreeMap::new();
         for address in numbered.collect::<BTreeSet<_>>() {
             *counts.entry(address.name.clone()).or_insert(0) += 1;

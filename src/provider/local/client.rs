@@ -3,7 +3,7 @@
 use super::drain::in_flight;
 use super::leaving::is_over;
 use super::process::Standing;
-use super::room::{Room, Settings, leaving, plain, unreadable, unwritable};
+use super::room::{Room, Settings, leaving, plain, settling, unreadable, unwritable};
 use super::routes;
 use super::thing::{self, Thing};
 use super::{copy, identity::name_of, once, read};
@@ -188,6 +188,21 @@ impl LocalProvider {
         }
     }
 
+    /// What carries this very receipt is taken back into the record, as after a restore of a backup that is older than it.
+    /// Anything else is none of this room's business.
+    fn adopt(&self, order: &Order, handle: &Handle) -> Result<Outcome, Failure> {
+        self.check_handle(order, handle)?;
+        let (name, folder) = self.room.place(order);
+        match self.room.ours(&folder, order)? {
+            // What it answers is seen when it is looked at.
+            Some(_) => Ok(settling(name, "found again", Vec::new())),
+            None => Err(refused(format!(
+                "{} cannot be adopted: what deployd has not made on this machine is not its business",
+                handle.0
+            ))),
+        }
+    }
+
     async fn delete(&self, order: &Order, keep: Keep) -> Result<Outcome, Failure> {
         let (name, folder) = self.room.place(order);
         let Some(mut thing) = self.room.ours(&folder, order)? else { return Ok(leaving(name, None)) };
@@ -293,10 +308,7 @@ impl Provider for LocalProvider {
                     handle.as_ref().map_or(Ok(()), |handle| self.check_handle(order, handle))?;
                     self.delete(order, *keep).await
                 }
-                OrderAct::Adopt { handle } => Err(refused(format!(
-                    "{} cannot be adopted: what deployd has not made on this machine is not its business",
-                    handle.0
-                ))),
+                OrderAct::Adopt { handle } => self.adopt(order, handle),
             }
         };
         match tokio::time::timeout(order.limit.duration(), work).await {

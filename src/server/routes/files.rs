@@ -119,8 +119,12 @@ pub async fn why_not(
         files.one(None)?;
     }
     let mut services = Vec::with_capacity(wanted.len());
+    // Together: what one of them shares, the others may use.
+    let all: Vec<Name> = files.manifests.found.keys().cloned().collect();
+    let compiled = files.compile_all(serving.engine(), &of.world, &all).await?;
+    let mut by_name: BTreeMap<Name, Compiled> = all.into_iter().zip(compiled).collect();
     for service in wanted {
-        let compiled = files.compile(serving.engine(), &of.world, &service).await?;
+        let compiled = by_name.remove(&service).unwrap_or_default();
         let misfits = compiled.resolved.as_ref().map(|resolved| resolved.misfits.as_slice()).unwrap_or_default();
         // What is there to be had, and not on this machine, is in the way too.
         let lacks = lacking(serving.engine(), &compiled).await?;

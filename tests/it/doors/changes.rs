@@ -1,9 +1,9 @@
 //! What is asked of a stack that is there: back, once more, not now, not at all; and resources without a service.
 
-use super::{HELLO, by, name, refused, run_ask, running, with};
+use super::{HELLO, by, down_ask, name, refused, run_ask, running, up, with};
 use crate::engine::bed::{Bed, stack, world_name};
 use deployd::contract::Scope;
-use deployd::engine::{DoorError, ResourceAsk, RollbackAsk};
+use deployd::engine::{DoorError, DownAnswer, ResourceAsk, RollbackAsk, RunAsk};
 use deployd::model::{Milliseconds, Value};
 use deployd::state::{DeploymentState, From, StackCondition, StackState};
 use deployd::store::test_store::{Call, Fault, Point};
@@ -44,6 +44,28 @@ fn a_rollback_holds_until_the_source_moves() {
     assert_eq!(bed.stack_row(&hello).unwrap().good, Some(second));
     let never = running.asks(async |engine| engine.rollback(back(Some(deployd::model::Digest::of("x")))).await);
     assert!(matches!(never, Err(DoorError::NotFound(_))));
+}
+
+/// A rollback that waits for what never comes holds nobody up who goes on from the files.
+#[test]
+fn what_the_files_hold_takes_the_place_of_a_rollback_that_waits() {
+    let needs = format!("{HELLO}requires: [{{ service: back }}]\n");
+    let (bed, mut running) = with(&needs);
+    bed.folder("two").write("deployd.yaml", "service: back\nrun: serve\nport: 8080\n");
+    running.run(RunAsk { source: crate::engine::bed::folder_id("two"), ..run_ask("one") }).unwrap();
+    up(&bed, &mut running);
+    bed.folder("one").write("deployd.yaml", HELLO);
+    bed.settle(&mut running, "without back");
+    let down = running.down(down_ask("back"));
+    assert!(matches!(down, Ok(DownAnswer::Accepted(_))), "{down:?}");
+    bed.settle(&mut running, "back is gone");
+    let waits = running.asks(async |engine| engine.rollback(back(None)).await).unwrap();
+    running.life.run_for(Milliseconds::seconds(60));
+    assert!(!running.state_of(&waits.deployment).is_terminal());
+    bed.folder("one").write("app.py", "two");
+    bed.settle(&mut running, "what was saved");
+    assert_eq!(running.state_of(&waits.deployment), DeploymentState::Superseded);
+    assert_eq!(bed.stack_row(&stack("hello")).unwrap().state, StackState::Available);
 }
 
 /// Files that are as they were before are the newest state all the same: back is to what served in between.

@@ -134,3 +134,19 @@ async fn what_ends_is_hinted_at() {
     let seen = stage.provider.observe(&[], Freshness::Cached(Milliseconds(1))).await;
     assert!(seen.is_empty());
 }
+
+/// As after a restore of a backup that is older than it: nothing of it is made anew.
+#[tokio::test]
+async fn what_carries_our_receipt_is_taken_back_and_nothing_else() {
+    let stage = Local::new();
+    let files = sample("local/folder", serde_json::json!({ "size": "1Mi" }));
+    let identity = identity("suite/shop/files");
+    let adopt = |handle: &Handle| order(&stage, &identity, &files, OrderAct::Adopt { handle: handle.clone() }, "adopt");
+    let handle = stage.make(&identity, &files).await;
+    let adopted = stage.provider.apply(&adopt(&handle), &Filled::default()).await.unwrap();
+    assert_eq!(adopted.handle, handle);
+    until(&stage, &query(&identity, &files, Some(handle.clone())), is_settled).await;
+    stage.delete(&identity, &files, Keep::Nothing).await;
+    let gone = stage.provider.apply(&adopt(&handle), &Filled::default()).await;
+    assert!(matches!(gone, Err(Failure::Refused { .. })), "{gone:?}");
+}
