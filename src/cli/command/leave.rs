@@ -28,7 +28,7 @@ pub(in crate::cli) async fn approve(common: &Common, asked: &Approve, out: &Out)
     let known = asking.stack(&world, &stack).await?;
     let waits = known.live.iter().find(|one| one.state == DeploymentState::AwaitingApproval);
     let plan = shown_plan(&asking, &world, &known, waits).await?;
-    if waits.is_none() && plan.report.needs_consent.is_empty() {
+    if waits.is_none() && !plan_screen::needs_leave(&plan) {
         match out.is_json() {
             true => out.object("approved", Some(&world), &serde_json::json!({ "stack": stack, "plan": null }))?,
             false => out.talk(&format!("nothing of {stack} needs leave\n")),
@@ -128,8 +128,9 @@ async fn give(
         let path = paths::fill(paths::APPROVE, &[world, stack, &waits.number.to_string()]);
         return asking.client().tell(Method::POST, &path, Some(&asks::Approve { plan: plan.digest })).await;
     }
-    let needs = &plan.report.needs_consent;
-    let acts = needs.iter().map(|one| ConsentTo { identity: one.identity.clone(), act: one.act }).collect();
+    // What is not ours is adopted by its id, with a command of its own.
+    let needs = plan.report.needs_consent.iter().filter(|one| one.act != ConsentAct::Adopt);
+    let acts = needs.map(|one| ConsentTo { identity: one.identity.clone(), act: one.act }).collect();
     let body = GiveConsent { plan: plan.digest, acts };
     asking.client().post::<Consents>(&paths::fill(paths::CONSENTS, &[world, stack]), &body).await?;
     Ok(())

@@ -11,9 +11,11 @@ use crate::state::StackState;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Codes of what is held until somebody does something.
-const FOR_GOOD: [&str; 5] = [SECRET_MISSING, "still_used", "not_ours", "protected", "renamed"];
+const FOR_GOOD: [&str; 5] = [SECRET_MISSING, STILL_USED, "not_ours", "protected", "renamed"];
 /// Codes of what somebody has to give leave for, or to ask for otherwise.
-const REFUSED: [&str; 5] = ["still_used", "not_ours", "protected", "refused", "renamed"];
+const REFUSED: [&str; 5] = [STILL_USED, "not_ours", "protected", "refused", "renamed"];
+/// The code of what something else uses.
+const STILL_USED: &str = "still_used";
 /// The code of a secret that is not set: nobody has to give leave for that.
 const SECRET_MISSING: &str = "secret_missing";
 /// The code of what waits for another thing of its stack.
@@ -56,7 +58,9 @@ fn stuck(
     before: &BTreeSet<&Name>,
 ) -> Option<Vec<Line>> {
     let mut lines = if quiet || is_held(report) { report.held.clone() } else { Vec::new() };
-    for line in report.waiting.iter().filter(|line| line.code != NEEDS_ANOTHER) {
+    // What is to be let go of is let go of by what is held.
+    let by_held = |line: &Line| quiet && is_held(report) && line.code == STILL_USED;
+    for line in report.waiting.iter().filter(|line| line.code != NEEDS_ANOTHER && !by_held(line)) {
         let needed = needed(line)?;
         let other = others.get(&needed.stack)?.as_ref();
         let is_settled = |other: &&Stack| quiet && other.live.is_empty() && other.state == Some(StackState::Available);

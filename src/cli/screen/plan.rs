@@ -229,13 +229,13 @@ pub(super) fn report_line(page: &mut Page, indent: usize, word: &str, tone: Tone
 
 /// What would be done with a person's leave.
 fn leave(page: &mut Page, plan: &Plan) {
-    if plan.report.needs_consent.is_empty() {
+    if !needs_leave(plan) {
         return;
     }
     page.gap();
     page.line(2, &[Text::new(Tone::Warn, "would need your consent")]);
     let mut table = Table::new();
-    for needs in &plan.report.needs_consent {
+    for needs in plan.report.needs_consent.iter().filter(|needs| needs.act != ConsentAct::Adopt) {
         let address = &needs.identity.address;
         let step = plan.steps.iter().find(|step| step.identity == needs.identity);
         let what = step.map(kind_of).unwrap_or_default();
@@ -246,6 +246,12 @@ fn leave(page: &mut Page, plan: &Plan) {
         ]);
     }
     table.put(page, 4);
+}
+
+/// Whether leave for the plan would do something. What is not ours is adopted by its id, with a command of its own.
+#[must_use]
+pub fn needs_leave(plan: &Plan) -> bool {
+    plan.report.needs_consent.iter().any(|needs| needs.act != ConsentAct::Adopt)
 }
 
 fn kind_of(step: &Step) -> String {
@@ -286,7 +292,7 @@ fn ways_on(page: &mut Page, plan: &Plan, apply: &str) {
             page.folded(0, &Text::new(Tone::Warn, format!("needs approval: {}", why.text)));
             way(page, "approve it   ", format!("deployd approve {} {digest}", plan.stack));
         }
-        _ if !plan.report.needs_consent.is_empty() => {
+        _ if needs_leave(plan) => {
             page.gap();
             way(page, "give leave   ", format!("deployd approve {} {digest}", plan.stack));
         }

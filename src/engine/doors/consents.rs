@@ -65,6 +65,11 @@ impl Engine {
         if ask.acts.is_empty() {
             return Err(DoorError::Refused(Why::new(WhyCode::Missing, "no act is named to give leave for")));
         }
+        if let Some((identity, _)) = ask.acts.iter().find(|(_, act)| *act == ConsentAct::Adopt) {
+            let text = format!("{identity} is adopted by the name that its provider gives it, not by a plan");
+            let way_out = format!("deployd adopt {} {} HANDLE", ask.stack.stack, identity.address.short());
+            return Err(DoorError::Refused(Why::new(WhyCode::Refused, text).way_out(way_out)));
+        }
         let asked = ("consent", &ask.stack, ask.plan, &ask.acts);
         let once = Once::of(&ask.stack.world, &ask.principal, ask.once.as_deref(), &asked);
         if let Some(answer) = self.answered(&ask.stack.world, once.as_ref()).await? {
@@ -80,7 +85,6 @@ impl Engine {
                 let text = format!("plan {} asks for no leave to {} {identity}", ask.plan.short(), verb(*act));
                 DoorError::Refused(Why::new(WhyCode::Refused, text).way_out("its report names what it asks for"))
             })?;
-            refuse_adopting_anothers(&made, need)?;
             refuse_own(&rows, &policy, need, &ask.principal)?;
             needs.push(need.clone());
         }

@@ -49,6 +49,18 @@ fn t19_what_is_not_ours_is_held_until_it_is_adopted_by_its_name() {
         once: None,
     };
     assert!(refused(running.asks(async |engine| engine.adopt(ask("another")).await)).contains("not another"));
+    // Leave for a plan is none for what is not ours.
+    let planned = running.plan(PlanOf::Stack(name("shop"))).unwrap().remove(0);
+    let leave = ConsentAsk {
+        stack: stack("shop"),
+        plan: planned.plan.digest,
+        acts: vec![(users(), ConsentAct::Adopt)],
+        principal: by("alice"),
+        once: None,
+    };
+    assert!(
+        refused(running.asks(async |engine| engine.consent(leave).await)).contains("deployd adopt shop users HANDLE")
+    );
     let other = AdoptAsk { address: Address::parse("sim/shop/uploads").unwrap(), ..ask("x") };
     let nothing = running.asks(async |engine| engine.adopt(other).await);
     assert!(matches!(nothing, Err(DoorError::NotFound(_))), "{nothing:?}");
