@@ -32,7 +32,8 @@ impl Room {
     }
 
     /// Cleans up what has gone since the last look: what was told to go, and what died while it was to run and has a later
-    /// life since, or nobody who would end what it left.
+    /// life since. One that was never started is none of these: it may be about to be, and after a restore of an older
+    /// backup there are later lives than the one that is made.
     pub(super) fn tidy(&self) -> io::Result<()> {
         let things = thing::all(&self.places)?;
         let mut newest: BTreeMap<Address, u32> = BTreeMap::new();
@@ -42,13 +43,9 @@ impl Room {
         }
         for (folder, mut thing) in things.into_iter().filter(|(_, thing)| thing.gone.is_none()) {
             let Identity { address, incarnation } = &thing.receipt.identity;
-            let is_process = thing.kind.as_str() == PROCESS;
-            let has_died = is_process && matches!(keeper::find(&folder), Found::Dead(_));
-            let is_past = is_process && newest.get(address) > Some(incarnation);
-            if has_died {
-                // What cannot be ended now is tried again at the next look.
-                let _ = keeper::clear(&folder);
-            }
+            let is_past = thing.kind.as_str() == PROCESS
+                && newest.get(address) > Some(incarnation)
+                && matches!(keeper::find(&folder), Found::Dead(_) | Found::Ended(_));
             if (is_past || (thing.leaving.is_some() && is_kept(&thing))) && is_over(&folder) {
                 self.clean(&folder)?;
                 thing.gone = Some(self.clock.now().wall);
