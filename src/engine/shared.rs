@@ -56,6 +56,8 @@ struct Imports {
 #[derive(Default)]
 struct WorldOffers {
     graphs: BTreeMap<StackId, Arc<DesiredGraph>>,
+    /// What stacks will offer that wait for others themselves.
+    to_come: BTreeMap<StackId, Offering>,
     together: Arc<Others>,
 }
 
@@ -252,27 +254,57 @@ impl Shared {
 
     /// A stack has this graph now; none when it is gone. Who waits for what it offers is nudged.
     pub fn offers(&self, stack: &StackId, graph: Option<&Arc<DesiredGraph>>) {
-        let has_moved = {
-            let mut offers = lock(&self.offers);
-            let offers = offers.entry(stack.world.clone()).or_default();
+        self.offer(stack, |offers| {
             let before = match graph {
                 Some(graph) => offers.graphs.insert(stack.clone(), Arc::clone(graph)),
                 None => offers.graphs.remove(stack),
             };
-            let same = match (&before, graph) {
-                (Some(before), Some(after)) => Arc::ptr_eq(before, after),
-                (None, None) => true,
-                _ => false,
-            };
-            if !same {
-                let together = Arc::make_mut(&mut offers.together);
-                match graph {
-                    Some(graph) => together.set(stack.clone(), Offering::of(graph)),
-                    None => together.remove(stack),
-                }
+            let is_to_come = offers.to_come.remove(stack).is_some();
+            match (&before, graph) {
+                (Some(before), Some(after)) => is_to_come || !Arc::ptr_eq(before, after),
+                (None, None) => is_to_come,
+                _ => true,
             }
-            let exports = |graph: Option<&Arc<DesiredGraph>>| graph.map(|graph| graph.exports.clone());
-            !same && exports(before.as_ref()) != exports(graph)
+        });
+    }
+
+    /// What a stack will offer, beside what it offers by its graph, once others offer what it waits for; none when that is
+    /// not known any more. Two that share something with each other would wait for ever without it.
+    pub fn will_offer(&self, stack: &StackId, to_come: Option<&Offering>) {
+        self.offer(stack, |offers| {
+            let before = match to_come {
+                Some(to_come) => offers.to_come.insert(stack.clone(), to_come.clone()),
+                None => offers.to_come.remove(stack),
+            };
+            before.as_ref() != to_come
+        });
+    }
+
+    /// Changes what a stack offers, and tells who is concerned if that has moved.
+    fn offer(&self, stack: &StackId, change: impl FnOnce(&mut WorldOffers) -> bool) {
+        let has_moved = {
+            let mut offers = lock(&self.offers);
+            let offers = offers.entry(stack.world.clone()).or_default();
+            let exports = |offers: &WorldOffers| {
+                let graph = offers.graphs.get(stack).map(|graph| graph.exports.clone());
+                let to_come = offers.to_come.get(stack).map(|offering| offering.exports.clone());
+                (graph, to_come)
+            };
+            let before = exports(offers);
+            if !change(offers) {
+                return;
+            }
+            let own = offers.graphs.get(stack).map(|graph| Offering::of(graph));
+            let offering = match (own, offers.to_come.get(stack)) {
+                (Some(own), Some(to_come)) => Some(own.with(to_come.clone())),
+                (own, to_come) => own.or_else(|| to_come.cloned()),
+            };
+            let together = Arc::make_mut(&mut offers.together);
+            match offering {
+                Some(offering) => together.set(stack.clone(), offering),
+                None => together.remove(stack),
+            }
+            before != exports(offers)
         };
         if has_moved {
             self.exports_moved(stack, []);

@@ -185,6 +185,36 @@ impl DesiredGraph {
         }
     }
 
+    /// What of other stacks must be ready before something of this one is, whatever of its own stands between them: `of`
+    /// is what others call it. The stack's own name waits for all that it says to wait for.
+    #[must_use]
+    pub fn waits_for(&self, of: &Address) -> BTreeSet<Address> {
+        let mut waits = BTreeSet::new();
+        if of.name == of.stack {
+            waits.extend(self.imports.iter().filter(|import| import.wait).map(|import| import.of.clone()));
+        }
+        let referred = self.exports.get(of).into_iter().flat_map(BTreeMap::values).flat_map(Value::references);
+        let own = self.nodes.keys().filter(|address| address.whole() == *of);
+        let mut open: Vec<&Address> = own.chain(referred).collect();
+        let mut seen: BTreeSet<&Address> = open.iter().copied().collect();
+        while let Some(address) = open.pop() {
+            let Some(node) = self.nodes.get(address) else {
+                if address.stack_id() != self.stack {
+                    waits.insert(address.clone());
+                }
+                continue;
+            };
+            for need in &node.needs {
+                if let Need::Ready(needed) = need
+                    && seen.insert(needed)
+                {
+                    open.push(needed);
+                }
+            }
+        }
+        waits
+    }
+
     /// The digest of its canonical bytes.
     #[must_use]
     pub fn digest(&self) -> GraphDigest {

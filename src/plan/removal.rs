@@ -6,7 +6,7 @@ use super::planning::{Planning, delete_digest};
 use super::types::{Act, After, Is, LineCode, Reason};
 use super::wanted::{self, Goal, Halt};
 use crate::graph::{Lifecycle, Need, Role};
-use crate::model::{Address, Identity, Value};
+use crate::model::{Address, Identity, StackId, Value};
 use crate::state::{Condition, ConsentAct, Move, Phase, Presence, Why, WhyCode};
 use std::collections::BTreeSet;
 
@@ -303,15 +303,20 @@ impl<'i> Planning<'i> {
         after
     }
 
-    /// Whether another stack uses something of this one, which then stays as a whole.
+    /// Whether another stack uses something of this one, which then stays as a whole. Of two that use something of each
+    /// other, what is used stays and the rest goes: else neither could ever be the first.
     fn is_used(&mut self) -> bool {
+        let rows = self.i.record.owned.values().filter(|row| !matches!(row.phase, Phase::Done(_)));
+        let needs = rows.flat_map(|row| &row.needs);
+        let waited = needs.filter_map(|need| if let Need::Ready(of) = need { Some(of.stack_id()) } else { None });
+        let uses: BTreeSet<StackId> = waited.filter(|of| *of != self.i.record.stack.id).collect();
         let offered: Vec<&'i Address> = self.i.record.exports.keys().collect();
         let mut is_used = false;
         for of in offered {
             if let Some(by) = self.used_by_stacks(of) {
                 let why = Why::new(WhyCode::Refused, format!("needed by {by}"));
                 self.held(of, LineCode::StillUsed, why.way_out(format!("take {by} down first")));
-                is_used = true;
+                is_used |= self.users_of(of).any(|user| !uses.contains(user));
             }
         }
         is_used
@@ -338,9 +343,13 @@ impl<'i> Planning<'i> {
 
     /// The stacks that use what stands at an address.
     fn used_by_stacks(&self, at: &Address) -> Option<String> {
-        let export = self.i.record.exports.get(at)?;
-        let others = export.users.iter().filter(|user| **user != at.stack_id());
-        let others: Vec<String> = others.map(|user| user.stack.to_string()).collect();
+        let others: Vec<String> = self.users_of(at).map(|user| user.stack.to_string()).collect();
         (!others.is_empty()).then(|| others.join(", "))
+    }
+
+    fn users_of(&self, at: &Address) -> impl Iterator<Item = &'i StackId> {
+        let users = self.i.record.exports.get(at).into_iter().flat_map(|export| &export.users);
+        let own = &self.i.record.stack.id;
+        users.filter(move |user| *user != own)
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Building<'r> {
     pub components: Vec<graph::Asked>,
     pub about: BTreeMap<Address, About>,
     pub imports: BTreeSet<Import>,
+    /// Where each is required.
+    pub import_places: BTreeMap<Address, Place>,
     pub generate: BTreeMap<SecretName, u32>,
     /// What could not be made.
     pub unmade: BTreeSet<Address>,
@@ -74,6 +76,7 @@ impl<'r> Building<'r> {
             components: Vec::new(),
             about: BTreeMap::new(),
             imports: BTreeSet::new(),
+            import_places: BTreeMap::new(),
             generate: BTreeMap::new(),
             unmade: BTreeSet::new(),
             slugs: BTreeSet::new(),
@@ -251,6 +254,7 @@ impl<'r> Building<'r> {
             return required(Answered::Untold);
         }
         self.imports.insert(Import { of: address.clone(), wait });
+        self.import_places.entry(address.clone()).or_insert_with(|| place.clone());
         if let Some(known) = self.others.outputs(&address) {
             return required(Answered::Known(known.clone()));
         }

@@ -1,7 +1,7 @@
 //! `explain`: what a value is, who set it, and who may set it.
 
 use super::origins::{About, How, Link, chain, chain_of_made};
-use super::{Offers, Resolved};
+use super::{Offers, Others, Resolved};
 use crate::diagnostic::{Diagnostic, Owner, did_you_mean};
 use crate::graph::{Component, DesiredGraph, Node};
 use crate::model::{Address, FieldPath, Kind, Name, Piece, Value};
@@ -39,7 +39,7 @@ pub fn explain(resolved: &Resolved, offers: &Offers, asked: &str) -> Result<Expl
     if !inside.is_root() && component.fields.at(&inside).is_some_and(is_leaf) {
         return Ok(explanation(component, resolved, offers, &inside));
     }
-    let (graph, _) = super::compile(resolved, offers);
+    let (graph, _) = super::compile(resolved, offers, &Others::default());
     let made = made_of(component, resolved, &graph);
     let found = made.iter().find_map(|node| {
         let path = node_path(component, node, &inside)?;
@@ -54,7 +54,7 @@ pub fn explain(resolved: &Resolved, offers: &Offers, asked: &str) -> Result<Expl
 /// Explains every value of one component, or of all of them, with what their kinds make of it: sorted by address and path.
 #[must_use]
 pub fn explain_all(resolved: &Resolved, offers: &Offers, only: Option<&Address>) -> Vec<Explanation> {
-    let (graph, _) = super::compile(resolved, offers);
+    let (graph, _) = super::compile(resolved, offers, &Others::default());
     let mut all = Vec::new();
     let components = resolved.asked.components.iter().map(|asked| &asked.component);
     for component in components.filter(|component| only.is_none_or(|only| *only == component.address)) {

@@ -15,7 +15,7 @@
 //! resolve(&Service, &offers, &others)              → Resolved           (components with fields, places, stand-ins)
 //! resolve_resource(&Resource, &offers, &others)    → Resolved           (a resource without a service)
 //!     resolved.misfits    what `why-not` tells        resolved.not_offered  what other stacks do not offer yet
-//! compile(&resolved, &offers)                      → DesiredGraph       (and the checks of the whole)
+//! compile(&resolved, &offers, &others)             → DesiredGraph       (and the checks of the whole)
 //! explain(&resolved, &offers, "users.size")        → Explanation        (who set this value: file, line and column)
 //! ```
 //!
@@ -28,6 +28,7 @@
 
 mod building;
 mod choose;
+mod circle;
 mod composite;
 mod entrypoint;
 mod environment;
@@ -85,14 +86,19 @@ pub struct Resolved {
     pub misfits: Vec<Misfit>,
     /// What other stacks do not offer yet.
     pub not_offered: BTreeSet<Address>,
+    /// Where what it uses of others is required.
+    pub import_places: BTreeMap<Address, Place>,
     /// What the manifest said before its `in:` said otherwise, by the place of what counts.
     pub overridden: BTreeMap<Place, (Place, Value)>,
 }
 
 /// Makes the desired graph of what was resolved, and says what does not fit together. With errors, here or there, the
 /// graph is not to be used.
-pub fn compile(resolved: &Resolved, offers: &Offers) -> (DesiredGraph, Diagnostics) {
-    let (graph, found) = graph::compile(&resolved.asked, &offers.kinds, &offers.says);
+pub fn compile(resolved: &Resolved, offers: &Offers, others: &Others) -> (DesiredGraph, Diagnostics) {
+    let (graph, mut found) = graph::compile(&resolved.asked, &offers.kinds, &offers.says);
+    if let Some(mistake) = circle::check(resolved, &graph, others) {
+        found.push(mistake);
+    }
     (graph, owned(found, offers))
 }
 
@@ -113,6 +119,7 @@ impl building::Building<'_> {
             slugs: self.slugs,
             misfits: self.misfits,
             not_offered: self.not_offered,
+            import_places: self.import_places,
             overridden: self.overridden,
         };
         (resolved, found)

@@ -17,6 +17,8 @@ pub struct Offering {
     pub ways_in: BTreeSet<(String, String, Address)>,
     /// What it uses of others.
     pub imports: BTreeSet<Import>,
+    /// What each thing that may be used waits for of other stacks, where it waits for any.
+    pub waits: BTreeMap<Address, BTreeSet<Address>>,
 }
 
 impl Offering {
@@ -34,13 +36,41 @@ impl Offering {
             exports: graph.exports.iter().map(outputs).collect(),
             ways_in: graph.nodes.values().filter_map(way).collect(),
             imports: graph.imports.clone(),
+            waits: waits(graph),
         }
     }
 
-    /// The stacks that must be ready before it.
-    fn waits(&self) -> impl Iterator<Item = StackId> {
-        self.imports.iter().filter(|import| import.wait).map(|import| import.of.stack_id())
+    /// What a stack will offer whose files ask for what others do not offer yet: what it shares, and no ways in. Without
+    /// it, two that share something with each other would wait for each other.
+    #[must_use]
+    pub fn to_come(graph: &DesiredGraph) -> Offering {
+        Offering { ways_in: BTreeSet::new(), ..Offering::of(graph) }
     }
+
+    /// What it offers, with what it will offer once others do.
+    #[must_use]
+    pub fn with(&self, to_come: Offering) -> Offering {
+        let mut both = self.clone();
+        both.exports.extend(to_come.exports);
+        both.imports.extend(to_come.imports);
+        both.waits.extend(to_come.waits);
+        both
+    }
+
+    /// The things of others that must be ready before something of it is.
+    fn awaited(&self) -> BTreeSet<&Address> {
+        self.waits.values().flatten().collect()
+    }
+}
+
+/// What each thing of a stack waits for.
+fn waits(graph: &DesiredGraph) -> BTreeMap<Address, BTreeSet<Address>> {
+    if !graph.imports.iter().any(|import| import.wait) {
+        return BTreeMap::new();
+    }
+    let own = graph.stack.address(graph.stack.stack.clone());
+    let names = graph.exports.keys().chain([&own]);
+    names.map(|of| (of.clone(), graph.waits_for(of))).filter(|(_, waits)| !waits.is_empty()).collect()
 }
 
 /// What other stacks of the same world offer, as far as it is known: from their graphs, or from what is recorded of
@@ -52,8 +82,8 @@ pub struct Others {
     stacks: BTreeMap<StackId, Offering>,
     exports: BTreeMap<Address, BTreeSet<Name>>,
     ways_in: BTreeMap<(String, String), BTreeSet<Address>>,
-    /// How many wait for each.
-    awaited: BTreeMap<StackId, usize>,
+    /// How many stacks wait for each thing.
+    awaited: BTreeMap<Address, usize>,
 }
 
 impl Others {
@@ -74,8 +104,8 @@ impl Others {
         for (host, path, address) in &offering.ways_in {
             self.ways_in.entry((host.clone(), path.clone())).or_default().insert(address.clone());
         }
-        for of in offering.waits() {
-            *self.awaited.entry(of).or_default() += 1;
+        for of in offering.awaited() {
+            *self.awaited.entry(of.clone()).or_default() += 1;
         }
         self.stacks.insert(stack, offering);
     }
@@ -86,11 +116,11 @@ impl Others {
         for address in offering.exports.keys() {
             self.exports.remove(address);
         }
-        for of in offering.waits() {
-            if let Some(count) = self.awaited.get_mut(&of) {
+        for of in offering.awaited() {
+            if let Some(count) = self.awaited.get_mut(of) {
                 *count -= 1;
                 if *count == 0 {
-                    self.awaited.remove(&of);
+                    self.awaited.remove(of);
                 }
             }
         }
@@ -132,40 +162,44 @@ impl Others {
         taken.iter().find(|address| address.stack != *stack)
     }
 
-    /// The way from a stack's imports back to it along what waits, if there is one.
-    pub(super) fn circle(&self, stack: &StackId, imports: &BTreeSet<Import>) -> Option<Vec<StackId>> {
-        if !self.awaited.contains_key(stack) {
-            // Nobody waits for it: no circle goes through it, however long what it waits for is.
-            return None;
-        }
-        let waits = imports.iter().filter(|import| import.wait).map(|import| import.of.stack_id());
-        // Each with the one that it was reached from; those of the stack itself were reached from nobody.
-        let mut from: BTreeMap<StackId, Option<StackId>> = BTreeMap::new();
-        let mut open: Vec<StackId> = Vec::new();
-        for next in waits {
-            from.insert(next.clone(), None);
-            open.push(next);
-        }
-        while let Some(last) = open.pop() {
-            if last == *stack {
-                return Some(back(&from, last));
+    /// The way from something of a stack back to it along what must be ready first, if there is one: something of this
+    /// stack waits for that, and for itself in the end.
+    pub(super) fn circle(&self, graph: &DesiredGraph) -> Option<Vec<Address>> {
+        let stack = &graph.stack;
+        let own = Offering { exports: BTreeMap::new(), waits: waits(graph), ..Offering::default() };
+        // What nobody waits for is in no circle, however long what it waits for is.
+        let mut begins = own.waits.keys().filter(|of| self.awaited.contains_key(*of));
+        begins.find_map(|begin| {
+            // Each with the one that it was reached from; those of the beginning were reached from nobody.
+            let mut from: BTreeMap<&Address, Option<&Address>> = BTreeMap::new();
+            let mut open: Vec<&Address> = Vec::new();
+            for next in own.waits.get(begin)? {
+                from.insert(next, None);
+                open.push(next);
             }
-            for next in self.stacks.get(&last).into_iter().flat_map(Offering::waits) {
-                if !from.contains_key(&next) {
-                    from.insert(next.clone(), Some(last.clone()));
-                    open.push(next);
+            while let Some(last) = open.pop() {
+                if last == begin {
+                    return Some(back(&from, last));
+                }
+                let of = last.stack_id();
+                let offering = if of == *stack { Some(&own) } else { self.stacks.get(&of) };
+                for next in offering.and_then(|offering| offering.waits.get(last)).into_iter().flatten() {
+                    if !from.contains_key(next) {
+                        from.insert(next, Some(last));
+                        open.push(next);
+                    }
                 }
             }
-        }
-        None
+            None
+        })
     }
 }
 
-/// The way that led to a stack, from the first.
-fn back(from: &BTreeMap<StackId, Option<StackId>>, last: StackId) -> Vec<StackId> {
-    let mut way = vec![last];
+/// The way that led to something, from the first.
+fn back(from: &BTreeMap<&Address, Option<&Address>>, last: &Address) -> Vec<Address> {
+    let mut way = vec![last.clone()];
     while let Some(Some(before)) = way.last().and_then(|at| from.get(at)) {
-        way.push(before.clone());
+        way.push((*before).clone());
     }
     way.reverse();
     way
@@ -179,29 +213,48 @@ mod tests {
         StackId::new(Name::fixed("laptop"), Name::new(name).unwrap())
     }
 
-    fn waits_for(names: &[&str]) -> Offering {
-        let import = |name: &&str| Import { of: stack(name).address(Name::new(*name).unwrap()), wait: true };
-        Offering { imports: names.iter().map(import).collect(), ..Offering::default() }
+    /// A stack that waits for these services.
+    fn graph(of: &str, names: &[&str]) -> DesiredGraph {
+        let import = |name: &&str| Import { of: service(name), wait: true };
+        DesiredGraph { imports: names.iter().map(import).collect(), ..DesiredGraph::empty(stack(of)) }
+    }
+
+    fn service(name: &str) -> Address {
+        stack(name).address(Name::new(name).unwrap())
     }
 
     #[test]
     fn a_circle_is_the_way_back() {
         let mut others = Others::default();
-        others.set(stack("b"), waits_for(&["x", "c"]));
-        others.set(stack("c"), waits_for(&["a"]));
-        others.set(stack("x"), waits_for(&["y"]));
-        let own = waits_for(&["b"]).imports;
-        assert_eq!(others.circle(&stack("a"), &own), Some(vec![stack("b"), stack("c"), stack("a")]));
-        assert_eq!(others.circle(&stack("d"), &own), None);
-        others.set(stack("c"), waits_for(&[]));
-        assert_eq!(others.circle(&stack("a"), &own), None);
+        others.set(stack("b"), Offering::of(&graph("b", &["x", "c"])));
+        others.set(stack("c"), Offering::of(&graph("c", &["a"])));
+        others.set(stack("x"), Offering::of(&graph("x", &["y"])));
+        let way = vec![service("b"), service("c"), service("a")];
+        assert_eq!(others.circle(&graph("a", &["b"])), Some(way));
+        assert_eq!(others.circle(&graph("d", &["b"])), None);
+        others.set(stack("c"), Offering::of(&graph("c", &[])));
+        assert_eq!(others.circle(&graph("a", &["b"])), None);
+    }
+
+    #[test]
+    fn who_shares_with_each_other_is_in_no_circle() {
+        // What a shares waits for nothing, so b may wait for it while a waits for what b shares.
+        let shared = |of: &str| stack(of).address(Name::fixed("files"));
+        let shares = |of: &str, with: &str| DesiredGraph {
+            imports: BTreeSet::from([Import { of: shared(with), wait: true }]),
+            exports: BTreeMap::from([(shared(of), BTreeMap::new())]),
+            ..DesiredGraph::empty(stack(of))
+        };
+        let mut others = Others::default();
+        others.set(stack("b"), Offering::of(&shares("b", "a")));
+        assert_eq!(others.circle(&shares("a", "b")), None);
     }
 
     #[test]
     fn what_a_stack_said_before_counts_for_nothing() {
         let mut others = Others::default();
         let address = stack("b").address(Name::fixed("web"));
-        let mut offering = waits_for(&["a"]);
+        let mut offering = Offering::of(&graph("b", &["a"]));
         offering.ways_in.insert(("h".to_owned(), String::new(), address.clone()));
         offering.exports.insert(address.clone(), BTreeSet::new());
         others.set(stack("b"), offering);

@@ -65,7 +65,6 @@ pub fn resolve(service: &Service<'_>, offers: &Offers, others: &Others) -> (Reso
         add_service(&mut building, manifest, fields, kind, service.content, &required);
     }
     add_entrypoints(&mut building, manifest, &ways);
-    check_circle(&mut building, manifest);
     building.finish()
 }
 
@@ -147,6 +146,7 @@ fn import_service(building: &mut Building<'_>, other: &Spanned<Name>, wait: bool
         return required(Answered::Untold);
     }
     building.imports.insert(Import { of: address.clone(), wait });
+    building.import_places.entry(address.clone()).or_insert_with(|| other.place.clone());
     match building.others.outputs(&address) {
         Some(known) => required(Answered::Known(known.clone())),
         None => required(Answered::AsService),
@@ -216,22 +216,4 @@ fn make_all(
             was: was(building, manifest, name, requirement.was.as_ref().map(|was| &was.value)),
         });
     }
-}
-
-/// Services that wait for each other wait for ever.
-fn check_circle(building: &mut Building<'_>, manifest: &Manifest) {
-    let Some(circle) = building.others.circle(&building.stack, &building.imports) else { return };
-    let names: Vec<&str> = std::iter::once(&building.stack).chain(&circle).map(|stack| stack.stack.as_str()).collect();
-    let detail = format!("each waits for the next, for ever: {}", names.join(" → "));
-    let mut mistake = Diagnostic::error("cycle", "it waits for itself", detail);
-    let first = circle.first().map(|stack| &stack.stack);
-    let requirement = manifest.requires.iter().find(|requirement| match &requirement.wants {
-        Wants::Service(service) => Some(&service.value) == first,
-        Wants::Of(of) => Some(&of.value.stack) == first,
-        Wants::Slug { .. } => false,
-    });
-    mistake.place = requirement.map(|requirement| requirement.place.clone());
-    let help = first.map(|first| format!("if its address is enough: {{ service: {first}, wait: false }}"));
-    mistake.help.extend(help);
-    building.found.push(mistake);
 }

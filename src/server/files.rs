@@ -9,7 +9,7 @@ use crate::contract::{At, ContentListing, File, FilePath, Snapshot, Source, Sour
 use crate::diagnostic::{Diagnostics, did_you_mean};
 use crate::engine::{Catalogue, CompileAsk, Compiled, DoorError, Engine, ManifestFile, ManifestFound, Manifests};
 use crate::model::{Digest, Name, StackId};
-use crate::resolve::{Offering, Others};
+use crate::resolve::Others;
 use crate::state::{SourceId, Why, WhyCode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
@@ -148,16 +148,20 @@ impl Gathered {
     pub async fn compile_all(&mut self, engine: &Engine, world: &Name, services: &[Name]) -> Answer<Vec<Compiled>> {
         let mut others = (*engine.others(world)).clone();
         let mut done: BTreeMap<&Name, Compiled> = BTreeMap::new();
-        // One that asks for what another offers is compiled again once that one is: as often as there are.
-        for _ in services {
+        // One that asks for what another offers is compiled again once that one is, or is known to come: each moves twice
+        // at most.
+        for _ in 0..=2 * services.len() {
             let mut gained = false;
             for service in services {
                 if done.get(service).is_some_and(|compiled| compiled.graph.is_some()) {
                     continue;
                 }
                 let compiled = self.compile_with(world, service, &others).await?;
-                if let Some(graph) = &compiled.graph {
-                    others.set(StackId::new(world.clone(), service.clone()), Offering::of(graph));
+                let stack = StackId::new(world.clone(), service.clone());
+                if let Some(offering) = compiled.offering()
+                    && others.of_stack(&stack) != Some(&offering)
+                {
+                    others.set(stack, offering);
                     gained = true;
                 }
                 done.insert(service, compiled);

@@ -22,6 +22,19 @@ pub struct DeploymentId {
 #[serde(transparent)]
 pub struct Principal(pub String);
 
+impl Principal {
+    /// What deployd does because files have changed.
+    pub const WATCH: &'static str = "watch";
+    /// What deployd does because something else has.
+    pub const DEPLOYD: &'static str = "deployd";
+
+    /// Whether somebody asked, and waits for an answer: it is not deployd itself.
+    #[must_use]
+    pub fn is_somebody(&self) -> bool {
+        self.0 != Principal::WATCH && self.0 != Principal::DEPLOYD
+    }
+}
+
 /// One attempt to bring a stack to a release.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Deployment {

@@ -3,6 +3,7 @@
 use super::super::record::{Change, Op};
 use super::inputs::Planning;
 use super::{Activation, Halt, Round};
+use crate::graph::Need;
 use crate::model::{Address, Digest};
 use crate::plan::{LineCode, Plan, Report, Verdict, unsealed};
 use crate::state::{StackState, Wish};
@@ -87,12 +88,14 @@ impl Activation {
     }
 
     /// Our name stands with whoever offers what we use, before anything is made that uses it.
-    /// Who is to be gone lets go at once of what it needs only the name of: stacks that know each other by name may go
-    /// together, and neither is kept for the other. What it needs to be ready it lets go of when nothing of it is left.
+    /// Who is to be gone lets go of each thing once nothing that still stands needs it to be ready, and at once of what it
+    /// needs only the name of: stacks that need each other may go together, and neither is kept for the other.
     async fn use_imports(&mut self, planning: &Planning) -> Result<(), Halt> {
         if matches!(self.stack().wish, Wish::Gone) {
-            let waited = planning.desired.imports.iter().filter(|import| import.wait);
-            return self.release_exports(&waited.map(|import| import.of.clone()).collect()).await;
+            let needs = self.record().owned.values().flat_map(|row| &row.needs);
+            let ready = needs.filter_map(|need| if let Need::Ready(of) = need { Some(of) } else { None });
+            let needed = ready.filter(|of| of.stack_id() != self.id).cloned().collect();
+            return self.release_exports(&needed).await;
         }
         let imports: BTreeSet<Address> = planning.desired.imports.iter().map(|import| import.of.clone()).collect();
         let there = imports.into_iter().filter(|of| planning.imported.contains_key(of)).collect();

@@ -35,7 +35,7 @@ impl Activation {
         let facts = catalogue.worlds().get(&self.id.world).cloned();
         if facts.is_some_and(|facts| facts.resources.contains_key(&self.id.stack)) {
             let source = SourceId(format!("world:{}", self.id.world));
-            return Some((source, From::File, Principal("deployd".to_owned())));
+            return Some((source, From::File, Principal(Principal::DEPLOYD.to_owned())));
         }
         let holds = |source: &SourceId| {
             let read = self.shared.source(source)?;
@@ -129,7 +129,7 @@ impl Activation {
             revision: None,
             release: self.stack().target,
             mode: Mode::Evaluated,
-            principal: Principal("deployd".to_owned()),
+            principal: Principal(Principal::DEPLOYD.to_owned()),
             because: because.clone(),
         };
         let mut stack = self.stack().clone();

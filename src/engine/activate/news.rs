@@ -127,7 +127,7 @@ impl Activation {
             revision: Some(revision),
             release: Some(release),
             mode: Mode::Evaluated,
-            principal: Principal(if moved { "watch" } else { "deployd" }.to_owned()),
+            principal: Principal(if moved { Principal::WATCH } else { Principal::DEPLOYD }.to_owned()),
             because,
         };
         let mut change = Change::new();

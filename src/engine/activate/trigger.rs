@@ -117,6 +117,7 @@ impl Activation {
         }
         let has_mistakes = compiled.has_mistakes();
         let Some(graph) = compiled.graph else {
+            self.shared.will_offer(&self.id, compiled.to_come.as_ref());
             return Err(match has_mistakes {
                 false if !compiled.not_offered.is_empty() => NoRelease::Waits(compiled.said, compiled.not_offered),
                 _ => NoRelease::Mistakes(compiled.said),

@@ -19,7 +19,14 @@ impl Activation {
         let row = self.deployment(number).clone();
         let planning = self.planning(row.deployment.release, Some(number)).await?;
         self.look_all(&planning.desired).await?;
-        let (plan, report) = self.plan_as(&self.as_started(&row), &planning)?;
+        let (mut plan, mut report) = self.plan_as(&self.as_started(&row), &planning)?;
+        if plan.steps.is_empty() && row.deployment.principal.is_somebody() {
+            // Who asks hears that nothing is to do only after a look of now: what was seen a while ago may be gone.
+            let all = self.record().owned.keys().cloned().collect();
+            if self.look_fresh(&planning.desired, &all).await? {
+                (plan, report) = self.plan_as(&self.as_started(&row), &planning)?;
+            }
+        }
         let kept = self.keep_plan(&plan, &report).await?;
         match &plan.verdict {
             Verdict::AwaitApproval { why, .. } => self.show(&row, &plan, kept, why.clone()).await,

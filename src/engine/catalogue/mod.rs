@@ -23,7 +23,7 @@ use crate::graph::DesiredGraph;
 use crate::model::{Address, Capability, Digest, Name, StackId, Value};
 use crate::plan::Policy;
 use crate::repository::Repository;
-use crate::resolve::{Offers, Others, Resolved};
+use crate::resolve::{Offering, Offers, Others, Resolved};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -181,11 +181,19 @@ pub struct Compiled {
     pub slugs: BTreeSet<Name>,
     /// What other stacks do not offer yet. It may come: nothing is wrong with the files for that.
     pub not_offered: BTreeSet<Address>,
+    /// What it will offer once others offer what it asks for: there where nothing else keeps it from a graph.
+    pub to_come: Option<Offering>,
     /// Mistakes, warnings and notes.
     pub said: Diagnostics,
 }
 
 impl Compiled {
+    /// What it offers now, or will once others do.
+    #[must_use]
+    pub fn offering(&self) -> Option<Offering> {
+        self.graph.as_ref().map(|graph| Offering::of(graph)).or_else(|| self.to_come.clone())
+    }
+
     /// The mistakes that somebody has to mend: not what another stack may offer yet.
     #[must_use]
     pub fn has_mistakes(&self) -> bool {

@@ -11,7 +11,7 @@ use crate::document::as_written;
 use crate::graph::KindSet;
 use crate::model::{Digest, Name, StackId, Value};
 use crate::repository::{Repositories, Repository};
-use crate::resolve::{self, Files, Offers, Others, Resolved, Resource, Service};
+use crate::resolve::{self, Files, Offering, Offers, Others, Resolved, Resource, Service};
 use crate::world::World;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -115,7 +115,7 @@ impl Catalogue for FileCatalogue {
         let asked = Service { manifest: &service.manifest, content: Some(ask.content), files };
         let (resolved, found) = resolve::resolve(&asked, &entry.offers, ask.others);
         said.extend(found);
-        compiled(resolved, &entry.offers, said)
+        compiled(resolved, &entry.offers, ask.others, said)
     }
 
     fn compile_resource(&self, stack: &StackId, slug: &Name, with: &Value, others: &Others) -> Compiled {
@@ -128,7 +128,7 @@ impl Catalogue for FileCatalogue {
         };
         let resource = resource.unwrap_or_else(|| Resource::of_body(&stack.stack, slug, with));
         let (resolved, found) = resolve::resolve_resource(&resource, &entry.offers, others);
-        compiled(resolved, &entry.offers, found)
+        compiled(resolved, &entry.offers, others, found)
     }
 
     fn text(&self, file: &str) -> Option<Arc<str>> {
@@ -154,15 +154,18 @@ impl Catalogue for FileCatalogue {
     }
 }
 
-fn compiled(resolved: Resolved, offers: &Offers, mut said: Diagnostics) -> Compiled {
-    let (graph, found) = resolve::compile(&resolved, offers);
+fn compiled(resolved: Resolved, offers: &Offers, others: &Others, mut said: Diagnostics) -> Compiled {
+    let (graph, found) = resolve::compile(&resolved, offers, others);
     said.extend(found);
     let said = said.sorted();
-    Compiled {
-        graph: (!said.has_errors()).then(|| Arc::new(graph)),
-        slugs: resolved.slugs.clone(),
-        not_offered: resolved.not_offered.clone(),
-        said,
-        resolved: Some(Arc::new(resolved)),
+    let slugs = resolved.slugs.clone();
+    let not_offered = resolved.not_offered.clone();
+    let mut compiled =
+        Compiled { graph: None, slugs, not_offered, to_come: None, said, resolved: Some(Arc::new(resolved)) };
+    if !compiled.said.has_errors() {
+        compiled.graph = Some(Arc::new(graph));
+    } else if !compiled.has_mistakes() {
+        compiled.to_come = Some(Offering::to_come(&graph));
     }
+    compiled
 }

@@ -215,7 +215,7 @@ fn mistakes_of_resources(offers: &Offers) -> Diagnostics {
             continue;
         }
         if !said.has_errors() {
-            said.extend(resolve::compile(&resolved, offers).1);
+            said.extend(resolve::compile(&resolved, offers, &others).1);
         }
         found.extend(said);
     }

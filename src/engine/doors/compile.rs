@@ -133,8 +133,9 @@ impl Engine {
         // Copied once one of them offers something else than is known of it: most changes are of a file.
         let mut others = self.shared.others(world);
         let mut done: BTreeMap<StackId, Would> = BTreeMap::new();
-        // One that asks for what another of them offers is compiled again once that one is: as often as there are.
-        for _ in 0..revised.len() {
+        // One that asks for what another of them offers is compiled again once that one is, or is known to come: each moves
+        // twice at most.
+        for _ in 0..=2 * revised.len() {
             let open: Vec<_> = revised
                 .iter()
                 .filter(|(stack, _)| done.get(stack).is_none_or(|would| waits(&would.compiled)))
@@ -143,11 +144,10 @@ impl Engine {
             let mut gained = false;
             for (stack, revision) in open {
                 let compiled = compile_with(&self.shared, &stack, &revision, &others).await.map_err(no_release)?;
-                if let Some(graph) = &compiled.graph {
-                    let offering = Offering::of(graph);
-                    if others.of_stack(&stack) != Some(&offering) {
-                        Arc::make_mut(&mut others).set(stack.clone(), offering);
-                    }
+                if let Some(offering) = with_before(&compiled, others.of_stack(&stack))
+                    && others.of_stack(&stack) != Some(&offering)
+                {
+                    Arc::make_mut(&mut others).set(stack.clone(), offering);
                     gained = true;
                 }
                 done.insert(stack.clone(), Would { stack, revision, compiled });
@@ -224,6 +224,14 @@ impl Engine {
 
 /// The versions of secrets, and why others cannot be had.
 pub(super) type SecretsOf = (BTreeMap<SecretName, SecretVersion>, BTreeMap<SecretName, Why>);
+
+/// What a stack offers; while something of others is missing, beside what it offered before.
+pub(super) fn with_before(compiled: &Compiled, before: Option<&Offering>) -> Option<Offering> {
+    match (&compiled.to_come, before) {
+        (Some(to_come), Some(before)) => Some(before.with(to_come.clone())),
+        _ => compiled.offering(),
+    }
+}
 
 /// Whether only what others do not offer yet keeps it from a graph.
 fn waits(compiled: &Compiled) -> bool {

@@ -108,3 +108,42 @@ fn who_uses_it_is_made_anew_when_what_it_answers_changes() {
     assert!(bed.there().contains(&"cart.1#2".to_owned()), "{:?}\n{}", bed.there(), bed.told());
     assert_eq!((bed.state("shop"), bed.state("cart")), (StackState::Available, StackState::Available));
 }
+
+#[test]
+fn two_that_share_with_each_other() {
+    let (mut bed, mut running) = begin();
+    let shop = "service: shop\nrun: serve\nport: 8080\nrequires: [users: { use: postgres, shared: true }, carts: { of: cart.carts }]\n";
+    let cart = "service: cart\nrun: serve\nport: 8080\nrequires: [carts: { use: postgres, shared: true }, users: { of: shop.users }]\n";
+    tell(&mut bed, &mut running, &up("shop", shop));
+    tell(&mut bed, &mut running, &[Act::Pass(MINUTE)]);
+    assert_eq!(bed.state("shop"), StackState::Creating, "nobody offers what it needs");
+    tell(&mut bed, &mut running, &up("cart", cart));
+    tell(&mut bed, &mut running, &[Act::Settle]);
+    assert_eq!((bed.state("shop"), bed.state("cart")), (StackState::Available, StackState::Available));
+
+    // Together they can go. What is still needed stays until its user is gone.
+    let away = [Act::Down("shop", &["users"]), Act::Pass(MINUTE), Act::Down("cart", &["carts"]), Act::Settle];
+    tell(&mut bed, &mut running, &away);
+    assert_eq!(bed.there(), [""; 0], "{}", bed.told());
+    assert_eq!((bed.state("shop"), bed.state("cart")), (StackState::Deleted, StackState::Deleted));
+}
+
+#[test]
+fn who_runs_may_begin_to_share_with_each_other() {
+    let (mut bed, mut running) = begin();
+    let alone = |name| match name {
+        "shop" => "service: shop\nrun: serve\nport: 8080\n",
+        _ => "service: cart\nrun: serve\nport: 8080\n",
+    };
+    tell(&mut bed, &mut running, &up("shop", alone("shop")));
+    tell(&mut bed, &mut running, &up("cart", alone("cart")));
+    tell(&mut bed, &mut running, &[Act::Settle]);
+    let shop = "service: shop\nrun: serve\nport: 8080\nrequires: [users: { use: postgres, shared: true }, carts: { of: cart.carts }]\n";
+    let cart = "service: cart\nrun: serve\nport: 8080\nrequires: [carts: { use: postgres, shared: true }, users: { of: shop.users }]\n";
+    tell(&mut bed, &mut running, &[Act::Write("shop", "deployd.yaml", shop), Act::Pass(MINUTE)]);
+    assert!(bed.there().contains(&"shop.1#1".to_owned()), "it waits, and serves as before: {:?}", bed.there());
+    tell(&mut bed, &mut running, &[Act::Write("cart", "deployd.yaml", cart), Act::Settle]);
+    let databases = bed.there().into_iter().filter(|one| one.starts_with("users") || one.starts_with("carts"));
+    assert_eq!(databases.count(), 2, "{:?}\n{}", bed.there(), bed.told());
+    assert_eq!((bed.state("shop"), bed.state("cart")), (StackState::Available, StackState::Available));
+}

@@ -54,7 +54,7 @@ fn answer(bed: &Bed, words: &[&str], shown: &mut String) {
                 _ => resolve::Resource::of_world(&offers, &name).unwrap(),
             };
             let (resolved, mut found) = resolve::resolve_resource(&resource, &offers, &Others::default());
-            let (graph, of_graph) = resolve::compile(&resolved, &offers);
+            let (graph, of_graph) = resolve::compile(&resolved, &offers, &Others::default());
             found.extend(of_graph);
             let wrong = found.has_errors();
             tell(found, shown);
@@ -86,7 +86,7 @@ fn every(bed: &Bed, offers: &Offers, shown: &mut String, show: &mut dyn FnMut(&D
 
 fn one(read: &Read, offers: &Offers, others: &Others) -> (Resolved, DesiredGraph, Diagnostics) {
     let (resolved, mut found) = resolve::resolve(&read.service(), offers, others);
-    let (graph, of_graph) = resolve::compile(&resolved, offers);
+    let (graph, of_graph) = resolve::compile(&resolved, offers, others);
     found.extend(of_graph);
     (resolved, graph, found)
 }

@@ -146,7 +146,7 @@ impl Thing {
         for _ in 0..2 {
             for manifest in &manifests {
                 let (resolved, of_resolve) = resolve::resolve(&manifest.service(), &offers, &others);
-                let (graph, of_graph) = resolve::compile(&resolved, &offers);
+                let (graph, of_graph) = resolve::compile(&resolved, &offers, &others);
                 others.set(graph.stack.clone(), Offering::of(&graph));
                 found.extend(of_resolve);
                 found.extend(of_graph);
