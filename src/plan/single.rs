@@ -136,7 +136,7 @@ impl<'i> Planning<'i> {
             pins,
             base,
             after,
-            because: Reason::Asked,
+            because: if is_ours { Reason::OursAlready } else { Reason::Asked },
             number: 0,
         };
         let step = self.add(draft, consent);

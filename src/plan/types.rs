@@ -289,6 +289,8 @@ pub enum Reason {
     BeyondRetention,
     /// A person asked for it.
     Asked,
+    /// It is there and carries our receipt, and no row knows of it: as after a restore.
+    OursAlready,
     /// An earlier order's end was not recorded.
     Unfinished,
 }

@@ -142,7 +142,10 @@ impl Serving {
                 (shown.label.as_deref() == Some(named) || begins).then_some(release)
             });
             match (found, page.before) {
-                (Some(release), _) => return Ok(release),
+                (Some(release), _) => {
+                    self.engine().keeps(stack, release, named).await?;
+                    return Ok(release);
+                }
                 (None, Some(next)) => before = Some(next),
                 (None, None) => break,
             }

@@ -216,6 +216,8 @@ fn exit_of(problem: &Problem) -> Exit {
     match StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR) {
         StatusCode::UNPROCESSABLE_ENTITY if !problem.diagnostics.is_empty() => Exit::Mistakes,
         StatusCode::CONFLICT if problem.code() == "bad-source" => Exit::Mistakes,
+        // The command was well said; it is the world that does not allow it.
+        StatusCode::CONFLICT if problem.code() == "refused" => Exit::Refused,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PRECONDITION_FAILED => Exit::Refused,
         StatusCode::SERVICE_UNAVAILABLE if matches!(problem.code(), "stopped" | "busy") => Exit::Unreachable,
         status if status.is_client_error() => Exit::Usage,
@@ -254,8 +256,8 @@ mod tests {
     #[test]
     fn each_refusal_has_its_exit() {
         let exit = |status, code: &str| exit_of(&Problem::new(status, code, "x"));
-        assert_eq!([exit(404, "not-found"), exit(409, "refused"), exit(422, "bad-body")], [Exit::Usage; 3]);
-        assert_eq!([exit(403, "holds-data"), exit(412, "stale-plan"), exit(401, "bad-token")], [Exit::Refused; 3]);
+        assert_eq!([exit(404, "not-found"), exit(409, "busy"), exit(422, "bad-body")], [Exit::Usage; 3]);
+        assert_eq!([exit(403, "holds-data"), exit(412, "stale-plan"), exit(409, "refused")], [Exit::Refused; 3]);
         assert_eq!([exit(503, "source"), exit(507, "store-full"), exit(500, "bug")], [Exit::WentWrong; 3]);
         assert_eq!(exit(503, "stopped"), Exit::Unreachable);
         assert_eq!(exit(409, "bad-source"), Exit::Mistakes);

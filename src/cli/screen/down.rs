@@ -5,6 +5,7 @@ use super::page::{Page, Text, Tone};
 use crate::diagnostic::Look;
 use crate::model::Name;
 use crate::server::api::deployment::Held;
+use std::collections::BTreeSet;
 
 /// The refusal, with the two ways: nothing was done. `named` is what was said to be deleted.
 #[must_use]
@@ -18,7 +19,9 @@ pub fn refusal(stack: &Name, held: &[Held], named: &[Name], look: Look) -> Strin
     page.folded(0, &Text::plain(text));
     let deletes = |name: &Name| format!(" --delete {name}");
     let before: String = named.iter().map(deletes).collect();
-    let delete: String = held.iter().map(|one| deletes(&one.identity.address.name)).collect();
+    // Several things of one name are one word.
+    let held_names: BTreeSet<&Name> = held.iter().map(|one| &one.identity.address.name).collect();
+    let delete: String = held_names.into_iter().filter(|name| !named.contains(name)).map(deletes).collect();
     let too = if held.len() == 1 { "delete it too, after a backup" } else { "delete them too, after a backup" };
     let keep = if held.len() == 1 { "stop the rest and keep it" } else { "stop the rest and keep them" };
     let width = keep.len().max(too.len()) + 4;

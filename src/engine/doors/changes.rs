@@ -245,12 +245,12 @@ fn release_to(rows: &StackRows, to: Option<ReleaseId>) -> Result<(ReleaseId, Rel
             let last = earlier.max_by_key(|(_, row)| (row.made, row.nth)).map(|(id, _)| *id);
             last.ok_or_else(|| {
                 let text = format!("{} keeps no good release from before the one that serves", rows.id);
-                let way_out = format!("deployd history {} shows those that are kept", rows.id.stack);
+                let way_out = format!("deployd history {} tells what was", rows.id.stack);
                 DoorError::NotFound(Why::new(WhyCode::Missing, text).way_out(way_out))
             })?
         }
     };
-    let row = rows.releases.get(&id).cloned().ok_or_else(|| not_kept(&rows.id, id))?;
+    let row = rows.releases.get(&id).cloned().ok_or_else(|| not_kept(rows, id))?;
     if let Some(bad) = stack.quarantine.get(&id) {
         let why = Why::new(WhyCode::Refused, format!("that release is quarantined: {}", bad.text));
         return Err(DoorError::Refused(why.way_out(format!("deployd retry {} tries the newest again", rows.id.stack))));

@@ -14,7 +14,7 @@ use crate::state::{
 };
 
 /// Deployments that nobody asked for by hand: what they carry out was asked for by whoever owns the stack's wish.
-const BY_ITSELF: &str = "watch";
+const BY_ITSELF: &str = Principal::WATCH;
 
 impl Engine {
     /// Approve the plan of a deployment that waits for it: never by who asked for it, but where only the limit of deletes

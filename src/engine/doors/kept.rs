@@ -3,7 +3,7 @@
 use super::super::catalogue::Compiled;
 use super::super::record::{LoadError, StackRows, read_row};
 use super::super::rows::ReleaseRow;
-use super::planning::not_kept;
+use super::planning::{not_kept, not_kept_as};
 use super::plans::no_source;
 use super::status::label;
 use super::{DoorError, Engine, ExportShown, KeptRelease, OutputShown, ReleaseKnown};
@@ -21,7 +21,7 @@ impl Engine {
     /// [`DoorError`].
     pub async fn release(&self, stack: &StackId, release: ReleaseId) -> Result<KeptRelease, DoorError> {
         let rows = self.known(stack).await?;
-        let row = rows.releases.get(&release).ok_or_else(|| not_kept(stack, release))?;
+        let row = rows.releases.get(&release).ok_or_else(|| not_kept(&rows, release))?;
         let revision = rows.revisions.get(&row.release.revision).cloned().ok_or_else(|| {
             let text = format!("{stack}: the revision of release {} is not there", release.short());
             DoorError::Store(StoreError::Corrupt(text))
@@ -33,6 +33,15 @@ impl Engine {
             revision,
             graph: self.graph(&rows, Some(release)).await?,
         })
+    }
+
+    /// Whether a release is kept that somebody calls by a name.
+    ///
+    /// # Errors
+    /// It is not, with those that are; or as [`DoorError`].
+    pub async fn keeps(&self, stack: &StackId, release: ReleaseId, named: &str) -> Result<(), DoorError> {
+        let rows = self.known(stack).await?;
+        rows.releases.contains_key(&release).then_some(()).ok_or_else(|| not_kept_as(&rows, named))
     }
 
     /// The releases of a stack that are kept, in no order.

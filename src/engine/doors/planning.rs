@@ -7,12 +7,13 @@ use super::super::look::{look, queries};
 use super::super::record::{Change, Op, StackRows};
 use super::super::rows::PlanRow;
 use super::compile::{Would, release_of};
+use super::status::label;
 use super::{Changed, DoorError, Engine, Planned};
 use crate::act::{settled, started};
 use crate::contract::Freshness;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::graph::DesiredGraph;
-use crate::model::{Address, Digest, SecretName, SecretVersion, StackId};
+use crate::model::{Address, Digest, SecretName, SecretVersion};
 use crate::plan::{Inputs, Line, LineCode, Plan, Report, not_offered, plan, verify};
 use crate::state::{Mode, Observation, Record, ReleaseId, RevisionId, Why, WhyCode};
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,7 +69,7 @@ impl Engine {
         release: Option<ReleaseId>,
     ) -> Result<Arc<DesiredGraph>, DoorError> {
         let Some(id) = release else { return Ok(Arc::new(DesiredGraph::empty(rows.id.clone()))) };
-        let row = rows.releases.get(&id).ok_or_else(|| not_kept(&rows.id, id))?;
+        let row = rows.releases.get(&id).ok_or_else(|| not_kept(rows, id))?;
         Ok(Arc::new(graph_of(&*self.parts().store, row.release.graph).await?))
     }
 
@@ -252,8 +253,18 @@ fn differences(before: &Plan, now: &Plan) -> Vec<(Address, String)> {
 }
 
 /// A release is not kept.
-pub(super) fn not_kept(stack: &StackId, release: ReleaseId) -> DoorError {
-    let text = format!("{stack} keeps no release {}", release.short());
-    let why = Why::new(WhyCode::Missing, text);
-    DoorError::NotFound(why.way_out(format!("deployd history {} shows those that are kept", stack.stack)))
+pub(super) fn not_kept(rows: &StackRows, release: ReleaseId) -> DoorError {
+    not_kept_as(rows, &label(rows, release).unwrap_or_else(|| release.short()))
+}
+
+/// A release is not kept that somebody calls so: with those that are, the newest first.
+pub(super) fn not_kept_as(rows: &StackRows, named: &str) -> DoorError {
+    let mut kept: Vec<_> = rows.releases.iter().filter(|(_, row)| row.good.is_some()).collect();
+    kept.sort_by_key(|(_, row)| std::cmp::Reverse((row.made, row.nth)));
+    let labels: Vec<String> = kept.iter().filter_map(|(id, _)| label(rows, **id)).collect();
+    let why = Why::new(WhyCode::Missing, format!("{} keeps no release {named} any more", rows.id));
+    DoorError::NotFound(match labels.is_empty() {
+        true => why,
+        false => why.way_out(format!("of those that were good it keeps {}", labels.join(", "))),
+    })
 }

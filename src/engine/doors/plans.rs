@@ -120,7 +120,7 @@ impl Engine {
 
     async fn plan_of_release(&self, id: &StackId, release: ReleaseId, mode: Mode) -> Result<Made, DoorError> {
         let rows = self.known(id).await?;
-        let row = rows.releases.get(&release).cloned().ok_or_else(|| not_kept(id, release))?;
+        let row = rows.releases.get(&release).cloned().ok_or_else(|| not_kept(&rows, release))?;
         let source = self.source_of(&rows).await?.ok_or_else(|| no_source(id))?;
         let mut record = self.record_of(&rows, &source, From::File);
         record.stack.wish = Wish::Run { source };

@@ -247,6 +247,7 @@ fn sentence(reason: &Reason) -> String {
         Reason::StackGone => "its stack is to be gone".to_owned(),
         Reason::StackStopped => "its stack is to be stopped".to_owned(),
         Reason::BeyondRetention => "newer ones took its place".to_owned(),
+        Reason::OursAlready => "it is there and carries our receipt".to_owned(),
         Reason::Asked => "a person asked for it".to_owned(),
         Reason::Unfinished => "the end of an earlier order was not recorded".to_owned(),
     }

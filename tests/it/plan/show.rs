@@ -91,6 +91,7 @@ fn reason(reason: &Reason) -> String {
         Reason::StackGone => "stack gone".to_owned(),
         Reason::StackStopped => "stack stopped".to_owned(),
         Reason::BeyondRetention => "beyond retention".to_owned(),
+        Reason::OursAlready => "ours already".to_owned(),
         Reason::Asked => "asked".to_owned(),
         Reason::Unfinished => "unfinished".to_owned(),
     }
