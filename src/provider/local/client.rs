@@ -1,5 +1,6 @@
 //! The room behind the contract: each question and order goes to the part that knows its kind.
 
+use super::archive;
 use super::drain::in_flight;
 use super::leaving::is_over;
 use super::process::Standing;
@@ -50,6 +51,9 @@ impl LocalProvider {
         thing::sweep(&room.places)?;
         room.tidy()?;
         room.sweep_layers()?;
+        if let Err(error) = archive::clear_drafts(&room.places.backups()) {
+            tracing::warn!(%error, "backups that never came to their end are still there");
+        }
         Ok(LocalProvider { room, ready: Mutex::default() })
     }
 
