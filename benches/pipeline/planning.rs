@@ -60,6 +60,7 @@ impl Unsaid {
             settling: &self.settling,
             deployment: None,
             mode: Mode::Evaluated,
+            goes_back: false,
             approved: &self.approved,
             now: &self.now,
         }

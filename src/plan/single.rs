@@ -275,11 +275,12 @@ impl<'i> Planning<'i> {
     }
 
     /// On the way back to what was good, what the other release has done to infrastructure stays where undoing it would
-    /// delete, replace or shrink it, or change what holds data.
+    /// delete, replace or shrink it, or change what holds data. Where a person goes back, only what holds data stays.
     fn leaves_as_it_is(&mut self, life: &Life<'i>, rules: &KindRules, difference: &Difference) -> bool {
         // What the other release never came to make is no more than a row.
         let is_there = !(life.is_unmade() && life.present().is_none());
-        if !wanted::is_returning(self.i) || rules.role != Role::Infrastructure || !is_there {
+        let goes_back = self.i.goes_back && self.is_protected(life);
+        if !(wanted::is_returning(self.i) || goes_back) || rules.role != Role::Infrastructure || !is_there {
             return false;
         }
         let paths = match difference {
@@ -288,7 +289,7 @@ impl<'i> Planning<'i> {
             Difference::InPlace(paths) if self.is_protected(life) => paths.as_slice(),
             Difference::InPlace(_) | Difference::None => return false,
         };
-        let text = format!("{} stays as the release that failed has set it", named(paths));
+        let text = format!("{} stays as a later release has set it", named(paths));
         self.kept(life.address(), LineCode::Parked, Why::new(WhyCode::Other, text));
         true
     }

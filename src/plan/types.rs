@@ -39,6 +39,9 @@ pub struct Inputs<'i> {
     pub deployment: Option<&'i DeploymentId>,
     /// How it is run.
     pub mode: Mode,
+    /// Whether a person goes back to a release that was good before: that returns the service, and never the size or class
+    /// of what holds data.
+    pub goes_back: bool,
     /// The step digests that a person approved.
     pub approved: &'i BTreeSet<Digest>,
     /// What time it is.

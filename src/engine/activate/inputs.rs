@@ -3,6 +3,7 @@
 use super::super::catalogue::WorldFacts;
 use super::super::exports::{Loaded, foreign, imported};
 use super::super::gather::graph_of;
+use super::super::rows::Aim;
 use super::{Activation, Halt, later};
 use crate::graph::{DesiredGraph, KindSet};
 use crate::model::{Address, Digest, Identity, Milliseconds, Now, SecretName, SecretVersion, StackId};
@@ -37,6 +38,8 @@ pub struct Planning {
     pub deployment: Option<DeploymentId>,
     /// How it is run.
     pub mode: Mode,
+    /// Whether a person goes back with it.
+    pub goes_back: bool,
 }
 
 impl Planning {
@@ -63,6 +66,7 @@ impl Planning {
             settling: &self.settling,
             deployment: self.deployment.as_ref(),
             mode: self.mode,
+            goes_back: self.goes_back,
             approved: &self.approved,
             now,
         }
@@ -104,6 +108,7 @@ impl Activation {
             policy,
             approved,
             mode: row.as_ref().map(|row| row.deployment.mode).unwrap_or_default(),
+            goes_back: row.as_ref().is_some_and(|row| matches!(row.aim, Aim::Release(_))),
             deployment: row.map(|row| row.deployment.id),
         })
     }

@@ -5,7 +5,7 @@ use super::super::exports::{foreign, imported};
 use super::super::gather::graph_of;
 use super::super::look::{look, queries};
 use super::super::record::{Change, Op, StackRows};
-use super::super::rows::PlanRow;
+use super::super::rows::{Aim, PlanRow};
 use super::compile::{Would, release_of};
 use super::status::label;
 use super::{Changed, DoorError, Engine, Planned};
@@ -37,6 +37,8 @@ pub(super) struct Draft {
     pub secrets_missing: BTreeMap<SecretName, Why>,
     /// How it would be run.
     pub mode: Mode,
+    /// Whether it leads back to what was good before.
+    pub goes_back: bool,
     /// What others do not offer yet: until they do, the stack stays as it is.
     pub not_offered: BTreeSet<Address>,
     /// What was noted of the files: no mistakes, and still worth a look before they are deployed.
@@ -89,6 +91,7 @@ impl Engine {
             secrets: row.map(|row| row.release.secrets.clone()).unwrap_or_default(),
             secrets_missing: BTreeMap::new(),
             mode,
+            goes_back: rows.running().is_some_and(|row| matches!(row.aim, Aim::Release(_))),
             not_offered: BTreeSet::new(),
             noted: Vec::new(),
             quarantined: None,
@@ -112,6 +115,7 @@ impl Engine {
                 (draft.secrets, draft.secrets_missing) = self.secrets_of(&would.stack, graph, &draft.secrets).await?;
                 let release = release_of(would.revision.id(), graph, draft.secrets.clone()).id();
                 draft.desired = Arc::clone(graph);
+                draft.goes_back = false;
                 (draft.revision, draft.release) = (Some(would.revision.id()), Some(release));
             }
         }
@@ -140,6 +144,7 @@ impl Engine {
             settling: &settling,
             deployment: None,
             mode: draft.mode,
+            goes_back: draft.goes_back,
             approved: &approved,
             now: &now,
         };

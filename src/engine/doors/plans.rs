@@ -130,7 +130,9 @@ impl Engine {
         let (secrets, secrets_missing) = self.secrets_of(id, &desired, &draft.secrets).await?;
         let made = super::compile::release_of(row.release.revision, &desired, secrets.clone()).id();
         let revision = Some(row.release.revision);
-        self.make(Draft { desired, secrets, secrets_missing, revision, release: Some(made), ..draft }.tried()).await
+        let release = Some(made);
+        let back = Draft { desired, secrets, secrets_missing, revision, release, goes_back: true, ..draft };
+        self.make(back.tried()).await
     }
 
     /// A known stack by another wish.

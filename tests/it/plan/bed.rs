@@ -59,6 +59,8 @@ pub struct Bed {
     pub foreign: BTreeMap<Address, Foreign>,
     pub policy: Policy,
     pub mode: Mode,
+    /// Whether a person goes back.
+    pub goes_back: bool,
     pub approved: BTreeSet<Digest>,
     pub deployment: u64,
     /// The release that this deployment is to bring.
@@ -101,6 +103,7 @@ impl Bed {
             foreign: BTreeMap::new(),
             policy: Policy::default(),
             mode: Mode::Evaluated,
+            goes_back: false,
             approved: BTreeSet::new(),
             deployment: 0,
             brings: None,
@@ -176,6 +179,7 @@ impl Bed {
             settling: &settling,
             deployment: Some(&deployment),
             mode: self.mode,
+            goes_back: self.goes_back,
             approved: &self.approved,
             now: &self.now,
         })

@@ -91,6 +91,12 @@ impl Story {
                     _ => Mode::Evaluated,
                 };
                 bed.record.stack.wish = run();
+                bed.goes_back = false;
+                bed.begin(Some(release));
+            }
+            ["rollback", name] => {
+                let release = bed.release(name, self.graphs[*name].clone());
+                bed.goes_back = true;
                 bed.begin(Some(release));
             }
             ["retry"] => {
