@@ -52,6 +52,23 @@ pub(super) fn secret(what: &str) -> Result<Zeroizing<String>, Failure> {
     Ok(text)
 }
 
+/// The passphrase of keys: one line, since it has to be typed again one day. A new one is asked for twice on a terminal:
+/// nobody could open what a slip of the fingers has closed.
+///
+/// # Errors
+/// As [`secret`]; it has several lines, or the second time was not the first.
+pub(super) fn passphrase(is_new: bool) -> Result<Zeroizing<String>, Failure> {
+    let wrong = |why: &str| Failure::new(Exit::Usage, why.to_owned());
+    let first = secret("passphrase")?;
+    if first.contains(['\n', '\r']) {
+        return Err(wrong("a passphrase is one line").way_out("write it once to standard input"));
+    }
+    if is_new && std::io::stdin().is_terminal() && *secret("the same again")? != *first {
+        return Err(wrong("the two are not the same"));
+    }
+    Ok(first)
+}
+
 /// A terminal that does not show what is typed, until this is dropped.
 struct Quiet {
     before: Option<Termios>,

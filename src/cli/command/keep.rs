@@ -24,7 +24,7 @@ pub(in crate::cli) async fn backup(common: &Common, asked: &Backup, out: &Out) -
         return Err(Failure::new(Exit::Usage, format!("{} is there already", asked.file.display())));
     }
     let passphrase = match asked.with_keys {
-        true => Some(SecretValue::new(ask_person::secret("passphrase")?.to_string())),
+        true => Some(SecretValue::new(ask_person::passphrase(true)?.to_string())),
         false => None,
     };
     let asking = Asking::new(common, out, &Near::Nothing).await?;
@@ -53,7 +53,7 @@ pub(in crate::cli) async fn backup(common: &Common, asked: &Backup, out: &Out) -
 /// Why nothing was restored; then there is no store.
 pub(in crate::cli) fn restore(common: &Common, asked: &Restore, out: &Out) -> Result<Exit, Failure> {
     let passphrase = match asked.with_keys {
-        true => Some(ask_person::secret("passphrase")?),
+        true => Some(ask_person::passphrase(false)?),
         false => None,
     };
     let settings = settings(common, &Serve::default())?;

@@ -26,6 +26,11 @@ impl Follow<'_> {
         if deployment.state == DeploymentState::Done {
             return Ok(());
         }
+        if deployment.state == DeploymentState::Superseded {
+            // It did not fail: what came of it is what the newer one tells.
+            self.moving.say(&story::fell(deployment, stack, look));
+            return Ok(());
+        }
         let mistaken = stack.conditions.contains_key("mistaken");
         let has_failed = self.progress(&stack.name).is_some_and(|progress| progress.has_failed());
         match &deployment.why {

@@ -80,7 +80,7 @@ pub async fn backup(State(serving): Shared, MaySend(asked): MaySend<MakeBackup>)
     let passphrase = asked.passphrase.map(|passphrase| Plain::new(passphrase.expose().to_owned()));
     let backup = serving.doors.backups.backup(passphrase.as_ref()).await;
     let backup = backup.map_err(|why| match why.code {
-        WhyCode::Refused => Refusal::bad_body(format!("passphrase: {}", why.text)),
+        WhyCode::Refused => Refusal::bad_body(format!("passphrase: {}", why.text)).way_out("take a longer one"),
         _ => Refusal::unavailable("backup", "no backup was taken", why),
     })?;
     let headers = [
