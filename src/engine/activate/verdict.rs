@@ -51,6 +51,10 @@ impl Activation {
         // Who hears of the end asks at once how everything is.
         self.glance(None);
         self.commit(change).await?;
+        if matches!(self.stack().wish, Wish::Gone) {
+            // Its hosts are free, and nobody waits for what it shared.
+            self.shared.offers(&self.id, None);
+        }
         Ok(Round::Moved)
     }
 

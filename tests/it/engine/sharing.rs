@@ -147,3 +147,15 @@ fn who_runs_may_begin_to_share_with_each_other() {
     assert_eq!(databases.count(), 2, "{:?}\n{}", bed.there(), bed.told());
     assert_eq!((bed.state("shop"), bed.state("cart")), (StackState::Available, StackState::Available));
 }
+
+#[test]
+fn a_host_is_free_when_who_had_it_is_gone() {
+    let (mut bed, mut running) = begin();
+    let shop = "service: shop\nrun: serve\nport: 8080\nentrypoints: { web: { host: at.localhost } }\n";
+    let cart = "service: cart\nrun: serve\nport: 8080\nentrypoints: { web: { host: at.localhost } }\n";
+    tell(&mut bed, &mut running, &up("shop", shop));
+    tell(&mut bed, &mut running, &[Act::Settle, Act::Down("shop", &[]), Act::Settle]);
+    tell(&mut bed, &mut running, &up("cart", cart));
+    tell(&mut bed, &mut running, &[Act::Settle]);
+    assert_eq!((bed.state("shop"), bed.state("cart")), (StackState::Deleted, StackState::Available), "{}", bed.told());
+}
