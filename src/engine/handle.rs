@@ -7,7 +7,7 @@ use super::shared::{Nudge, Shared};
 use crate::contract::StoreError;
 use crate::model::{Name, SecretName, StackId};
 use crate::state::SourceId;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -61,6 +61,12 @@ impl Engine {
     /// A secret of a world was set: look again at every stack that uses it.
     pub fn nudge_secret(&self, world: &Name, secret: &SecretName) {
         self.shared.secret_moved(world, secret);
+    }
+
+    /// Which stacks of a world use which secrets.
+    #[must_use]
+    pub fn secret_users(&self, world: &Name) -> BTreeMap<SecretName, BTreeSet<Name>> {
+        self.shared.secret_users(world)
     }
 
     /// Other worlds and repositories, at once; only the stacks that the change concerns are looked at again.

@@ -18,6 +18,7 @@ mod filled;
 mod gather;
 mod handle;
 mod look;
+mod offers;
 mod parts;
 mod queue;
 mod record;

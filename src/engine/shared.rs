@@ -4,6 +4,7 @@
 //! after a crash: it is found again by loading and looking.
 
 use super::catalogue::{Catalogue, WorldFacts};
+use super::offers::WorldOffers;
 use super::parts::Parts;
 use super::rows::SourceRow;
 use super::sources::SourceRead;
@@ -50,15 +51,6 @@ struct SecretsKnown {
 struct Imports {
     of: BTreeMap<StackId, BTreeSet<StackId>>,
     users: BTreeMap<StackId, BTreeSet<StackId>>,
-}
-
-/// What the stacks of one world offer each other by their graphs.
-#[derive(Default)]
-struct WorldOffers {
-    graphs: BTreeMap<StackId, Arc<DesiredGraph>>,
-    /// What stacks will offer that wait for others themselves.
-    to_come: BTreeMap<StackId, Offering>,
-    together: Arc<Others>,
 }
 
 /// Who was nudged since the loop looked last.
@@ -191,6 +183,18 @@ impl Shared {
         lock(&self.secrets).used.insert(stack.clone(), secrets);
     }
 
+    /// Which stacks of a world use which secrets, as they were composed last.
+    #[must_use]
+    pub fn secret_users(&self, world: &Name) -> BTreeMap<SecretName, BTreeSet<Name>> {
+        let mut users: BTreeMap<SecretName, BTreeSet<Name>> = BTreeMap::new();
+        for (stack, used) in lock(&self.secrets).used.iter().filter(|(stack, _)| stack.world == *world) {
+            for secret in used {
+                users.entry(secret.clone()).or_default().insert(stack.stack.clone());
+            }
+        }
+        users
+    }
+
     /// A secret of a world was set: nudges who uses it.
     pub fn secret_moved(&self, world: &Name, secret: &SecretName) {
         let users: Vec<StackId> = {
@@ -248,67 +252,30 @@ impl Shared {
     /// What the stacks of a world offer each other.
     #[must_use]
     pub fn others(&self, world: &Name) -> Arc<Others> {
-        let mut offers = lock(&self.offers);
-        Arc::clone(&offers.entry(world.clone()).or_default().together)
+        Arc::clone(lock(&self.offers).entry(world.clone()).or_default().together())
     }
 
     /// A stack has this graph now; none when it is gone. Who waits for what it offers is nudged.
     pub fn offers(&self, stack: &StackId, graph: Option<&Arc<DesiredGraph>>) {
-        self.offer(stack, |offers| {
-            let before = match graph {
-                Some(graph) => offers.graphs.insert(stack.clone(), Arc::clone(graph)),
-                None => offers.graphs.remove(stack),
-            };
-            let is_to_come = offers.to_come.remove(stack).is_some();
-            match (&before, graph) {
-                (Some(before), Some(after)) => is_to_come || !Arc::ptr_eq(before, after),
-                (None, None) => is_to_come,
-                _ => true,
-            }
-        });
+        let has_moved = lock(&self.offers).entry(stack.world.clone()).or_default().put(stack, graph);
+        if has_moved {
+            self.exports_moved(stack, []);
+        }
     }
 
     /// What a stack will offer, beside what it offers by its graph, once others offer what it waits for; none when that is
     /// not known any more. Two that share something with each other would wait for ever without it.
     pub fn will_offer(&self, stack: &StackId, to_come: Option<&Offering>) {
-        self.offer(stack, |offers| {
-            let before = match to_come {
-                Some(to_come) => offers.to_come.insert(stack.clone(), to_come.clone()),
-                None => offers.to_come.remove(stack),
-            };
-            before.as_ref() != to_come
-        });
-    }
-
-    /// Changes what a stack offers, and tells who is concerned if that has moved.
-    fn offer(&self, stack: &StackId, change: impl FnOnce(&mut WorldOffers) -> bool) {
-        let has_moved = {
-            let mut offers = lock(&self.offers);
-            let offers = offers.entry(stack.world.clone()).or_default();
-            let exports = |offers: &WorldOffers| {
-                let graph = offers.graphs.get(stack).map(|graph| graph.exports.clone());
-                let to_come = offers.to_come.get(stack).map(|offering| offering.exports.clone());
-                (graph, to_come)
-            };
-            let before = exports(offers);
-            if !change(offers) {
-                return;
-            }
-            let own = offers.graphs.get(stack).map(|graph| Offering::of(graph));
-            let offering = match (own, offers.to_come.get(stack)) {
-                (Some(own), Some(to_come)) => Some(own.with(to_come.clone())),
-                (own, to_come) => own.or_else(|| to_come.cloned()),
-            };
-            let together = Arc::make_mut(&mut offers.together);
-            match offering {
-                Some(offering) => together.set(stack.clone(), offering),
-                None => together.remove(stack),
-            }
-            before != exports(offers)
-        };
+        let has_moved = lock(&self.offers).entry(stack.world.clone()).or_default().put_to_come(stack, to_come);
         if has_moved {
             self.exports_moved(stack, []);
         }
+    }
+
+    /// Whether a stack's graph is known.
+    #[must_use]
+    pub fn has_offered(&self, stack: &StackId) -> bool {
+        lock(&self.offers).get(&stack.world).is_some_and(|offers| offers.knows(stack))
     }
 
     /// Asks for a world to be looked at as a whole.

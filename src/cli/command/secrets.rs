@@ -69,11 +69,14 @@ async fn list(common: &Common, world: Option<&Name>, out: &Out) -> Result<Exit, 
 async fn remove(common: &Common, words: &[String], out: &Out) -> Result<Exit, Failure> {
     let asking = Asking::new(common, out, &Near::Nothing).await?;
     let (world, name) = of(common, words, &asking)?;
+    let all: Secrets = asking.client().all(&paths::fill(paths::SECRETS, &[&world])).await?;
+    let used_by = all.secrets.into_iter().find(|secret| secret.name == name).map(|secret| secret.used_by);
+    let used_by: Vec<String> = used_by.into_iter().flatten().map(|stack| stack.to_string()).collect();
     let nothing: Option<&()> = None;
     asking.client().tell(Method::DELETE, &paths::fill(paths::SECRET, &[&world, &name]), nothing).await?;
     match out.is_json() {
-        true => out.object("secret-removed", Some(&world), &serde_json::json!({ "name": name }))?,
-        false => out.talk(&format!("{name} of world {world} is removed\n")),
+        true => out.object("secret-removed", Some(&world), &serde_json::json!({ "name": name, "used_by": used_by }))?,
+        false => out.talk(&lists::secret_removed(&world, &name, &used_by, out.talk_look())),
     }
     Ok(Exit::Done)
 }

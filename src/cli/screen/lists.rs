@@ -41,6 +41,20 @@ pub fn secrets(world: &Name, secrets: &[Secret], zone: &TimeZone, look: Look) ->
     page.text()
 }
 
+/// What came of removing a secret: who used it goes on with what it has.
+#[must_use]
+pub fn secret_removed(world: &Name, name: &str, used_by: &[String], look: Look) -> String {
+    let mut page = Page::new(look);
+    page.line(0, &[Text::plain(format!("{name} of world {world} is removed"))]);
+    if !used_by.is_empty() {
+        let runs = if used_by.len() == 1 { "runs on, and cannot" } else { "run on, and cannot" };
+        let text =
+            format!("{} {runs} be deployed anew without it: deployd secret set {world} {name}", used_by.join(", "));
+        page.folded(2, &Text::plain(text));
+    }
+    page.text()
+}
+
 /// One line that a process wrote: when, who, what. It is never folded: it is the process's own line.
 #[must_use]
 pub fn log_line(line: &LogLine, zone: &TimeZone, look: Look) -> String {

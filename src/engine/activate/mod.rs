@@ -132,7 +132,11 @@ impl Activation {
         }
         for _ in 0..ROUNDS_MAX {
             self.load().await?;
-            if !self.exists().await? || self.is_paused() {
+            if !self.exists().await? {
+                return Ok(false);
+            }
+            self.offer_what_is_there().await?;
+            if self.is_paused() {
                 return Ok(false);
             }
             self.take_in_found().await?;

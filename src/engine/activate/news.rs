@@ -10,7 +10,7 @@ use super::trigger::{Target, mistaken};
 use super::{Activation, Halt, later};
 use crate::act::set;
 use crate::model::{Milliseconds, Steady};
-use crate::state::{DeploymentState, Mode, Principal, Revision, RevisionId, SourceId, StackCondition, Why};
+use crate::state::{DeploymentState, Mode, Principal, Revision, RevisionId, SourceId, StackCondition, Why, Wish};
 use std::collections::BTreeMap;
 
 /// What passes (files that are being written, a host that does not answer) is looked at again after that long.
@@ -211,6 +211,18 @@ impl Activation {
             self.put_stack(&mut change, stack);
         }
         self.commit(change).await
+    }
+
+    /// What is there is offered to others from the start, also where the files that it came from cannot be read any more or
+    /// have mistakes, where it is stopped or paused: nothing else would tell of it then.
+    pub(super) async fn offer_what_is_there(&mut self) -> Result<(), Halt> {
+        let is_wanted = !matches!(self.stack().wish, Wish::Gone);
+        let target = self.stack().target.filter(|_| is_wanted && !self.shared.has_offered(&self.id));
+        if let Some(target) = target {
+            let graph = self.graph(Some(target)).await?;
+            self.shared.offers(&self.id, Some(&graph));
+        }
+        Ok(())
     }
 
     /// Nothing is decided by what could not be read or has mistakes; it is told.

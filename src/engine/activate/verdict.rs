@@ -52,8 +52,9 @@ impl Activation {
         self.glance(None);
         self.commit(change).await?;
         if matches!(self.stack().wish, Wish::Gone) {
-            // Its hosts are free, and nobody waits for what it shared.
+            // Its hosts are free, nobody waits for what it shared, and it uses no secret.
             self.shared.offers(&self.id, None);
+            self.shared.composed_with(&self.id, BTreeSet::new());
         }
         Ok(Round::Moved)
     }

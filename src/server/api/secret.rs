@@ -1,8 +1,10 @@
 //! Secrets of a world: set, listed and removed, never read back.
 
 use super::words::Moment;
+use crate::model::Name;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -59,6 +61,10 @@ pub struct Secret {
     /// Why it cannot be had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    /// The stacks that use it: without it they run on, and cannot be deployed anew.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<super::schema::Name>)]
+    pub used_by: BTreeSet<Name>,
 }
 
 impl SecretValue {

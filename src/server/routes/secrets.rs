@@ -4,7 +4,7 @@ use super::Shared;
 use super::paths::{OfSecret, OfWorld};
 use crate::contract::Plain;
 use crate::engine::By;
-use crate::model::SecretName;
+use crate::model::{Name, SecretName};
 use crate::server::api::paths;
 use crate::server::api::secret::{Secret, SecretSet, Secrets, SetSecret};
 use crate::server::doors::SecretShown;
@@ -14,6 +14,7 @@ use crate::server::refusal::Answer;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use std::collections::BTreeSet;
 
 /// The secrets of a world, without their values
 #[utoipa::path(get, path = paths::SECRETS, operation_id = "secrets", tag = "secrets", params(OfWorld, Part), security(("token" = ["read"])), responses(
@@ -27,7 +28,12 @@ pub async fn list(
     serving.world(&of.world)?;
     let all = serving.doors.secrets.list(&of.world).await?;
     let Page { items, next } = part.of("secrets", all, |secret| secret.name.clone())?;
-    Ok(Json(Secrets { secrets: items.into_iter().map(shown).collect(), next }))
+    let mut users = serving.engine().secret_users(&of.world);
+    let secrets = items.into_iter().map(|secret| {
+        let used_by = users.remove(&secret.name).unwrap_or_default();
+        shown(secret, used_by)
+    });
+    Ok(Json(Secrets { secrets: secrets.collect(), next }))
 }
 
 /// Sets a secret
@@ -74,11 +80,11 @@ pub async fn remove(State(serving): Shared, Named(of): Named<OfSecret>, by: By) 
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn shown(secret: SecretShown) -> Secret {
+fn shown(secret: SecretShown, used_by: BTreeSet<Name>) -> Secret {
     let (version, trouble) = match secret.version {
         Ok(version) => (Some(version.0), None),
         Err(failure) => (None, Some(failure.to_string())),
     };
     let (set, by) = secret.set.map(|(at, by)| (at.into(), by.0)).unzip();
-    Secret { name: secret.name.0, place: secret.place, version, set, by, trouble }
+    Secret { name: secret.name.0, place: secret.place, version, set, by, trouble, used_by }
 }

@@ -2,6 +2,7 @@
 
 use super::bed::{Bed, Running, stack};
 use super::cuts::end;
+use super::rooms::Mood;
 use super::story::{Act, tell};
 use deployd::model::Milliseconds;
 use deployd::plan::LineCode;
@@ -158,4 +159,19 @@ fn a_host_is_free_when_who_had_it_is_gone() {
     tell(&mut bed, &mut running, &up("cart", cart));
     tell(&mut bed, &mut running, &[Act::Settle]);
     assert_eq!((bed.state("shop"), bed.state("cart")), (StackState::Deleted, StackState::Available), "{}", bed.told());
+}
+
+#[test]
+fn what_runs_is_shared_after_a_start_although_its_files_are_gone() {
+    let (mut bed, mut running) = begin();
+    tell(&mut bed, &mut running, &up("shop", OWNER));
+    tell(&mut bed, &mut running, &up("cart", USER));
+    tell(&mut bed, &mut running, &[Act::Settle]);
+    drop(running);
+    bed.folder("shop").mood(Mood::Missing);
+    let mut running = bed.start(None);
+    tell(&mut bed, &mut running, &[Act::Write("cart", "app.py", "two"), Act::Pass(MINUTE)]);
+    assert!(bed.condition("shop", StackCondition::SourceMissing).is_some(), "{}", bed.told());
+    assert_eq!(bed.condition("cart", StackCondition::Waiting), None);
+    assert!(bed.there().contains(&"cart.1#2".to_owned()), "{:?}\n{}", bed.there(), bed.told());
 }
