@@ -7,7 +7,7 @@ use super::types::{Act, After, Base, Inputs, Is, Line, LineCode, NeedsConsent, R
 use super::wanted::{self, Goal};
 use crate::graph::{Data, KindRules, Lifecycle, Need, Node, Role};
 use crate::model::{Address, Digest, Identity, Kind, Piece, Value};
-use crate::state::{Consent, ConsentAct, ConsentId, Mode, Owned, Phase, Present, Why, WhyCode};
+use crate::state::{Condition, Consent, ConsentAct, ConsentId, Mode, Owned, Phase, Present, Why, WhyCode};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct Planning<'i> {
@@ -78,8 +78,21 @@ impl<'i> Planning<'i> {
 
     /// The lives of an address that are not going.
     pub(super) fn lives(&self, address: &'i Address) -> Vec<Life<'i>> {
-        let record = self.i.record;
-        record.lives_of(address).map(|owned| Life::new(self.i, owned)).filter(|life| !life.is_leaving()).collect()
+        let lives = self.i.record.lives_of(address).map(|owned| Life::new(self.i, owned));
+        lives.filter(|life| !life.is_leaving() || self.is_taken_back(life)).collect()
+    }
+
+    /// Whether something that was to be deleted is asked for again, and is there: the order to delete it was lost. What
+    /// holds data is not deleted for that, since the leave for it went with the wish.
+    pub(super) fn is_taken_back(&self, life: &Life<'_>) -> bool {
+        let is_asked_for = || self.i.desired.nodes.get(life.address()).is_some_and(|node| node.kind == life.owned.kind);
+        let is_there = || life.present().is_some_and(|present| present.condition != Condition::Leaving);
+        life.is_leaving()
+            && self.goal == Goal::Run
+            && is_asked_for()
+            && is_there()
+            && self.is_protected(life)
+            && self.consent_to_end(life).is_none()
     }
 
     /// The life after all that ever were.

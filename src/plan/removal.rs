@@ -13,8 +13,11 @@ use std::collections::BTreeSet;
 impl<'i> Planning<'i> {
     pub(super) fn remove(&mut self) {
         let rows = self.i.record.owned.values().map(|owned| Life::new(self.i, owned));
-        let unwanted: Vec<Life<'i>> =
-            rows.filter(|life| life.is_leaving() || !self.wanted.contains_key(life.address())).collect();
+        let is_over = |life: &Life<'i>| match life.is_leaving() {
+            true => !self.is_taken_back(life),
+            false => !self.wanted.contains_key(life.address()),
+        };
+        let unwanted: Vec<Life<'i>> = rows.filter(is_over).collect();
         let is_used = self.goal == Goal::Gone && self.is_used();
         let kept = if is_used { BTreeSet::new() } else { self.kept_for_good(&unwanted) };
         if is_used {

@@ -36,6 +36,8 @@ impl<'i> Planning<'i> {
         };
         self.charge.insert(node.address.clone(), life.number());
         match life.standing() {
+            // It was to go, and is asked for again.
+            Standing::Leaving if life.is_leaving() => drop(self.change(node, rules, &life, Some(Reason::Unfinished))),
             Standing::NotOurs(present) => self.not_ours(node, life.number(), present),
             Standing::Unfinished(IntentAct::Adopt) => match life.present() {
                 Some(present) => self.not_ours(node, life.number(), present),

@@ -229,9 +229,11 @@ impl Activation {
     async fn no_news(&mut self, no: NoRelease) -> Result<(), Halt> {
         match no {
             NoRelease::Store(error) => Err(later(&error)),
-            NoRelease::Mistakes(mistakes) => self.condition(StackCondition::Mistaken, Some(mistaken(&mistakes))).await,
+            // They could be read, so they are there.
+            NoRelease::Mistakes(mistakes) => self.trouble(None, Some(mistaken(&mistakes))).await,
             NoRelease::Waits(..) => {
                 self.memory.gathered = None;
+                self.trouble(None, self.mistaken_catalogue()).await?;
                 self.told_waits(&no).await
             }
             NoRelease::Source(trouble) => {
@@ -247,8 +249,22 @@ impl Activation {
                     }
                 }
                 let why: Why = trouble.why;
-                self.condition(StackCondition::SourceMissing, Some(why)).await
+                // What was wrong with files that are not there is nothing that anybody can mend.
+                self.trouble(Some(why), self.mistaken_catalogue()).await
             }
         }
+    }
+
+    /// What is wrong with the files now, in place of what was.
+    pub(super) async fn trouble(&mut self, missing: Option<Why>, mistaken: Option<Why>) -> Result<(), Halt> {
+        let mut stack = self.stack().clone();
+        set(&mut stack, StackCondition::SourceMissing, missing);
+        set(&mut stack, StackCondition::Mistaken, mistaken);
+        if stack.conditions == self.stack().conditions {
+            return Ok(());
+        }
+        let mut change = Change::new();
+        self.put_stack(&mut change, stack);
+        self.commit(change).await
     }
 }

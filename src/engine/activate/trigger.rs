@@ -258,7 +258,10 @@ impl Activation {
         self.memory.source_tries = 0;
         self.bring(number, DeploymentState::Triggered, None, |_| ()).await?;
         self.bring(number, DeploymentState::Failed, Some(why.clone()), |_| ()).await?;
-        self.condition(which, Some(why)).await?;
+        match which {
+            StackCondition::Mistaken => self.trouble(None, Some(why)).await?,
+            _ => self.trouble(Some(why), self.mistaken_catalogue()).await?,
+        }
         Ok(Round::Moved)
     }
 
@@ -295,11 +298,13 @@ pub(super) fn mistaken(mistakes: &Diagnostics) -> Why {
             format!("{place}{}: {}", one.summary, one.detail)
         })
         .collect();
-    let text = match errors.len() {
-        1 => errors[0].clone(),
-        count => format!("the files have {count} mistakes"),
-    };
-    Why::new(WhyCode::Other, text).details(errors.into_iter().take(20).collect())
+    match errors.as_slice() {
+        [only] => Why::new(WhyCode::Other, only.clone()),
+        _ => {
+            let text = format!("the files have {} mistakes", errors.len());
+            Why::new(WhyCode::Other, text).details(errors.into_iter().take(20).collect())
+        }
+    }
 }
 
 fn not_kept(digest: crate::model::Digest) -> Trouble {

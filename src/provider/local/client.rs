@@ -50,6 +50,7 @@ impl LocalProvider {
         let room = Arc::new(Room::new(settings, contents, clock, seal));
         thing::sweep(&room.places)?;
         room.tidy()?;
+        room.tell_again()?;
         room.sweep_layers()?;
         if let Err(error) = archive::clear_drafts(&room.places.backups()) {
             tracing::warn!(%error, "backups that never came to their end are still there");
@@ -110,7 +111,12 @@ impl LocalProvider {
             "local/copy" => copy::condition(folder, thing),
             "local/test" | "local/task" => once::condition(folder, thing),
             "local/postgres" => self.room.look_at_postgres(folder, thing).await,
-            "local/folder" => Ok(super::folder::data(folder).is_dir().then_some(Condition::Ready)),
+            "local/folder" => {
+                Ok(super::folder::data(folder).is_dir().then(|| match self.room.is_going(&query.identity) {
+                    true => Condition::Leaving,
+                    false => Condition::Ready,
+                }))
+            }
             "local/address" => {
                 let ports = super::write::ports(&thing.fields);
                 let standing: Vec<_> = ports.keys().map(|port| routes.get(&routes::port_id(thing, port))).collect();
@@ -223,8 +229,14 @@ impl LocalProvider {
                 self.room.clean(&folder).map_err(|error| unwritable(&folder, &error))?;
                 None
             }
-            "local/postgres" => return self.room.remove_postgres(&folder, thing, keep).await,
-            "local/folder" => self.room.remove_data(&thing, super::folder::data(&folder), keep).await?,
+            "local/postgres" => {
+                let _going = self.room.goes(&order.identity);
+                return self.room.remove_postgres(&folder, thing, keep).await;
+            }
+            "local/folder" => {
+                let _going = self.room.goes(&order.identity);
+                self.room.remove_data(&thing, super::folder::data(&folder), keep).await?
+            }
             _ => {
                 self.room.remove_routes(&thing).await?;
                 None

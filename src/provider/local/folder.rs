@@ -5,6 +5,8 @@ use super::room::{Room, ready, unwritable};
 use super::thing::{Thing, make_folder};
 use crate::contract::{Failure, Keep, Order, Outcome};
 use crate::model::{Bytes, Digest, Value};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 impl Room {
@@ -26,14 +28,11 @@ impl Room {
         keep: Keep,
     ) -> Result<Option<String>, Failure> {
         let saved = match keep {
-            Keep::Nothing => None,
-            Keep::Final => Some(self.save(thing, &data).await?),
+            Keep::Final if data.is_dir() => Some(self.save(thing, &data).await?),
+            Keep::Nothing | Keep::Final => None,
         };
         let gone = data.clone();
-        let removed = tokio::task::spawn_blocking(move || match std::fs::remove_dir_all(&gone) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        });
+        let removed = tokio::task::spawn_blocking(move || take_away(&gone));
         removed
             .await
             .unwrap_or_else(|error| Err(std::io::Error::other(error)))
@@ -67,18 +66,42 @@ impl Room {
     /// How many bytes of data a thing holds.
     pub(super) async fn holds(&self, folder: &Path) -> Option<Bytes> {
         let thing = Thing::read(folder).ok()??;
-        let data = match thing.kind.as_str() {
-            "local/postgres" => PathBuf::from(thing.note("data")?),
-            "local/folder" => data(folder),
-            _ => return None,
-        };
+        let data = data_of(&thing, folder)?;
         let size = tokio::task::spawn_blocking(move || archive::size(&data));
         size.await.ok()?.ok().map(Bytes)
     }
 }
 
+/// Takes a data folder away: at first its name, at once and durably, then what is in it. So data is there whole, or not at
+/// all, whenever this is cut.
+pub(super) fn take_away(data: &Path) -> io::Result<()> {
+    let gone = data.with_extension("gone");
+    let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    match fs::remove_dir_all(&gone) {
+        Err(error) if !missing(&error) => return Err(error),
+        _ => {}
+    }
+    match fs::rename(data, &gone) {
+        Err(error) if missing(&error) => return Ok(()),
+        renamed => renamed?,
+    }
+    if let Some(parent) = data.parent() {
+        File::open(parent)?.sync_all()?;
+    }
+    fs::remove_dir_all(&gone)
+}
+
 pub(super) fn data(folder: &Path) -> PathBuf {
     folder.join("data")
+}
+
+/// Where a thing has its data, if it holds any.
+pub(super) fn data_of(thing: &Thing, folder: &Path) -> Option<PathBuf> {
+    match thing.kind.as_str() {
+        "local/postgres" => thing.note("data").map(PathBuf::from),
+        "local/folder" => Some(data(folder)),
+        _ => None,
+    }
 }
 
 pub(super) fn outputs(folder: &Path) -> Vec<(String, Value)> {

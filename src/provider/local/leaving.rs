@@ -1,6 +1,7 @@
 //! What is left of things that were told to go: once their keeper says that nothing runs any more, their folders are
 //! cleaned, and only a tombstone with the log stays.
 
+use super::folder::{data_of, take_away};
 use super::room::Room;
 use super::thing::{self, Thing};
 use crate::keeper::{self, Found};
@@ -31,6 +32,18 @@ impl Room {
             || (thing.kind.as_str() == PROCESS && ended())
     }
 
+    /// Asks the keepers of what was told to go to end it, once more: a server that wrote down that it goes may have died
+    /// before it said so. For the start of a room.
+    pub(super) fn tell_again(&self) -> io::Result<()> {
+        for (folder, thing) in thing::all(&self.places)? {
+            if thing.leaving.is_some() && thing.gone.is_none() && is_kept(&thing) {
+                // Whoever looks at it finds what is wrong with its keeper.
+                drop(self.end_process(&folder));
+            }
+        }
+        Ok(())
+    }
+
     /// Cleans up what has gone since the last look: what was told to go, and what died while it was to run and has a later
     /// life since. One that was never started is none of these: it may be about to be, and after a restore of an older
     /// backup there are later lives than the one that is made.
@@ -46,7 +59,14 @@ impl Room {
             let is_past = thing.kind.as_str() == PROCESS
                 && newest.get(address) > Some(incarnation)
                 && matches!(keeper::find(&folder), Found::Dead(_) | Found::Ended(_));
-            if (is_past || (thing.leaving.is_some() && is_kept(&thing))) && is_over(&folder) {
+            let is_told = thing.leaving.is_some();
+            let data = data_of(&thing, &folder).filter(|data| is_told && !data.exists());
+            if let Some(data) = data.filter(|_| !self.is_going(&thing.receipt.identity)) {
+                // Its name was taken away, and a server died before the rest was.
+                take_away(&data)?;
+                thing.gone = Some(self.clock.now().wall);
+                thing.keep(&folder)?;
+            } else if (is_past || (is_told && is_kept(&thing))) && is_over(&folder) {
                 self.clean(&folder)?;
                 thing.gone = Some(self.clock.now().wall);
                 thing.keep(&folder)?;

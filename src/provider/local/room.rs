@@ -7,7 +7,7 @@ use super::watch::Watch;
 use crate::contract::{Clock, Contents, Failure, Order, Outcome, Outputs, Seal};
 use crate::graph::HealthCheck;
 use crate::keeper::{Environment, KeeperError, Keepers, Spec, StartError, Started};
-use crate::model::{Digest, Milliseconds, Name, Value};
+use crate::model::{Digest, Identity, Milliseconds, Name, Value};
 use crate::proxy;
 use crate::state::{Condition, Handle, Receipt, Settling, Why, WhyCode};
 use arc_swap::ArcSwap;
@@ -42,12 +42,26 @@ pub struct Room {
     pub(super) contents: Arc<dyn Contents>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) seal: Arc<dyn Seal>,
+    /// Whose data is being taken away just now, by this process.
+    going: Mutex<BTreeSet<Identity>>,
     /// Ports that were given and are perhaps not written down yet.
     given: Mutex<BTreeSet<u16>>,
     /// Health checks that are commands, under way.
     pub(super) commands: Commands,
     /// How those that serve are.
     watch: Mutex<Watch>,
+}
+
+/// Data that is being taken away.
+pub(super) struct Going<'r> {
+    room: &'r Room,
+    identity: Identity,
+}
+
+impl Drop for Going<'_> {
+    fn drop(&mut self) {
+        self.room.going.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.identity);
+    }
 }
 
 impl Room {
@@ -66,10 +80,23 @@ impl Room {
             contents,
             clock,
             seal,
+            going: Mutex::default(),
             given: Mutex::default(),
             commands: Commands::default(),
             watch: Mutex::default(),
         }
+    }
+
+    /// From now on a thing's data is being taken away, until what this gives is dropped. What is written down of it says
+    /// only that this was begun: a server that died in it goes on with nothing, and has to be asked again.
+    pub(super) fn goes(&self, identity: &Identity) -> Going<'_> {
+        self.going.lock().unwrap_or_else(PoisonError::into_inner).insert(identity.clone());
+        Going { room: self, identity: identity.clone() }
+    }
+
+    /// Whether a thing's data is being taken away just now.
+    pub(super) fn is_going(&self, identity: &Identity) -> bool {
+        self.going.lock().unwrap_or_else(PoisonError::into_inner).contains(identity)
     }
 
     pub(super) fn watch(&self) -> MutexGuard<'_, Watch> {
@@ -108,6 +135,11 @@ impl Room {
         health: Option<&HealthCheck>,
     ) -> Result<Thing, Failure> {
         match self.ours(folder, order)? {
+            // It was to go, and that never came to its end: its data is whole.
+            Some(mut thing) if thing.leaving.is_some() && thing.holds_data() && !self.is_going(&order.identity) => {
+                thing.leaving = None;
+                Ok(thing)
+            }
             Some(thing) if thing.leaving.is_some() => Err(Failure::Retry {
                 after: Milliseconds(500),
                 why: Why::new(WhyCode::Refused, format!("{} is still going", order.identity)),

@@ -52,6 +52,11 @@ pub(super) struct Thing {
 }
 
 impl Thing {
+    /// Whether it holds data.
+    pub(super) fn holds_data(&self) -> bool {
+        matches!(self.kind.as_str(), "local/postgres" | "local/folder")
+    }
+
     pub(super) fn new(receipt: Receipt, kind: Kind, asked: Digest, fields: &Value, made: Wall) -> Thing {
         Thing {
             format: FORMAT,

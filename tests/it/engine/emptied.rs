@@ -71,7 +71,7 @@ fn a_source_with_mistakes_leaves_the_good_release_serving() {
     let typo = Act::Write("shop", "deployd.yaml", "service: shop\nrunn: serve\nport: 8080\n");
     tell(&mut bed, &mut running, &[typo, Act::Pass(HOUR)]);
     let why = bed.stack_row(&stack("shop")).unwrap().conditions.remove(&StackCondition::Mistaken).expect("it is told");
-    assert!(why.details.iter().any(|one| one.contains("deployd.yaml:2:1")), "{why:?}");
+    assert!(why.text.contains("deployd.yaml:2:1"), "{why:?}");
     assert_eq!((bed.there(), bed.effects(), bed.state("shop")), (there, effects, StackState::Available));
     tell(&mut bed, &mut running, &[Act::Write("shop", "deployd.yaml", SERVICE), Act::Settle]);
     assert_eq!(bed.condition("shop", StackCondition::Mistaken), None);

@@ -72,7 +72,7 @@ impl Room {
         self.stop_postgres(&folder).await?;
         free(&data)?;
         setup::set_password(&programs, &data, &Asked::read(&filled)?, programs::runs_as()?.as_ref()).await?;
-        (thing.fields, thing.asked) = (thing::without_expressions(fields), asked);
+        (thing.fields, thing.asked, thing.leaving) = (thing::without_expressions(fields), asked, None);
         thing.keep(&folder).map_err(|error| unwritable(&folder, &error))?;
         self.start_postgres(&folder, &thing, &programs, &filled, order).await?;
         Ok(Outcome { note: Some(ready_note(&thing)), ..settling(name, "starting", outputs(&thing)) })
@@ -88,7 +88,7 @@ impl Room {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         self.stop_postgres(folder).await?;
         let data = PathBuf::from(thing.note("data").unwrap_or_default());
-        let saved = if data.is_dir() { self.remove_data(&thing, data, keep).await? } else { None };
+        let saved = self.remove_data(&thing, data, keep).await?;
         thing.gone = Some(self.clock.now().wall);
         thing.keep(folder).map_err(|error| unwritable(folder, &error))?;
         Ok(leaving(name, saved))
@@ -151,7 +151,7 @@ impl Room {
             Found::Running(state) => state,
             Found::NotStarted | Found::Ended(_) | Found::Dead(_) => return Ok(self.at_rest(thing)),
         };
-        if thing.leaving.is_some() {
+        if self.is_going(&thing.receipt.identity) {
             return Ok(Some(Condition::Leaving));
         }
         let port = thing.ports.get("postgres").copied().unwrap_or_default();
@@ -174,7 +174,7 @@ impl Room {
         if !data.join("PG_VERSION").exists() {
             return None;
         }
-        if thing.leaving.is_some() {
+        if self.is_going(&thing.receipt.identity) {
             return Some(Condition::Leaving);
         }
         Some(Condition::AtRest(Why::new(WhyCode::Exited, "PostgreSQL is not running; its data is there")))
