@@ -80,6 +80,11 @@ impl<'i> Life<'i> {
         }
     }
 
+    /// Whether it is whole and only does not run, or was cut by something that says nothing of it.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.present().is_some_and(|present| matches!(present.condition, Condition::AtRest(_)))
+    }
+
     pub(super) fn was_ready(&self) -> bool {
         self.owned.ready_since.is_some()
     }

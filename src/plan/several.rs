@@ -28,6 +28,9 @@ impl<'i> Planning<'i> {
             // What was kept and is gone is made again: a new life for the same thing. A test that was lost on the way
             // runs again.
             Standing::Absent => self.make(node, Reason::Vanished, None),
+            // What was cut from outside says nothing of the release: it is done again, but for a migration.
+            Standing::Failed(_) if life.is_at_rest() && life.is_migration() => self.lost(node),
+            Standing::Failed(why) if life.is_at_rest() => self.make(node, Reason::Failed(why), None),
             _ => self.watch(&life),
         }
     }

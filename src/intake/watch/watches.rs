@@ -4,6 +4,7 @@ use super::events::Events;
 use super::ground::{Ground, Root};
 use notify::{Config, INotifyWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -45,9 +46,14 @@ impl Watches {
         self.wanted.contains_key(folder)
     }
 
-    /// The system does not watch a folder any more: it is gone, or another one has its name.
+    /// The system does not watch a folder and what is below it any more: it is gone, or another one has its name. What is
+    /// below one that was moved away is watched on under its new name, which nobody asked for, and says nothing of it.
     pub(super) fn gone(&mut self, folder: &Path) {
-        self.alive.remove(folder);
+        let from = (Bound::Included(folder), Bound::Unbounded);
+        let below = self.alive.range::<Path, _>(from).take_while(|alive| alive.starts_with(folder));
+        for gone in below.cloned().collect::<Vec<_>>() {
+            self.alive.remove(&gone);
+        }
     }
 
     /// Nobody knows what is still watched.

@@ -181,6 +181,7 @@ pub(super) fn condition(folder: &Path, thing: &Thing) -> Result<Option<Condition
         Once::NotStarted if prepares => Condition::Settling(Settling("to be prepared".to_owned())),
         Once::NotStarted => Condition::Ready,
         Once::Running(_) => Condition::Settling(Settling(doing(thing))),
+        Once::Cut(why) => Condition::AtRest(Why { text: format!("prepare: {}", why.text), ..why }),
         Once::Ended(exit, _) if exit.code == 0 => Condition::Ready,
         Once::Ended(exit, why) => {
             let what = why.unwrap_or_else(|| format!("it ended with code {}", exit.code));

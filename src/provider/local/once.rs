@@ -6,7 +6,7 @@ use super::room::{Room, settling, unwritable};
 use super::thing::{Thing, make_folder};
 use super::write::{self, script};
 use crate::contract::{Failure, Filled, Order, Outcome};
-use crate::keeper::{self, Environment, Found, Limits, LogLimits, Restart, Spec, State};
+use crate::keeper::{self, EndedFor, Environment, Found, Limits, LogLimits, Restart, Spec, State};
 use crate::model::{Bytes, Digest, Milliseconds, Value};
 use crate::state::{Condition, Exit, Settling, Why, WhyCode};
 use std::collections::BTreeMap;
@@ -94,6 +94,9 @@ pub(super) enum Once {
     NotStarted,
     Running(Settling),
     Ended(Exit, Option<String>),
+    /// Something from outside ended it: the machine was shut down, or its keeper was killed with it. That says nothing of
+    /// what it ran for.
+    Cut(Why),
     Unknown(String),
 }
 
@@ -107,24 +110,20 @@ pub(super) fn look_at_once(folder: &Path) -> Once {
             Once::Running(Settling(doing.to_owned()))
         }
         Found::Ended(state) => ended(&state),
-        // Nobody knows whether it had done its work; it counts as failed, and whoever asks again runs it again.
         Found::Dead(state) => {
             let lines = state.last.map(|last| last.lines).unwrap_or_default();
-            Once::Ended(
-                Exit { code: 137, last_lines: lines },
-                Some("it was killed together with its keeper".to_owned()),
-            )
+            Once::Cut(Why::new(WhyCode::Exited, "it was killed together with its keeper").details(lines))
         }
     }
 }
 
 fn ended(state: &State) -> Once {
     let Some(last) = &state.last else {
-        return Once::Ended(
-            Exit { code: 143, last_lines: Vec::new() },
-            Some("it was stopped before it ran".to_owned()),
-        );
+        return Once::Cut(Why::new(WhyCode::Exited, "it was stopped before it ran"));
     };
+    if last.ended_for == Some(EndedFor::Stop) {
+        return Once::Cut(Why::new(WhyCode::Exited, "it was stopped before its end").details(last.lines.clone()));
+    }
     let code = match &last.exit {
         keeper::Exit::Code(code) => *code,
         keeper::Exit::Signal(signal) => 128 + signal,
@@ -147,7 +146,8 @@ pub(super) fn condition(folder: &Path, thing: &Thing) -> Result<Option<Condition
         Once::NotStarted => None,
         Once::Running(_) if thing.leaving.is_some() => Some(Condition::Leaving),
         Once::Running(what) => Some(Condition::Settling(what)),
-        Once::Ended(..) if thing.leaving.is_some() => None,
+        Once::Ended(..) | Once::Cut(_) if thing.leaving.is_some() => None,
+        Once::Cut(why) => Some(Condition::AtRest(why)),
         Once::Ended(mut exit, why) => {
             exit.last_lines.extend(why);
             Some(Condition::Finished(exit))

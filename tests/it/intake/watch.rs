@@ -181,6 +181,21 @@ async fn a_folder_that_is_deleted_and_made_again_is_watched_again() {
 }
 
 #[tokio::test]
+async fn a_folder_that_another_takes_the_place_of_is_watched_below_too() {
+    let mut bed = Bed::of(&["app.py", "deep/deeper/file"]).await;
+    let aside = bed.root.with_file_name("aside");
+    // A moved folder takes what is below it along, and nothing is said of that.
+    fs::rename(&bed.root, &aside).unwrap();
+    for file in ["app.py", "deep/deeper/file"] {
+        write(&bed.root.join(file), "second");
+    }
+    bed.told("another folder").await;
+    bed.settled().await;
+    write(&bed.root.join("deep/deeper/file"), "third");
+    bed.told("a save far below").await;
+}
+
+#[tokio::test]
 async fn a_folder_that_is_not_there_yet_is_waited_for() {
     let home = tempfile::tempdir().unwrap();
     let root = home.path().canonicalize().unwrap().join("not/there/yet");
@@ -267,7 +282,7 @@ async fn a_burst_of_changes_is_told_few_times() {
             fs::write(root.join(format!("{}.py", round % 50)), format!("{round}")).unwrap();
         }
     });
-    let (began, mut told) = (Instant::now(), 0);
+    let mut told = 0;
     let mut last_told = Instant::now();
     while !writing.is_finished() || last_told.elapsed() < SILENCE {
         if tokio::time::timeout(SILENCE, bed.watch.next()).await.is_ok() {
@@ -275,8 +290,7 @@ async fn a_burst_of_changes_is_told_few_times() {
         }
     }
     writing.join().unwrap();
-    let most = 20 + began.elapsed().as_millis() / 20;
-    assert!((1..most).contains(&told), "{told} times for 20,000 changes in {:?}", began.elapsed());
+    assert!((1..1_000).contains(&told), "{told} times for 20,000 changes");
     write(&bed.root.join("app.py"), "after");
     bed.told("a change after it").await;
 }

@@ -150,3 +150,65 @@ async fn what_carries_our_receipt_is_taken_back_and_nothing_else() {
     let gone = stage.provider.apply(&adopt(&handle), &Filled::default()).await;
     assert!(matches!(gone, Err(Failure::Refused { .. })), "{gone:?}");
 }
+
+/// A server wrote down that a thing goes, and died before anything else was done. The next one is asked what there is, and
+/// is told again to take it away; or to bring it back.
+#[tokio::test]
+async fn a_delete_that_was_cut_is_not_believed_to_go_on() {
+    let mut stage = Local::new();
+    let sample = sample("local/folder", serde_json::json!({ "size": "1Mi" }));
+    let (files, _) = stage.made("suite/shop/files", &sample).await;
+    let place = stage.thing("folder");
+    std::fs::write(place.join("data/file"), "kept").unwrap();
+    let cut = || {
+        let text = std::fs::read_to_string(place.join("thing.json")).unwrap();
+        let mut thing: serde_json::Value = serde_json::from_str(&text).unwrap();
+        thing["leaving"] = serde_json::json!([1, "final"]);
+        std::fs::write(place.join("thing.json"), thing.to_string()).unwrap();
+    };
+    cut();
+    stage.restart().await;
+    let asked = query(&files, &sample, None);
+    assert!(is_settled(&look(&stage, &asked).await), "its data is whole");
+
+    // It is asked for again: what was written down is over.
+    stage.make(&files, &sample).await;
+    assert!(!std::fs::read_to_string(place.join("thing.json")).unwrap().contains("final"));
+    cut();
+    stage.restart().await;
+    let note = stage.delete(&files, &sample, Keep::Final).await.expect("it says where it was saved");
+    assert!(note.contains("/backups/files-"), "{note}");
+    assert!(!place.join("data").exists() && !place.join("data.gone").exists());
+}
+
+/// The name of the data was taken away, and the server died before the rest was: the next one does that.
+#[tokio::test]
+async fn what_a_delete_has_left_is_cleaned_up() {
+    let mut stage = Local::new();
+    let sample = sample("local/folder", serde_json::json!({ "size": "1Mi" }));
+    let (files, _) = stage.made("suite/shop/files", &sample).await;
+    let place = stage.thing("folder");
+    std::fs::rename(place.join("data"), place.join("data.gone")).unwrap();
+    let text = std::fs::read_to_string(place.join("thing.json")).unwrap();
+    let mut thing: serde_json::Value = serde_json::from_str(&text).unwrap();
+    thing["leaving"] = serde_json::json!([1, "nothing"]);
+    std::fs::write(place.join("thing.json"), thing.to_string()).unwrap();
+    stage.restart().await;
+    assert_eq!(look(&stage, &query(&files, &sample, None)).await.presence, Presence::Absent);
+    assert!(!place.join("data.gone").exists());
+}
+
+/// A process that was written down to go is told to, although the server that was about to tell it has died.
+#[tokio::test]
+async fn a_process_that_was_to_go_is_told_again() {
+    let mut stage = Local::new();
+    let sample = server(serde_json::json!({}));
+    let (web, _) = stage.made("suite/shop/web.1", &sample).await;
+    let place = stage.thing("process");
+    let text = std::fs::read_to_string(place.join("thing.json")).unwrap();
+    let mut thing: serde_json::Value = serde_json::from_str(&text).unwrap();
+    thing["leaving"] = serde_json::json!([1, "nothing"]);
+    std::fs::write(place.join("thing.json"), thing.to_string()).unwrap();
+    stage.restart().await;
+    until(&stage, &query(&web, &sample, None), |seen| seen.presence == Presence::Absent).await;
+}
