@@ -146,14 +146,21 @@ impl<'i> Planning<'i> {
             Goal::Run => self.stays_while_running(life, is_gone),
             Goal::Halt(why) => self.stays_while_halted(life, why, is_gone),
             Goal::Gone => {
-                (life.is_migration() && self.is_running(life)) || (self.is_protected(life) && self.protect(life))
+                self.has_migrated_what_stays(life)
+                    || (life.is_migration() && self.is_running(life))
+                    || (self.is_protected(life) && self.protect(life))
             }
         }
     }
 
     fn stays_while_running(&mut self, life: &Life<'i>, is_gone: bool) -> bool {
         if self.is_protected(life) {
-            return self.protect(life);
+            let by = self.used_by_stacks(&life.address().whole());
+            let Some(by) = by.filter(|_| !is_gone) else { return self.protect(life) };
+            // Leave for what cannot be done now would be used one day when nobody thinks of it any more.
+            let why = Why::new(WhyCode::Refused, format!("it is not asked for any more, and needed by {by}"));
+            self.kept(life.address(), LineCode::StillUsed, why.way_out(format!("take it out of {by} first")));
+            return true;
         }
         if self.is_remembered(life) {
             return true;
@@ -182,6 +189,22 @@ impl<'i> Planning<'i> {
         let succeeded = life.is_migration() && life.done().is_some_and(|exit| exit.code == 0);
         let wanted = |need: &Need| self.i.desired.nodes.contains_key(need.address());
         succeeded && !self.i.desired.nodes.contains_key(life.address()) && life.owned.needs.iter().all(wanted)
+    }
+
+    /// A migration that succeeded on data that is kept: whoever runs the stack again finds the data as the migration left
+    /// it, so it is not run once more.
+    fn has_migrated_what_stays(&mut self, life: &Life<'i>) -> bool {
+        let succeeded = life.is_migration() && life.done().is_some_and(|exit| exit.code == 0);
+        let stays = |needed: &Life<'i>| {
+            let is_there = !matches!(needed.standing(), Standing::Absent | Standing::NotOurs(_));
+            is_there && self.is_protected(needed) && self.consent_to_end(needed).is_none()
+        };
+        let is_of_it = succeeded && life.owned.needs.iter().any(|need| self.lives(need.address()).iter().any(stays));
+        if is_of_it {
+            let text = "it has run on data that is kept, and is not run again";
+            self.kept(life.address(), LineCode::StillUsed, Why::new(WhyCode::Other, text));
+        }
+        is_of_it
     }
 
     fn stays_while_halted(&mut self, life: &Life<'i>, why: Halt, is_gone: bool) -> bool {

@@ -12,7 +12,7 @@ use crate::cli::screen::{down as down_screen, story};
 use crate::model::{Digest, Milliseconds, Name};
 use crate::server::api::answers::{AcceptedList, Plans};
 use crate::server::api::asks::{self, MakePlan, PlanOf, Run, TakeDown};
-use crate::server::api::deployment::{Accepted, Down as WentDown};
+use crate::server::api::deployment::{Accepted, Condition, Down as WentDown};
 use crate::server::api::paths;
 use crate::server::api::problem::Diagnostic;
 use crate::server::api::stack::Stack;
@@ -102,7 +102,28 @@ fn told(asking: &Asking, world: &Name, ended: &Ended) -> Result<Exit, Failure> {
         }
         out.data(&text)?;
     }
+    exit_of_run(outcomes)
+}
+
+/// How a command ends whose services are to run afterwards.
+///
+/// # Errors
+/// Somebody else took one of them down.
+pub(in crate::cli) fn exit_of_run(outcomes: &[Outcome]) -> Result<Exit, Failure> {
+    let over: Vec<&str> =
+        outcomes.iter().filter(|outcome| is_over(outcome)).map(|one| one.deployment.stack.as_str()).collect();
+    if let ([_, ..], Exit::Done) = (over.as_slice(), exit(outcomes)) {
+        let was = if over.len() == 1 { "was" } else { "were" };
+        let what = format!("{} {was} taken down by another command meanwhile", over.join(", "));
+        return Err(Failure::new(Exit::WentWrong, what));
+    }
     Ok(exit(outcomes))
+}
+
+/// Whether what was to run does not: somebody else took it down, and that was done.
+fn is_over(outcome: &Outcome) -> bool {
+    let state = outcome.stack.as_ref().map_or(Some(StackState::Deleted), |stack| stack.state);
+    matches!(state, Some(StackState::Stopped | StackState::Deleting | StackState::Deleted))
 }
 
 /// `deployd apply`: deploy once and wait.
@@ -293,10 +314,11 @@ fn went_down(
     out.object("down", Some(world), &serde_json::json!({ "stacks": stacks, "refused": refused }))
 }
 
-/// What holds data and was kept, by name.
+/// What holds data and was kept, by name: not what has run on it.
 fn left(stack: Option<&Stack>) -> Vec<String> {
     let resources = stack.map(|stack| stack.resources.as_slice()).unwrap_or_default();
-    let names: BTreeSet<String> = resources.iter().map(|resource| resource.identity.address.name.to_string()).collect();
+    let kept = resources.iter().filter(|resource| resource.condition != Condition::Done);
+    let names: BTreeSet<String> = kept.map(|resource| resource.identity.address.name.to_string()).collect();
     names.into_iter().collect()
 }
 

@@ -1,6 +1,6 @@
 //! `deployd up`: run what a folder holds, tell how it goes, watch it, and stop it at the end.
 
-use super::deploy::exit;
+use super::deploy::exit_of_run;
 use super::questions::mode;
 use crate::cli::arguments::{Common, Up};
 use crate::cli::asking::Asking;
@@ -162,7 +162,7 @@ impl Upping<'_> {
         };
         self.told(follow, &outcomes, started)?;
         if self.asked.detach {
-            return Ok(Part::Over(exit(&outcomes)));
+            return Ok(Part::Over(exit_of_run(&outcomes)?));
         }
         follow.shows = Shows::Changes;
         match follow.on().await? {

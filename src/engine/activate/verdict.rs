@@ -6,9 +6,11 @@ use super::super::rows::{ReleaseRow, encode};
 use super::inputs::Planning;
 use super::{Activation, Halt, Round};
 use crate::act::{broken, ended, gone_back, parked, unparked};
-use crate::graph::Role;
+use crate::graph::{DesiredGraph, Role};
 use crate::model::{Address, Digest, Identity, Milliseconds};
-use crate::state::{DeploymentState, Export, Owned, ReleaseId, RevisionId, Stack, StackState, Why, WhyCode, Wish};
+use crate::state::{
+    Consent, ConsentAct, DeploymentState, Export, Owned, ReleaseId, RevisionId, Stack, StackState, Why, WhyCode, Wish,
+};
 use std::collections::BTreeSet;
 
 /// Releases and revisions that are let go in one batch.
@@ -44,7 +46,7 @@ impl Activation {
             self.forget_secrets().await?;
             self.record().exports.keys().for_each(|of| change.push(Op::NoExport(of.clone())));
         }
-        self.spend_consents(&mut change);
+        self.spend_consents(&planning.desired, &mut change);
         self.put_stack(&mut change, stack);
         move_to(row, state, None, self.now().wall, &mut change);
         change.depend_on_stack(&self.id);
@@ -163,10 +165,16 @@ impl Activation {
         unneeded.for_each(|id| change.push(Op::NoRevision(*id)));
     }
 
-    /// Consents that were used or have expired are over.
-    fn spend_consents(&self, change: &mut Change) {
+    /// Consents that were used or have expired are over, and those for what is not to be done any more.
+    fn spend_consents(&self, desired: &DesiredGraph, change: &mut Change) {
         let now = self.now().wall;
-        let over = self.record().consents.iter().filter(|(_, one)| one.used.is_some() || one.expires <= now);
+        // Leave to delete what is asked for again would be used when nobody thinks of it any more.
+        let is_void = |one: &Consent| {
+            let is_asked_for = desired.nodes.contains_key(&one.identity.address);
+            one.act == ConsentAct::Delete && is_asked_for && matches!(self.stack().wish, Wish::Run { .. })
+        };
+        let consents = self.record().consents.iter();
+        let over = consents.filter(|(_, one)| one.used.is_some() || one.expires <= now || is_void(one));
         over.take(LET_GO_AT_ONCE).for_each(|(id, _)| change.push(Op::NoConsent(id.clone())));
     }
 

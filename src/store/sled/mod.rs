@@ -122,10 +122,9 @@ impl SledStore {
         let tables = folder::open(folder, &genesis, settings)?;
         folder::mark(folder, &genesis)?;
         let contents = Contents::new(tables)?;
-        let witness = Witness::of(folder, &genesis);
+        let mut witness = Witness::of(folder, &genesis);
         witness.check(contents.head.serial)?;
-        let closed = move |at| witness.write(at);
-        let owner = Owner::start(contents, Arc::clone(&settings.on_broken), closed, lock)
+        let owner = Owner::start(contents, Arc::clone(&settings.on_broken), Some(witness), lock)
             .map_err(|error| OpenError::Thread(error.to_string()))?;
         Ok(SledStore { genesis, owner })
     }

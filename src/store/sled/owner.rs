@@ -8,6 +8,7 @@
 use super::contents::Contents;
 use super::tables::Fatal;
 use super::value::Head;
+use super::witness::Witness;
 use crate::contract::{BATCH_BYTES_MAX, Key, Serial};
 use crate::store::watch::Watchers;
 use std::panic::AssertUnwindSafe;
@@ -70,12 +71,11 @@ pub type OnBroken = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Broken(pub String);
 
 impl Owner {
-    /// Starts the thread. `closed` is told the last serial when the database was closed in good order; `guard` is held
-    /// until then.
+    /// Starts the thread. `witness` is told each serial that is durable; `guard` is held until the database is closed.
     pub fn start<G: Send + 'static>(
         contents: Contents,
         on_broken: OnBroken,
-        closed: impl FnOnce(Serial) + Send + 'static,
+        witness: Option<Witness>,
         guard: G,
     ) -> Result<Owner, std::io::Error> {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
@@ -87,9 +87,7 @@ impl Owner {
         let thread = std::thread::Builder::new().name("store".to_owned()).spawn({
             let shared = Arc::clone(&shared);
             move || {
-                if let Some(last) = own(contents, waiting, &shared, &on_broken) {
-                    closed(last);
-                }
+                own(contents, waiting, &shared, &on_broken, witness.as_ref());
                 drop(guard);
             }
         })?;
@@ -156,19 +154,21 @@ impl Drop for Owner {
     }
 }
 
-/// The life of the thread. The last serial, if it ended well.
+/// The life of the thread.
 fn own(
     mut contents: Contents,
     mut waiting: mpsc::Receiver<Request>,
     shared: &Shared,
     on_broken: &OnBroken,
-) -> Option<Serial> {
-    let served = std::panic::catch_unwind(AssertUnwindSafe(|| serve(&mut contents, &mut waiting, shared)));
+    witness: Option<&Witness>,
+) {
+    let served = std::panic::catch_unwind(AssertUnwindSafe(|| serve(&mut contents, &mut waiting, shared, witness)));
     let why = match served {
         Ok(Ok(())) => {
             let last = contents.head.serial;
             contents.tables.close();
-            return Some(last);
+            witness.inspect(|witness| witness.close(last));
+            return;
         }
         Ok(Err(Fatal(why))) => why,
         Err(panic) => format!("its thread panicked: {}", panic_text(&*panic)),
@@ -179,7 +179,6 @@ fn own(
     on_broken(why);
     // Only a test comes here. sled panics when it is dropped after an error.
     let _ = std::panic::catch_unwind(AssertUnwindSafe(|| drop(contents)));
-    None
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
@@ -188,10 +187,15 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
 }
 
 /// Serves until nobody can ask any more.
-fn serve(contents: &mut Contents, waiting: &mut mpsc::Receiver<Request>, shared: &Shared) -> Result<(), Fatal> {
+fn serve(
+    contents: &mut Contents,
+    waiting: &mut mpsc::Receiver<Request>,
+    shared: &Shared,
+    witness: Option<&Witness>,
+) -> Result<(), Fatal> {
     let mut carried = None;
     while let Some(first) = carried.take().or_else(|| waiting.blocking_recv()) {
-        carried = serve_group(first, contents, waiting, shared)?;
+        carried = serve_group(first, contents, waiting, shared, witness)?;
     }
     Ok(())
 }
@@ -202,6 +206,7 @@ fn serve_group(
     contents: &mut Contents,
     waiting: &mut mpsc::Receiver<Request>,
     shared: &Shared,
+    witness: Option<&Witness>,
 ) -> Result<Option<Request>, Fatal> {
     let mut group = Group { has_room: contents.tables.has_room()?, changed: Vec::new() };
     let mut answers = Vec::new();
@@ -214,6 +219,8 @@ fn serve_group(
     }
     if contents.tables.finish()? {
         let Head { serial: Serial(serial), .. } = contents.head;
+        // Before anybody hears that it is durable: whoever heard of it must not lose it unnoticed.
+        witness.inspect(|witness| witness.note(Serial(serial)));
         // The serial first: a watcher that begins in between asks for a moment that has passed.
         shared.serial.store(serial, Ordering::SeqCst);
         shared.watchers.tell(group.changed.into());
@@ -237,7 +244,7 @@ mod tests {
         let told = Told::default();
         let hears = Arc::clone(&told);
         let on_broken: OnBroken = Arc::new(move |why| hears.lock().unwrap().push(why.to_owned()));
-        (Owner::start(Contents::new(tables).unwrap(), on_broken, |_| (), ()).unwrap(), told)
+        (Owner::start(Contents::new(tables).unwrap(), on_broken, None, ()).unwrap(), told)
     }
 
     /// Waits until so many requests wait behind the one that is being served.

@@ -175,3 +175,22 @@ fn what_runs_is_shared_after_a_start_although_its_files_are_gone() {
     assert_eq!(bed.condition("cart", StackCondition::Waiting), None);
     assert!(bed.there().contains(&"cart.1#2".to_owned()), "{:?}\n{}", bed.there(), bed.told());
 }
+
+#[test]
+fn what_others_use_is_kept_without_asking_for_leave() {
+    let (mut bed, mut running) = begin();
+    tell(&mut bed, &mut running, &up("shop", OWNER));
+    tell(&mut bed, &mut running, &up("cart", USER));
+    tell(&mut bed, &mut running, &[Act::Settle]);
+    let alone = "service: shop\nrun: serve\nport: 8080\n";
+    tell(&mut bed, &mut running, &[Act::Write("shop", "deployd.yaml", alone), Act::Settle]);
+    // Leave that was given now would be used when cart is gone one day, and nobody thinks of it any more.
+    let report = running.shown("shop").report;
+    assert!(report.needs_consent.is_empty(), "{report:?}");
+    let told = report.kept.iter().find(|line| line.code == LineCode::StillUsed).expect("it is told");
+    assert!(told.why.text.contains("needed by cart"), "{}", told.why);
+    tell(&mut bed, &mut running, &[Act::Down("cart", &[]), Act::Settle]);
+    assert!(bed.there().iter().any(|one| one.starts_with("users")), "{:?}", bed.there());
+    // Now leave can be given. Asked for again, it is not deleted by it.
+    assert!(!running.shown("shop").report.needs_consent.is_empty());
+}

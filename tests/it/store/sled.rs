@@ -127,6 +127,10 @@ async fn t22_t27_a_store_that_ends_before_where_it_was_is_refused() {
     copy_folder(&folder, &older);
     let store = open(&folder, Start::Existing).unwrap();
     let Serial(reached) = store.commit(put([("one", "one")])).await.unwrap();
+    // Noted with each commit: a process that is killed says nothing at its end.
+    let noted = std::fs::read(folder.with_extension("reached")).unwrap();
+    let noted: serde_json::Value = serde_json::from_slice(&noted).unwrap();
+    assert_eq!(noted["serial"], reached);
     drop(store);
     let newer = parent.path().join("newer");
     std::fs::rename(&folder, &newer).unwrap();
