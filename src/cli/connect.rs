@@ -274,7 +274,11 @@ impl Started {
             Ok(String::from_utf8_lossy(&text).into_owned())
         };
         let text = read().unwrap_or_default();
-        let text = text.rsplit_once("error: ").map_or(text.as_str(), |(_, last)| last).trim();
+        // A line of its own: an error may be told within another one's words.
+        let begins =
+            |text: &str| text.rmatch_indices("error: ").map(|(at, _)| at).find(|at| text[..*at].ends_with('\n'));
+        let marked = format!("\n{text}");
+        let text = begins(&marked).map_or(text.as_str(), |at| &marked[at + "error: ".len()..]).trim();
         let from = text.len().saturating_sub(LOG_SHOWN);
         let from = (from..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
         text[from..].lines().map(str::trim).collect::<Vec<_>>().join("\n")

@@ -200,7 +200,9 @@ impl<'i> Planning<'i> {
             is_there && self.is_protected(needed) && self.consent_to_end(needed).is_none()
         };
         let is_of_it = succeeded && life.owned.needs.iter().any(|need| self.lives(need.address()).iter().any(stays));
-        if is_of_it {
+        // Of several of one name one line says it.
+        let is_told = self.report.kept.iter().any(|line| line.at == *life.address());
+        if is_of_it && !is_told {
             let text = "it has run on data that is kept, and is not run again";
             self.kept(life.address(), LineCode::StillUsed, Why::new(WhyCode::Other, text));
         }

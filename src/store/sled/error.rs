@@ -122,14 +122,25 @@ impl fmt::Display for OpenError {
                 "the deployd that wrote this state is too old (format {found}, this one reads from {read}): upgrade in \
                  steps"
             ),
+            OpenError::Damaged(why) if is_full(why) => write!(f, "this state cannot be used: {why}: {MAKE_ROOM}"),
             OpenError::Damaged(why) => write!(f, "this state is damaged: {why}: restore an export"),
             OpenError::Sled { path, why } => {
-                write!(f, "the database {} does not open: {why}: restore an export", path.display())
+                let way_out = if is_full(why) { MAKE_ROOM } else { "restore an export" };
+                write!(f, "the database {} does not open: {why}: {way_out}", path.display())
             }
             OpenError::Disk(_) => f.write_str("the state folder cannot be used"),
             OpenError::Thread(why) => write!(f, "no thread could be started: {why}"),
         }
     }
+}
+
+/// Nothing is wrong with what is there.
+const MAKE_ROOM: &str = "make room on its disk; nothing of it is lost";
+
+/// sled opens nothing where it cannot write, and says so in the system's words (`ENOSPC` is error 28 on Linux, 28 on
+/// macOS too).
+fn is_full(why: &str) -> bool {
+    why.contains("(os error 28)")
 }
 
 impl std::error::Error for OpenError {
