@@ -142,7 +142,12 @@ impl Catalogue for FileCatalogue {
     }
 
     fn mistakes(&self) -> Diagnostics {
-        self.mistakes.clone()
+        let mut found = self.mistakes.clone();
+        for trouble in &self.trouble {
+            // What stands is not what is there: nobody may take it for that.
+            found.push(Diagnostic::error("not-there", "worlds or repositories are not there", trouble.clone()));
+        }
+        found
     }
 
     fn offers(&self, world: &Name) -> Option<Arc<Offers>> {

@@ -197,6 +197,7 @@ fn folders_that_are_emptied_or_torn_say_what_they_said_last() {
     ] {
         let after = reader.read(ConfigFiles { worlds, repositories });
         assert!(!after.trouble.is_empty() && after.catalogue.trouble() == after.trouble);
+        assert!(after.catalogue.mistakes().has_errors(), "whoever asks hears that it is not what is there");
         assert_eq!(after.catalogue.worlds().keys().collect::<Vec<_>>(), good.worlds().keys().collect::<Vec<_>>());
         assert!(compile(&after.catalogue, "edge", ASKS).graph.is_some());
     }
