@@ -60,7 +60,7 @@ impl Room {
                 && newest.get(address) > Some(incarnation)
                 && matches!(keeper::find(&folder), Found::Dead(_) | Found::Ended(_));
             let is_told = thing.leaving.is_some();
-            let data = data_of(&thing, &folder).filter(|data| is_told && !data.exists());
+            let data = data_of(&thing, &folder).filter(|data| is_told && matches!(data.try_exists(), Ok(false)));
             if let Some(data) = data.filter(|_| !self.is_going(&thing.receipt.identity)) {
                 // Its name was taken away, and a server died before the rest was.
                 take_away(&data)?;
