@@ -416,7 +416,10 @@ impl<'i> Planning<'i> {
     pub(super) fn failed(&mut self, life: &Life<'_>, why: Why) {
         self.all_well = false;
         if life.was_ready() && !life.is_of_release() {
-            return self.noted(life.address(), LineCode::Drifted, why);
+            self.noted(life.address(), LineCode::Drifted, why.clone());
+            // It is no fault of the release, and it is waited for all the same: never in silence.
+            let text = format!("{} was well and is not: {}", life.address().short(), why.text);
+            return self.waiting(life.address(), LineCode::Settling, Why { text, ..why });
         }
         if wanted::is_returning(self.i) {
             return self.held(life.address(), LineCode::Other, why);
