@@ -234,12 +234,15 @@ impl<'c> Follow<'c> {
     /// # Errors
     /// As [`Follow::until_ended`].
     pub async fn on(&mut self) -> Result<Stopped, Failure> {
+        self.told_late(self.stacks.keys().cloned().collect()).await?;
         loop {
             if self.stacks.keys().all(|stack| self.over.contains(stack)) {
                 return Ok(Stopped::Ended(Vec::new()));
             }
             let Some(ended) = self.next().await? else { return Ok(Stopped::ServerGone) };
             self.told_first(&ended);
+            let done = ended.iter().filter(|outcome| outcome.deployment.state == DeploymentState::Done);
+            self.told_late(done.map(|outcome| outcome.deployment.stack.clone()).collect()).await?;
             if let Some(leave) = self.leave.take() {
                 self.moving.suspend(|| self.out.failure(&leave));
             }

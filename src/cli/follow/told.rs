@@ -34,7 +34,10 @@ impl Follow<'_> {
         let mistaken = stack.conditions.contains_key("mistaken");
         let has_failed = self.progress(&stack.name).is_some_and(|progress| progress.has_failed());
         match &deployment.why {
-            Some(_) if mistaken => self.told_mistakes(&stack.name).await?,
+            Some(_) if mistaken => {
+                self.told_mistakes(&stack.name).await?;
+                self.mistaken.insert(stack.name.clone());
+            }
             Some(why) if !has_failed => {
                 self.moving.say(&story::reason(&stack.name, deployment.label.as_deref(), why, look));
                 self.last_words(deployment, stack, !why.details.is_empty()).await;
@@ -68,6 +71,17 @@ impl Follow<'_> {
         if !lines.is_empty() {
             self.moving.say(&story::last_words(&lines, told, &environment, &all, self.out.talk_look()));
         }
+    }
+
+    /// Mistakes that were saved while a deployment was under way: it has ended well, and they are still there.
+    pub(super) async fn told_late(&mut self, stacks: Vec<Name>) -> Result<(), Failure> {
+        for stack in stacks.into_iter().filter(|stack| !self.mistaken.contains(stack)).collect::<Vec<_>>() {
+            let now = self.stack(&stack).await?;
+            if now.is_some_and(|now| now.conditions.contains_key("mistaken")) {
+                self.conditions(&stack, &[StackCondition::Mistaken]).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The stack's conditions have changed.
