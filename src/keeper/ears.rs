@@ -9,7 +9,10 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How often a keeper that hears nothing looks whether its folder is there.
+const LOOK_FOR_FOLDER: Duration = Duration::from_secs(5);
 
 /// Open from the first moment on: what comes before it is asked for is not lost.
 #[derive(Debug)]
@@ -28,7 +31,8 @@ impl Ears {
         Ok(Ears { folder: folder.clone(), control, asked_to_end, children })
     }
 
-    /// Waits until something is to be heard here, or from one of `others`, or it is `until`. Says which of the others.
+    /// Waits until something is to be heard here, or from one of `others`, or it is `until`; for a few seconds at most. Says
+    /// which of the others.
     pub(super) fn wait(&self, others: &[Option<BorrowedFd<'_>>], until: Option<Instant>) -> io::Result<Vec<bool>> {
         let mut fds = vec![
             PollFd::new(&self.control, PollFlags::IN),
@@ -37,9 +41,9 @@ impl Ears {
         ];
         let ours = fds.len();
         fds.extend(others.iter().flatten().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)));
-        let timeout = until.map(|until| until.saturating_duration_since(Instant::now()));
-        let timeout = timeout.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
-        match poll(&mut fds, timeout.as_ref()) {
+        let timeout = until.map_or(LOOK_FOR_FOLDER, |until| until.saturating_duration_since(Instant::now()));
+        let timeout = Timespec::try_from(timeout.min(LOOK_FOR_FOLDER)).map_err(io::Error::other)?;
+        match poll(&mut fds, Some(&timeout)) {
             Ok(_) => {}
             Err(rustix::io::Errno::INTR) => return Ok(vec![false; others.len()]),
             Err(error) => return Err(error.into()),
@@ -60,6 +64,12 @@ impl Ears {
             asked = asked.or(Some(Stop::Gracefully));
         }
         asked
+    }
+
+    /// Whether the folder was removed, and with it every way to find us, to ask us, and to read what our process says. Users
+    /// and tests remove folders; what nobody can end any more must not stay for ever. One that was moved is there.
+    pub(super) fn is_forgotten(&self) -> bool {
+        rustix::fs::fstat(&self.control).is_ok_and(|control| control.st_nlink == 0)
     }
 
     /// A request that was made before we listened. One that cannot be read still is a request.

@@ -158,7 +158,7 @@ impl Keeper {
                 std::thread::sleep(pause.min(Duration::from_millis(100)));
             }
             self.ears.children_heard();
-            if self.ears.stop_asked().is_some() {
+            if self.ears.stop_asked().is_some() || self.ears.is_forgotten() {
                 return true;
             }
         }

@@ -106,7 +106,8 @@ impl Keeper {
         if ready[2] || live.first.is_none() {
             self.hear_word(live);
         }
-        if let Some(how) = self.ears.stop_asked() {
+        let asked = self.ears.stop_asked();
+        if let Some(how) = asked.or_else(|| self.ears.is_forgotten().then_some(Stop::Gracefully)) {
             live.stopped = true;
             self.end(live, Some(EndedFor::Stop), how);
         }

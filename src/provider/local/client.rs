@@ -47,7 +47,9 @@ impl LocalProvider {
         clock: Arc<dyn Clock>,
         seal: Arc<dyn Seal>,
     ) -> std::io::Result<LocalProvider> {
-        let room = Arc::new(Room::new(settings, contents, clock, seal));
+        let mut room = Room::new(settings, contents, clock, seal);
+        room.elsewhere = room.find_again()?;
+        let room = Arc::new(room);
         thing::sweep(&room.places)?;
         room.tidy()?;
         room.tell_again()?;
@@ -69,6 +71,9 @@ impl LocalProvider {
         let folder = self.room.places.thing(&query.kind, &name);
         let thing = match Thing::read(&folder) {
             Ok(Some(thing)) if thing.gone.is_none() => thing,
+            Ok(None) if self.room.elsewhere.contains_key(&name) => {
+                return unknown(super::postgres::in_other_hands(&self.room.elsewhere[&name]));
+            }
             Ok(_) => return Presence::Absent,
             Err(error) => return unknown(format!("{} cannot be read: {error}", folder.display())),
         };

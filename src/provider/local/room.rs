@@ -42,6 +42,8 @@ pub struct Room {
     pub(super) contents: Arc<dyn Contents>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) seal: Arc<dyn Seal>,
+    /// The names of data of this instance that another state folder has in its hands, with that folder.
+    pub(super) elsewhere: BTreeMap<String, PathBuf>,
     /// Whose data is being taken away just now, by this process.
     going: Mutex<BTreeSet<Identity>>,
     /// Ports that were given and are perhaps not written down yet.
@@ -80,6 +82,7 @@ impl Room {
             contents,
             clock,
             seal,
+            elsewhere: BTreeMap::new(),
             going: Mutex::default(),
             given: Mutex::default(),
             commands: Commands::default(),

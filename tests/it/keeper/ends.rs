@@ -172,3 +172,20 @@ fn between_two_runs_it_says_so_and_can_be_stopped() {
     let state = kept.stop(Stop::Gracefully);
     assert_eq!((state.restarts, state.last), (0, Some(last)));
 }
+
+#[test]
+fn whose_folder_is_removed_ends_with_everything_it_started() {
+    let mark = unique();
+    let kept = Kept::started(&service(
+        &format!("sh -c 'while :; do sleep 1; done' {mark} & echo ready; wait"),
+        Restart::SERVICE,
+    ));
+    kept.line_with("ready");
+    let state = kept.running();
+    fs::rename(kept.folder(), kept.home.path().join("moved")).unwrap();
+    fs::rename(kept.home.path().join("moved"), kept.folder()).unwrap();
+    assert!(matches!(kept.find(), Found::Running(_)), "what was moved is there");
+    fs::remove_dir_all(kept.folder()).unwrap();
+    until("it ends", || (!state.keeper.is_alive().unwrap()).then_some(()));
+    until_gone(&[&mark]);
+}

@@ -9,14 +9,19 @@ const LOCK: &str = "postmaster.pid";
 /// What a server and each of its backends is called.
 const SERVER: &str = "postgres";
 
-/// Takes the lock file of a server away of which nothing runs any more. Where that is not known it stays: the server
-/// itself then says what is wrong. Whoever calls this has seen that no keeper has a server on that folder.
-pub(super) fn remove_stale(data: &Path) -> std::io::Result<()> {
+/// Takes the lock file of a server away of which nothing runs any more, and says whether a data folder is free then.
+/// Where that is not known the file stays: the server itself then says what is wrong. Whoever calls this has seen that no
+/// keeper has a server on that folder.
+pub(super) fn remove_stale(data: &Path) -> std::io::Result<bool> {
     let lock = data.join(LOCK);
-    if !lock.exists() || is_worked_in(data) != Some(false) {
-        return Ok(());
+    if !lock.exists() {
+        return Ok(true);
     }
-    std::fs::remove_file(lock)
+    match is_worked_in(data) {
+        Some(true) => Ok(false),
+        Some(false) => std::fs::remove_file(lock).map(|()| true),
+        None => Ok(true),
+    }
 }
 
 /// Whether any process works in a data folder: a server and each of its backends does. Nothing where the system does
@@ -49,11 +54,11 @@ mod tests {
         // The number is that of a process that runs: ours.
         std::fs::write(folder.path().join(LOCK), std::process::id().to_string()).unwrap();
         let mut worker = Command::new("cat").current_dir(folder.path()).stdin(Stdio::piped()).spawn().unwrap();
-        remove_stale(folder.path()).unwrap();
+        assert!(!remove_stale(folder.path()).unwrap());
         assert!(folder.path().join(LOCK).exists(), "somebody works there");
         drop(worker.stdin.take());
         worker.wait().unwrap();
-        remove_stale(folder.path()).unwrap();
+        assert!(remove_stale(folder.path()).unwrap());
         assert!(!folder.path().join(LOCK).exists());
     }
 }

@@ -4,6 +4,7 @@
 //! Its superuser may not connect at all: the service's user owns the database, and no more.
 
 mod lock;
+mod outside;
 mod programs;
 mod setup;
 
@@ -11,9 +12,10 @@ use super::room::{Room, leaving, settling, unwritable};
 use super::thing::{self, Thing};
 use super::write;
 use crate::contract::{Failure, Filled, Keep, Order, Outcome};
-use crate::keeper::{self, Ask, Environment, Found, Limits, LogLimits, Restart, Spec, User};
+use crate::keeper::{self, Ask, Environment, Found, Limits, LogLimits, Phase, Restart, Spec, State, User};
 use crate::model::{Digest, Milliseconds, Value};
 use crate::state::{Condition, Settling, Why, WhyCode};
+use outside::Outside;
 use programs::Programs;
 use setup::Asked;
 use std::path::{Path, PathBuf};
@@ -24,6 +26,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const GRACE: Milliseconds = Milliseconds::seconds(60);
 /// How long one call waits for a shutdown before it asks to be called again.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
+/// How often it may end soon after a start before that counts as a failure.
+const RESTARTS_MAX: u32 = 3;
+/// A run that was shorter ended soon.
+const STAYS_UP: Milliseconds = Milliseconds::seconds(30);
 
 impl Room {
     pub(super) async fn create_postgres(
@@ -38,13 +44,13 @@ impl Room {
         let wanted = fields.get("version").and_then(Value::as_whole);
         let data = match thing.note("data") {
             Some(data) => PathBuf::from(data),
-            None => self.data_folder(&name, &folder)?,
+            None => self.new_data_folder(&name, &folder)?,
         };
         let programs = programs::find(self.search_path(), setup::version_of(&data).or(wanted))?;
         self.give_ports(&mut thing, [&"postgres".to_owned()].into_iter())?;
         thing.notes.insert("data".to_owned(), data.display().to_string());
         thing.notes.insert("version".to_owned(), programs.version.clone());
-        thing.keep(&folder).map_err(|error| unwritable(&folder, &error))?;
+        self.keep_postgres(&thing, &name, &folder)?;
         if !matches!(keeper::find(&folder), Found::Starting | Found::Running(_)) {
             let filled = fill(fields, filled)?;
             free(&data)?;
@@ -73,7 +79,7 @@ impl Room {
         free(&data)?;
         setup::set_password(&programs, &data, &Asked::read(&filled)?, programs::runs_as()?.as_ref()).await?;
         (thing.fields, thing.asked, thing.leaving) = (thing::without_expressions(fields), asked, None);
-        thing.keep(&folder).map_err(|error| unwritable(&folder, &error))?;
+        self.keep_postgres(&thing, &name, &folder)?;
         self.start_postgres(&folder, &thing, &programs, &filled, order).await?;
         Ok(Outcome { note: Some(ready_note(&thing)), ..settling(name, "starting", outputs(&thing)) })
     }
@@ -89,6 +95,7 @@ impl Room {
         self.stop_postgres(folder).await?;
         let data = PathBuf::from(thing.note("data").unwrap_or_default());
         let saved = self.remove_data(&thing, data, keep).await?;
+        Outside::of(&self.settings.instance).forget(&name).map_err(|error| unwritable(folder, &error))?;
         thing.gone = Some(self.clock.now().wall);
         thing.keep(folder).map_err(|error| unwritable(folder, &error))?;
         Ok(leaving(name, saved))
@@ -157,13 +164,7 @@ impl Room {
         let port = thing.ports.get("postgres").copied().unwrap_or_default();
         Ok(Some(match is_serving(port, thing).await {
             Ok(()) => Condition::Ready,
-            Err(why) if state.restarts > 0 => {
-                let lines = state.last.map(|last| last.lines).unwrap_or_default();
-                Condition::Failed(
-                    Why::new(WhyCode::Exited, format!("PostgreSQL does not stay up: {why}")).details(lines),
-                )
-            }
-            Err(why) => Condition::Settling(Settling(why)),
+            Err(why) => not_serving(&state, why),
         }))
     }
 
@@ -184,18 +185,58 @@ impl Room {
         self.settings.environment.get("PATH").map(String::as_str).unwrap_or_default()
     }
 
-    /// Where its data is to lie: in its own folder; for root, who must not run it, where another user can reach it.
-    fn data_folder(&self, name: &str, folder: &Path) -> Result<PathBuf, Failure> {
-        Ok(match programs::runs_as()? {
+    /// Where the data of a new one is to lie: in its own folder; for root, who must not run it, where another user can reach
+    /// it. Whatever is there already is not this one's.
+    fn new_data_folder(&self, name: &str, folder: &Path) -> Result<PathBuf, Failure> {
+        let data = match programs::runs_as()? {
             None => folder.join("data"),
-            Some(_) => Path::new("/var/lib/deployd").join(&self.settings.instance).join(name).join("data"),
-        })
+            Some(_) => Outside::of(&self.settings.instance).data(name),
+        };
+        if !data.exists() {
+            return Ok(data);
+        }
+        let text = match self.elsewhere.get(name) {
+            Some(state) => in_other_hands(state),
+            None => format!("{} is there already, and what made it is not written down here", data.display()),
+        };
+        let way_out = "put the state folder back that it belongs to; or, if nobody needs it, move it away".to_owned();
+        Err(Failure::Refused { why: Why::new(WhyCode::Refused, text).way_out(way_out) })
     }
+
+    /// Writes down what a server is: in its folder, and beside data that lies elsewhere.
+    fn keep_postgres(&self, thing: &Thing, name: &str, folder: &Path) -> Result<(), Failure> {
+        thing.keep(folder).map_err(|error| unwritable(folder, &error))?;
+        let outside = Outside::of(&self.settings.instance);
+        outside.put_label(name, thing, &self.settings.state).map_err(|error| unwritable(folder, &error))
+    }
+}
+
+/// It is kept, and does not answer as it should. One that ended once comes back by itself; one that ends soon after every
+/// start does not.
+fn not_serving(state: &State, why: String) -> Condition {
+    let Some(last) = &state.last else { return Condition::Settling(Settling(why)) };
+    if state.restarts >= RESTARTS_MAX && last.ended.since(last.started) < STAYS_UP {
+        let text = format!("PostgreSQL does not stay up: it {}", last.exit);
+        return Condition::Failed(Why::new(WhyCode::Exited, text).details(last.lines.clone()));
+    }
+    match state.phase {
+        Phase::BackingOff { .. } => Condition::Settling(Settling(format!("it {}, and is started again", last.exit))),
+        _ => Condition::Settling(Settling(why)),
+    }
+}
+
+/// What is said of data that another state folder has in its hands.
+pub(super) fn in_other_hands(state: &Path) -> String {
+    format!("its data is in the hands of the deployd whose state is in {}", state.display())
 }
 
 /// No keeper has a server on that folder: what a server that is gone has left does not hold back the next.
 fn free(data: &Path) -> Result<(), Failure> {
-    lock::remove_stale(data).map_err(|error| unwritable(data, &error))
+    if lock::remove_stale(data).map_err(|error| unwritable(data, &error))? {
+        return Ok(());
+    }
+    let text = format!("another PostgreSQL still works in {}", data.display());
+    Err(Failure::Retry { after: Milliseconds::seconds(1), why: Why::new(WhyCode::Refused, text) })
 }
 
 fn fill(fields: &Value, filled: &Filled) -> Result<Value, Failure> {
@@ -266,4 +307,41 @@ pub(super) fn missing(search_path: &str, version: Option<i64>) -> Option<Why> {
     // Nothing waits for it yet.
     why.way_out = why.way_out.map(|way| way.trim_end_matches(programs::GOES_ON).to_owned());
     Some(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Wall;
+
+    #[test]
+    fn who_ended_once_comes_back_and_who_ends_at_every_start_does_not() {
+        let run = |lasted: u64| {
+            let exit = keeper::Exit::Signal(9);
+            keeper::Run { started: Wall(0), ended: Wall(lasted), exit, ended_for: None, lines: vec!["last".into()] }
+        };
+        let state = |phase, restarts, last| State {
+            format: keeper::FORMAT,
+            keeper: keeper::ProcessId::of(std::process::id()).unwrap().unwrap(),
+            service: None,
+            pipes: Vec::new(),
+            receipt: String::new(),
+            phase,
+            started: None,
+            restarts,
+            last,
+        };
+        let starting = || Condition::Settling(Settling("starting".into()));
+        let judge = |state: State| not_serving(&state, "starting".into());
+        assert_eq!(judge(state(Phase::Running, 0, None)), starting());
+        assert_eq!(judge(state(Phase::Running, 1, Some(run(5)))), starting());
+        let Condition::Settling(told) = judge(state(Phase::BackingOff { until: Wall(9) }, 1, Some(run(5)))) else {
+            panic!("it is about to be started again")
+        };
+        assert!(told.0.contains("is started again"), "{}", told.0);
+        let Condition::Failed(why) = judge(state(Phase::Running, RESTARTS_MAX, Some(run(5)))) else { panic!("a loop") };
+        assert_eq!(why.details, ["last"]);
+        let after_days = STAYS_UP.0 + 1;
+        assert_eq!(judge(state(Phase::Running, RESTARTS_MAX, Some(run(after_days)))), starting());
+    }
 }

@@ -10,6 +10,7 @@ use crate::state::{Why, WhyCode};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Output, Stdio};
 use tokio::io::AsyncWriteExt;
@@ -147,13 +148,18 @@ fn append(path: &Path, text: &str) -> io::Result<()> {
     std::fs::OpenOptions::new().append(true).open(path)?.write_all(text.as_bytes())
 }
 
-/// The last words of a program that failed. A statement is never among them: it holds a password.
+/// The last words of a program that failed. A statement is never among them: it holds a password. One that was killed is
+/// run again: that says nothing about what it was to do.
 fn failed(program: &str, output: &Output) -> Failure {
     let said = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<String> = said.lines().filter(|line| !line.contains("PASSWORD")).map(str::to_owned).collect();
     let last = lines.len().saturating_sub(10);
     let why = Why::new(WhyCode::CommandFailed, format!("{program} failed ({})", output.status));
-    Failure::Refused { why: why.details(lines[last..].to_vec()) }
+    let why = why.details(lines[last..].to_vec());
+    match output.status.signal() {
+        Some(_) => Failure::Retry { after: Milliseconds::seconds(1), why },
+        None => Failure::Refused { why },
+    }
 }
 
 /// A name as SQL takes it literally.
@@ -175,5 +181,15 @@ mod tests {
     fn names_and_texts_stay_what_they_are() {
         assert_eq!(identifier(r#"a"b"#), r#""a""b""#);
         assert_eq!(literal("it's; DROP\nROLE x"), "'it''s; DROPROLE x'");
+    }
+
+    #[test]
+    fn a_program_that_was_killed_is_run_again() {
+        let shell = |text: &str| std::process::Command::new("sh").args(["-c", text]).output().unwrap();
+        assert!(matches!(failed("initdb", &shell("kill -9 $$")), Failure::Retry { .. }));
+        let Failure::Refused { why } = failed("initdb", &shell("echo 1 PASSWORD >&2; echo no room >&2; exit 1")) else {
+            panic!("it ended by itself")
+        };
+        assert_eq!(why.details, ["no room"]);
     }
 }

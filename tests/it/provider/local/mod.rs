@@ -2,6 +2,7 @@
 
 mod copies;
 mod data;
+mod lost;
 mod services;
 
 use super::simulated::DigestOnly;
@@ -83,7 +84,8 @@ impl Local {
     /// Where the only PostgreSQL of root has its data: where root's other users can reach it.
     fn outside(&self) -> PathBuf {
         let folder = Path::new("/var/lib/deployd").join(&self.instance);
-        std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path()
+        let mut entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.find(|path| path.is_dir()).unwrap()
     }
 
     fn thing(&self, kind: &str) -> PathBuf {
