@@ -10,6 +10,9 @@ use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span, StrInput};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// A longer reference is marked by its beginning alone: each is looked through, and a line may be full of them.
+const REFERENCE_SHOWN_MAX: usize = 200;
+
 /// Reads the events of one file.
 pub(super) struct Builder<'t, 'b> {
     file: &'b Arc<str>,
@@ -200,8 +203,8 @@ impl<'t, 'b> Builder<'t, 'b> {
         let (mut line, mut column) = (span.start.line() as u32, span.start.col() as u32 + 1);
         for (at, letter) in raw.char_indices() {
             if raw[at..].starts_with("${") {
-                let first = raw[at..].lines().next().unwrap_or_default();
-                let length = first.find('}').map_or(2, |end| first[..=end].chars().count());
+                let mut shown = raw[at..].chars().take(REFERENCE_SHOWN_MAX).take_while(|letter| *letter != '\n');
+                let length = shown.position(|letter| letter == '}').map_or(2, |end| end + 1);
                 marks.push(Place::new(self.file, line, column, length as u32));
             }
             (line, column) = if letter == '\n' { (line + 1, 1) } else { (line, column + 1) };

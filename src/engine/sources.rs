@@ -11,8 +11,6 @@ use futures::stream::BoxStream;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The largest manifest: a hundred times what a person writes, and far below what a reader's budgets stop at.
-const MANIFEST_BYTES_MAX: u64 = 1024 * 1024;
 
 /// What came of reading a source.
 pub struct SourceRead {
@@ -86,16 +84,9 @@ async fn manifest_files(
 ) -> Result<BTreeMap<FilePath, ManifestFile>, Trouble> {
     let mut files = BTreeMap::new();
     for (path, file) in snapshot.files.iter().filter(|(path, _)| catalogue.speaks(path)) {
-        if let File::Regular { size, .. } = file
-            && *size > MANIFEST_BYTES_MAX
-        {
-            let text = format!("{path} has {size} bytes; a manifest has at most {MANIFEST_BYTES_MAX}");
-            return Err(Trouble { why: Why::new(WhyCode::Refused, text), passes: false });
-        }
-        let known =
-            before.and_then(|before| before.files.get(path)).filter(|known| file.digest() == Some(known.digest));
-        let read = match known {
-            Some(known) => known.clone(),
+        let known = before.and_then(|before| before.files.get(path)).filter(|known| file.digest() == Some(known.digest));
+        let read = match known.cloned().or_else(|| ManifestFile::too_long(file)) {
+            Some(known) => known,
             None => ManifestFile::of(source.bytes(path, file).await.map_err(trouble)?),
         };
         files.insert(path.clone(), read);

@@ -72,11 +72,16 @@ pub async fn gather(engine: &Engine, of: &Files) -> Answer<Gathered> {
     };
     let manifests: Vec<FilePath> =
         gathered.listing.keys().filter(|path| gathered.catalogue.speaks(path)).cloned().collect();
+    let (too_long, manifests): (Vec<_>, Vec<_>) = manifests
+        .into_iter()
+        .map(|path| (gathered.listing.get(&path).and_then(ManifestFile::too_long), path))
+        .partition(|(too_long, _)| too_long.is_some());
+    let manifests: Vec<FilePath> = manifests.into_iter().map(|(_, path)| path).collect();
     gathered.load(&manifests).await?;
     let bytes = manifests.into_iter().filter_map(|path| gathered.texts.get_key_value(&path));
-    gathered.manifests = gathered
-        .catalogue
-        .manifests(&bytes.map(|(path, bytes)| (path.clone(), ManifestFile::of(bytes.clone()))).collect());
+    let files = bytes.map(|(path, bytes)| (path.clone(), ManifestFile::of(bytes.clone())));
+    let too_long = too_long.into_iter().filter_map(|(too_long, path)| Some((path, too_long?)));
+    gathered.manifests = gathered.catalogue.manifests(&files.chain(too_long).collect());
     Ok(gathered)
 }
 
@@ -201,7 +206,7 @@ impl Gathered {
             if let File::Regular { size, .. } = file
                 && *size > FILE_BYTES_MAX
             {
-                let detail = format!("{path} has {size} bytes; what a manifest reads has at most {FILE_BYTES_MAX}");
+                let detail = format!("{path} has {size} bytes; what a service reads has at most {FILE_BYTES_MAX}");
                 return Err(Refusal::conflict(detail));
             }
             let bytes = source.bytes(path, file).await.map_err(|failure| unread(path.as_str(), failure))?;

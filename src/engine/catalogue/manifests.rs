@@ -1,7 +1,7 @@
 //! The manifests of a source: each parsed once for its bytes, however often it is asked for.
 
 use super::memo::Memo;
-use super::{ManifestFile, ManifestFound, Manifests};
+use super::{MANIFEST_BYTES_MAX, ManifestFile, ManifestFound, Manifests};
 use crate::contract::FilePath;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::document::{self, Budget};
@@ -77,8 +77,15 @@ pub(super) fn folder_of(path: &FilePath) -> &str {
 fn parse(path: &FilePath, file: &ManifestFile) -> ParsedFile {
     let shown: Arc<str> = Arc::from(path.as_str());
     let depth = u32::try_from(path.as_str().matches('/').count()).unwrap_or(u32::MAX);
-    let (documents, mut found) = document::read(&shown, &file.bytes, &Budget::default());
     let top = Place::new(&shown, 1, 1, 1);
+    if file.size > MANIFEST_BYTES_MAX {
+        let detail = format!("the file has {} bytes; a manifest has at most {MANIFEST_BYTES_MAX}", file.size);
+        let mistake = Diagnostic::error("too-big", "file too big", detail).at(&top);
+        let mut found = Diagnostics::new();
+        found.push(mistake.help("write its services in several files, each in its own folder"));
+        return ParsedFile { services: Vec::new(), found };
+    }
+    let (documents, mut found) = document::read(&shown, &file.bytes, &Budget::default());
     if path.as_str().ends_with(NEARLY) {
         let detail = format!("a manifest is called {MANIFEST}");
         found.push(Diagnostic::error("other-name", "another name", detail).at(&top).help("rename it"));

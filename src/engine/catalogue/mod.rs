@@ -17,7 +17,7 @@ pub use of_files::FileCatalogue;
 pub use read::{CatalogueRead, CatalogueReader};
 pub use trust::Trust;
 
-use crate::contract::{ContentListing, FilePath};
+use crate::contract::{ContentListing, File, FilePath};
 use crate::diagnostic::Diagnostics;
 use crate::graph::DesiredGraph;
 use crate::model::{Address, Capability, Digest, Name, StackId, Value};
@@ -117,13 +117,18 @@ pub struct Manifests {
     pub mistakes: Diagnostics,
 }
 
+/// The longest manifest that is read, in bytes: a thousand services in one file.
+pub const MANIFEST_BYTES_MAX: u64 = 1024 * 1024;
+
 /// A manifest's file as it was read. Files are told apart by their digests.
 #[derive(Clone, Debug)]
 pub struct ManifestFile {
     /// The digest of its bytes.
     pub digest: Digest,
-    /// What stands in it.
+    /// What stands in it; nothing of one that is too long.
     pub bytes: Arc<[u8]>,
+    /// How many bytes it has.
+    pub size: u64,
 }
 
 impl ManifestFile {
@@ -131,7 +136,18 @@ impl ManifestFile {
     #[must_use]
     pub fn of(bytes: impl Into<Arc<[u8]>>) -> ManifestFile {
         let bytes = bytes.into();
-        ManifestFile { digest: Digest::of(&bytes), bytes }
+        ManifestFile { digest: Digest::of(&bytes), size: bytes.len() as u64, bytes }
+    }
+
+    /// A file that is too long to be read, if this is one: that is a mistake in it, and told with the others.
+    #[must_use]
+    pub fn too_long(file: &File) -> Option<ManifestFile> {
+        match file {
+            File::Regular { digest, size, .. } if *size > MANIFEST_BYTES_MAX => {
+                Some(ManifestFile { digest: *digest, bytes: Arc::from([]), size: *size })
+            }
+            _ => None,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Diagnostics, Place, SECRET_IN_FILE, without_keys};
 use crate::server::api::problem::Diagnostic;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Gives the text of a file that diagnostics name, if it is known.
@@ -26,15 +26,13 @@ pub fn diagnostics_with(found: &Diagnostics, text_of: TextOf<'_>) -> Vec<Diagnos
         let from = hidden.entry((&place.file, place.line)).or_insert(place.column);
         *from = place.column.min(*from);
     }
+    let lines = lines_of(found, text_of);
     let line = |place: &Place| {
-        let text = text_of(&place.file)?;
-        let line = text.lines().nth(usize::try_from(place.line).ok()?.checked_sub(1)?)?;
-        let line = without_keys(line);
-        let shown = match hidden.get(&(&*place.file, place.line)) {
+        let line = lines.get(&(&*place.file, place.line))?;
+        Some(match hidden.get(&(&*place.file, place.line)) {
             Some(column) => line.chars().take(*column as usize - 1).chain(['…']).collect(),
             None => line.chars().take(LINE_LENGTH_MAX).collect(),
-        };
-        Some(shown)
+        })
     };
     let shown = |found: &crate::diagnostic::Diagnostic| {
         let mut shown = Diagnostic::from(found);
@@ -45,6 +43,23 @@ pub fn diagnostics_with(found: &Diagnostics, text_of: TextOf<'_>) -> Vec<Diagnos
         shown
     };
     found.iter().map(shown).collect()
+}
+
+/// The lines that diagnostics speak of. Each file is gone through once, however many they are.
+fn lines_of<'f>(found: &'f Diagnostics, text_of: TextOf<'_>) -> BTreeMap<(&'f str, u32), String> {
+    let places = found.iter().flat_map(|found| found.place.iter().chain(found.related.iter().map(|(place, _)| place)));
+    let mut wanted: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
+    for place in places {
+        wanted.entry(&place.file).or_default().insert(place.line);
+    }
+    let mut lines = BTreeMap::new();
+    for (file, numbers) in wanted {
+        let Some(text) = text_of(file) else { continue };
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let of_file = (1..).zip(text.lines()).filter(|(number, _)| numbers.contains(number));
+        lines.extend(of_file.map(|(number, line)| ((file, number), without_keys(line).into_owned())));
+    }
+    lines
 }
 
 #[cfg(test)]

@@ -3,14 +3,20 @@
 use crate::contract::Failure;
 use crate::model::Milliseconds;
 use crate::state::{Why, WhyCode};
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 /// Where packages put each major version, beside what PATH has.
 const FOLDERS: [&str; 4] = ["/usr/lib/postgresql", "/usr/pgsql", "/opt/homebrew/opt", "/usr/local/opt"];
 
 /// What is said to who waits for it already.
 pub(super) const GOES_ON: &str = "; this goes on by itself then";
+
+/// What tells whether a program's file is the one that was asked: its inode, size, and when either last changed.
+type Stamp = (u64, u64, i64, i64);
 
 /// The programs of one version.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -85,7 +91,21 @@ fn folders(search_path: &str) -> Vec<PathBuf> {
     real
 }
 
+/// What a folder has. Asking a program takes ten milliseconds, so it is asked once for as long as its file stays the same.
 fn look(folder: &Path) -> Option<Programs> {
+    static KNOWN: Mutex<BTreeMap<PathBuf, (Stamp, Option<Programs>)>> = Mutex::new(BTreeMap::new());
+    let file = std::fs::metadata(folder.join("postgres")).ok()?;
+    let stamp = (file.ino(), file.size(), file.ctime(), file.ctime_nsec());
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, programs)) = known().get(folder).filter(|(of, _)| *of == stamp) {
+        return programs.clone();
+    }
+    let programs = ask(folder);
+    known().insert(folder.to_owned(), (stamp, programs.clone()));
+    programs
+}
+
+fn ask(folder: &Path) -> Option<Programs> {
     let output = Command::new(folder.join("postgres")).arg("--version").env_clear().output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let version = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?.to_owned();
