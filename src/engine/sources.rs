@@ -11,7 +11,6 @@ use futures::stream::BoxStream;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-
 /// What came of reading a source.
 pub struct SourceRead {
     /// Grows with every read of this process that finds something else than the one before.
@@ -84,7 +83,8 @@ async fn manifest_files(
 ) -> Result<BTreeMap<FilePath, ManifestFile>, Trouble> {
     let mut files = BTreeMap::new();
     for (path, file) in snapshot.files.iter().filter(|(path, _)| catalogue.speaks(path)) {
-        let known = before.and_then(|before| before.files.get(path)).filter(|known| file.digest() == Some(known.digest));
+        let known =
+            before.and_then(|before| before.files.get(path)).filter(|known| file.digest() == Some(known.digest));
         let read = match known.cloned().or_else(|| ManifestFile::too_long(file)) {
             Some(known) => known,
             None => ManifestFile::of(source.bytes(path, file).await.map_err(trouble)?),

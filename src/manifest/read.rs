@@ -69,13 +69,14 @@ fn explain_root(root: &Node) -> Diagnostic {
     }
 }
 
-/// Reads a manifest's words where a definition uses them (kind `deploy/service`): a service of that name.
-pub fn read_words(name: &Spanned<Name>, words: &Map, found: &mut Diagnostics) -> Option<Manifest> {
+/// Reads a manifest's words where a definition uses them (kind `deploy/service`): a service of that name. Words that are
+/// not the whole may ask for what stands in the rest, such as a port.
+pub fn read_words(name: &Spanned<Name>, words: &Map, whole: bool, found: &mut Diagnostics) -> Option<Manifest> {
     let mut top = words.clone();
     let scalar = Scalar { text: name.value.as_str().into(), style: Style::Quoted, marks: Box::default() };
     let value = Node { place: name.place.clone(), shape: Shape::Scalar(scalar) };
     top.entries.insert(0, Entry { key: Spanned::new("service".into(), &name.place), value });
-    read_scoped(Arc::new(top), &name.place, true, 0, Scope::Definition, found)
+    read_scoped(Arc::new(top), &name.place, whole, 0, Scope::Definition, found)
 }
 
 /// Reads the map of a service. `place` is where a missing `service` is told.

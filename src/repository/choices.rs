@@ -2,7 +2,8 @@
 
 use super::layer::read_kind;
 use crate::diagnostic::Diagnostics;
-use crate::document::{Map, Node, Shape, Spanned, merge};
+use crate::document::{Entry, Map, Node, Shape, Spanned, merge};
+use crate::manifest::{Requirement, merge_requirements};
 use crate::model::Kind;
 
 /// One thing that a slug can be made as.
@@ -14,7 +15,45 @@ pub struct Choice {
     pub own: Map,
     /// The same with what stands beside the choices: its kind takes of these what it has.
     pub fields: Map,
+    /// Its parts, as they are written: `requires` of the definition, and of a service's own words.
+    pub parts: Option<Node>,
+    /// The same, read.
+    pub requires: Vec<Requirement>,
 }
+
+impl Choice {
+    /// Whether it takes a manifest's own words.
+    #[must_use]
+    pub fn is_service(&self) -> bool {
+        self.kind.value.as_str() == SERVICE
+    }
+
+    /// What is required among the words of a service is a part as any other.
+    fn take_parts(&mut self) {
+        if !self.is_service() {
+            return;
+        }
+        let is_parts = |entry: &Entry| &*entry.key.value == PARTS;
+        if let Some(entry) = self.fields.entries.iter().find(|entry| is_parts(entry)) {
+            self.parts = over(self.parts.as_ref(), &entry.value);
+        }
+        self.fields.entries.retain(|entry| !is_parts(entry));
+    }
+}
+
+/// Parts over those below them; null takes them all away.
+fn over(below: Option<&Node>, above: &Node) -> Option<Node> {
+    match below {
+        _ if above.is_null() => None,
+        Some(below) => Some(merge_requirements(below, above)),
+        None => Some(above.clone()),
+    }
+}
+
+const PARTS: &str = "requires";
+
+/// The kind whose fields are a manifest's own words.
+const SERVICE: &str = "deploy/service";
 
 /// The choices of a definition so far, and what stands beside them.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +62,8 @@ pub(super) struct Choices {
     pub choices: Vec<Choice>,
     /// `fields` beside `choose`: merged over whichever choice is made.
     pub beside: Map,
+    /// `requires` beside `choose`.
+    pub parts: Option<Node>,
 }
 
 impl Choices {
@@ -34,9 +75,14 @@ impl Choices {
             Some(Shape::Scalar(_)) => self.choices.clear(), // null takes them away.
             _ => {}
         }
-        if let Some(over) = layer.get("fields").and_then(Node::as_map) {
-            self.beside = merge(&self.beside, over);
-            self.choices.iter_mut().for_each(|choice| choice.fields = merge(&choice.fields, over));
+        if let Some(above) = layer.get("fields").and_then(Node::as_map) {
+            self.beside = merge(&self.beside, above);
+            self.choices.iter_mut().for_each(|choice| choice.fields = merge(&choice.fields, above));
+        }
+        self.choices.iter_mut().for_each(Choice::take_parts);
+        if let Some(above) = layer.get(PARTS) {
+            self.parts = over(self.parts.as_ref(), above);
+            self.choices.iter_mut().for_each(|choice| choice.parts = over(choice.parts.as_ref(), above));
         }
     }
 
@@ -47,11 +93,13 @@ impl Choices {
             let Some(map) = item.as_map() else { continue };
             let Some(kind) = read_kind(item, map, found) else { continue };
             let nothing = Map::default();
-            let over = map.get("fields").and_then(Node::as_map).unwrap_or(&nothing);
+            let above = map.get("fields").and_then(Node::as_map).unwrap_or(&nothing);
             let before = below.iter().find(|choice| choice.kind.value == kind.value);
             self.choices.push(Choice {
-                own: merge(before.map_or(&nothing, |choice| &choice.own), over),
-                fields: merge(before.map_or(&self.beside, |choice| &choice.fields), over),
+                own: merge(before.map_or(&nothing, |choice| &choice.own), above),
+                fields: merge(before.map_or(&self.beside, |choice| &choice.fields), above),
+                parts: before.map_or(&self.parts, |choice| &choice.parts).clone(),
+                requires: Vec::new(),
                 kind,
             });
         }

@@ -7,7 +7,7 @@ use super::merge::merge_layer;
 use super::parameter::{Extent, Parameter, Schema};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, did_you_mean};
 use crate::document::{Map, Node, Shape, Spanned};
-use crate::manifest::{Named, Requirement, Scope, Text, Wants, read_requirements};
+use crate::manifest::{Named, Scope, Text, Wants, read_requirements};
 use crate::model::Name;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,8 +37,8 @@ pub struct Definition {
     pub secrets: BTreeMap<Name, Generate>,
     /// `holds_data`.
     pub holds_data: Option<Spanned<bool>>,
-    /// `requires`: its parts.
-    pub requires: Vec<Requirement>,
+    /// `requires` beside `choose`: parts of whichever choice is made.
+    parts: Option<Node>,
     /// What it is made of, the lowest first: its farthest ancestor's layers, then its nearer ones', then its own.
     pub layers: Vec<Arc<Layer>>,
     /// What is wrong with it, with what it inherits.
@@ -99,7 +99,7 @@ impl Definition {
             beside: choices.beside,
             secrets: BTreeMap::new(),
             holds_data: None,
-            requires: Vec::new(),
+            parts: choices.parts,
             layers: layers.into_iter().chain(own.layers.iter().cloned()).collect(),
             found: Diagnostics::new(),
             merged,
@@ -119,7 +119,7 @@ impl Definition {
     }
 
     fn all_choices(&self) -> Choices {
-        Choices { choices: self.choices.clone(), beside: self.beside.clone() }
+        Choices { choices: self.choices.clone(), beside: self.beside.clone(), parts: self.parts.clone() }
     }
 
     fn with_ancestors(&self) -> Vec<Name> {
@@ -149,8 +149,9 @@ impl Definition {
             }
         }
         self.holds_data = merged.get("holds_data").and_then(|node| node.flag("`holds_data`", found));
-        if let Some(node) = merged.get("requires") {
-            self.requires = read_requirements(node, Scope::Definition, found);
+        for choice in &mut self.choices {
+            let parts = choice.parts.as_ref();
+            choice.requires = parts.map(|node| read_requirements(node, Scope::Definition, found)).unwrap_or_default();
         }
         self.merged = merged;
     }
@@ -181,7 +182,7 @@ impl Definition {
     fn see_references(&self, see: &mut dyn FnMut(&Spanned<Named>)) {
         self.choices.iter().for_each(|choice| see_map(&choice.fields, see));
         self.exports.values().for_each(|export| see_node(&export.value, see));
-        for requirement in &self.requires {
+        for requirement in self.choices.iter().flat_map(|choice| &choice.requires) {
             if let Wants::Slug { with, .. } = &requirement.wants {
                 see_map(with, see);
             }
@@ -298,21 +299,14 @@ impl Used {
                 found.push(unknown("secret", name, definition.secrets.keys().map(Name::as_str).collect()));
             }
             Named::Output { requirement, .. } => {
-                let known: Vec<&str> = definition.requires.iter().map(|part| part.name.value.as_str()).collect();
-                // A service may have requirements of its own among its fields; they are looked up with the service.
-                if !known.contains(&requirement.as_str()) && !definition.is_service() {
-                    found.push(unknown("part", requirement, known));
+                let parts = definition.choices.iter().flat_map(|choice| &choice.requires);
+                let known: BTreeSet<&str> = parts.map(|part| part.name.value.as_str()).collect();
+                if !known.contains(requirement.as_str()) {
+                    found.push(unknown("part", requirement, known.into_iter().collect()));
                 }
             }
             _ => {}
         }
-    }
-}
-
-impl Definition {
-    /// Whether one of its choices takes a manifest's own words.
-    fn is_service(&self) -> bool {
-        self.choices.iter().any(|choice| choice.kind.value.as_str() == "deploy/service")
     }
 }
 

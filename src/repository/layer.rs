@@ -75,6 +75,7 @@ fn check(map: &Map, found: &mut Diagnostics) {
     }
     if let Some(map) = not_null("fields").and_then(|node| node.map("`fields`", found)) {
         check_references(map, false, found);
+        check_own_parts(map, found);
     }
     if let Some(node) = not_null("secrets") {
         check_secrets(node, found);
@@ -158,6 +159,7 @@ fn check_choices(node: &Node, found: &mut Diagnostics) {
             && let Some(fields) = fields.map("`fields`", found)
         {
             check_references(fields, false, found);
+            check_own_parts(fields, found);
         }
         let Some(kind) = read_kind(item, map, found) else { continue };
         if let Some(first) = seen.iter().find(|first| first.value == kind.value) {
@@ -211,6 +213,13 @@ pub(super) fn read_generate(node: &Node, found: &mut Diagnostics) -> Option<u32>
     };
     let length = length.whole("`generate`", SECRET_LENGTH_MIN..=SECRET_LENGTH_MAX, found)?;
     Some(u32::try_from(length.value).expect("the range fits"))
+}
+
+/// Parts among a service's own words.
+fn check_own_parts(fields: &Map, found: &mut Diagnostics) {
+    if let Some(node) = fields.get("requires").filter(|node| matches!(node.shape, Shape::List(_))) {
+        check_parts(node, found);
+    }
 }
 
 /// What each part is, its lower layers may say: it is read when they are merged.

@@ -12,7 +12,7 @@ use super::with::With;
 use super::words::Words;
 use super::{Offers, Others};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
-use crate::document::{Map, Spanned};
+use crate::document::{Entry, Map, Node, Spanned};
 use crate::graph::{self, Component, Data, ExportedOutputs, Import};
 use crate::manifest::{Manifest, Wants, is_word, read_words};
 use crate::model::{Address, FieldPath, Kind, Name, SecretName, StackId, Value};
@@ -185,8 +185,9 @@ impl<'r> Building<'r> {
     /// The parts of a definition: `staging/docs/site.bucket`.
     fn parts(&mut self, make: &Make<'_>, component: &Component, with: &With) -> BTreeMap<Name, Required> {
         let used = &make.chosen.used;
+        let requires = &used.choices[make.chosen.fitting.choice].requires;
         let mut parts = BTreeMap::new();
-        if used.requires.is_empty() {
+        if requires.is_empty() {
             return parts;
         }
         if let Some(from) = self.going.iter().position(|slug| *slug == used.slug) {
@@ -201,7 +202,7 @@ impl<'r> Building<'r> {
             return parts;
         }
         let mut chosen_parts = Vec::new();
-        for part in &used.requires {
+        for part in requires {
             let name = &part.name.value;
             let address = component.part(name);
             match &part.wants {
@@ -353,7 +354,7 @@ impl<'r> Building<'r> {
         });
         let written = substitute(&written, made.with);
         let name = Spanned::new(component.address.name.clone(), &made.definition.place);
-        let Some(manifest) = self.read_words(&name, &written, made.definition) else {
+        let Some(manifest) = self.read_words(&name, &written, choice.parts.as_ref(), true) else {
             return (Fields::default(), BTreeSet::new());
         };
         let names = made.names(self.offers, component, true);
@@ -362,30 +363,33 @@ impl<'r> Building<'r> {
         let said = words.env(&mut self.found);
         let stack = &component.address.stack;
         let volumes: Vec<_> =
-            made.definition.requires.iter().map(|part| (&part.name, component.part(&part.name.value))).collect();
+            choice.requires.iter().map(|part| (&part.name, component.part(&part.name.value))).collect();
         self.mounts(&volumes, &mut fields);
         let world = &self.offers.world;
         let arrived = environment::put(&mut fields, &manifest, world, stack, made.parts, said, &mut self.found);
         (fields, arrived)
     }
 
-    /// Reads the words of a definition, and refuses those that only a manifest has.
-    pub fn read_words(&mut self, name: &Spanned<Name>, written: &Map, definition: &Definition) -> Option<Manifest> {
+    /// Reads the words of a definition, and refuses those that only a manifest has. `parts`: what it requires. `whole`:
+    /// nothing else is said of it.
+    pub fn read_words(
+        &mut self,
+        name: &Spanned<Name>,
+        written: &Map,
+        parts: Option<&Node>,
+        whole: bool,
+    ) -> Option<Manifest> {
         for entry in written.entries.iter().filter(|entry| NOT_IN_DEFINITIONS.contains(&&*entry.key.value)) {
             let detail = format!("`{}` is a manifest's: a definition cannot say it", entry.key.value);
             self.found.push(Diagnostic::error("only-in-manifest", "only in a manifest", detail).at(&entry.key.place));
         }
         let mut written = written.clone();
         written.entries.retain(|entry| !NOT_IN_DEFINITIONS.contains(&&*entry.key.value));
-        if let Some(requires) = definition.merged().entry("requires") {
-            match written.entries.iter_mut().find(|entry| &*entry.key.value == "requires") {
-                Some(entry) => {
-                    entry.value = crate::manifest::merge_requirements(&requires.value, &entry.value);
-                }
-                None => written.entries.push(requires.clone()),
-            }
+        if let Some(parts) = parts {
+            let key = Spanned::new("requires".into(), &parts.place);
+            written.entries.push(Entry { key, value: parts.clone() });
         }
-        read_words(name, &written, &mut self.found)
+        read_words(name, &written, whole, &mut self.found)
     }
 
     fn exports(&mut self, component: &Component, made: &Made<'_>) -> ExportedOutputs {

@@ -30,7 +30,9 @@ pub(super) fn composite(
         return None;
     }
     if let Some((definition, fields, kind)) = offers.composite(slug) {
-        return Some((Arc::clone(definition), fields.clone(), kind));
+        let (definition, fields) = (Arc::clone(definition), fields.clone());
+        refuse_parts(building, &definition);
+        return Some((definition, fields, kind));
     }
     if offers.found().has_errors() {
         return None; // Whatever it is, it is told.
@@ -44,6 +46,17 @@ pub(super) fn composite(
     let owner = Owner::World(world.name.value.to_string());
     building.found.push(mistake.help("let one of its repositories inherit from builtin").owned_by(owner));
     None
+}
+
+/// What every manifest is made of has no parts of its own: they would be of each service.
+fn refuse_parts(building: &mut Building<'_>, definition: &Definition) {
+    let Some(part) = definition.choices.iter().flat_map(|choice| &choice.requires).next() else { return };
+    let refusal =
+        Diagnostic::not_built(&format!("`requires` of `{}`, which every manifest is made of,", definition.slug));
+    let refusal = refusal.at(&part.name.place).help("require it in the manifests that need it");
+    let owner = building.offers.library.repository_of(&part.name.place.file).unwrap_or(&definition.repository);
+    let refusal = refusal.owned_by(Owner::Repository(owner.to_string()));
+    building.found.push(refusal);
 }
 
 pub(super) fn bare_component(address: Address, kind: &Kind, manifest: &Manifest) -> Component {
@@ -117,7 +130,7 @@ pub(super) fn add_tasks(
         component.after = after(manifest, required);
         component.was = was(building, manifest, name, None);
         let with = With::default().for_stand_in(&definition);
-        remember(building, &component.address, kind, &definition, with);
+        remember(building, &component, &definition, with);
         building.components.push(graph::Asked { component, exports: None, shared: false });
     }
 }
@@ -148,9 +161,11 @@ pub(super) fn add_entrypoints(building: &mut Building<'_>, manifest: &Manifest, 
     for (name, entrypoint) in &manifest.entrypoints {
         let Some(way) = ways.get(name) else { continue };
         let offers = building.offers;
-        let own = entrypoint::fields(manifest, entrypoint, way, offers, &mut building.found);
-        let Some(own) = own else { continue };
         let Some((definition, written, kind)) = composite(building, "entrypoint", &entrypoint.name) else { continue };
+        let (gates, written) = entrypoint::of_definition(&definition, written, offers, &mut building.found);
+        let gates = entrypoint::Gates::of(entrypoint, gates, &offers.world);
+        let own = entrypoint::fields(manifest, entrypoint, way, &gates, offers, &mut building.found);
+        let Some(own) = own else { continue };
         let address = building.stack.address(name.clone());
         let mut component = bare_component(address.clone(), &kind, manifest);
         let with = With::default().for_stand_in(&definition);
@@ -172,18 +187,16 @@ pub(super) fn add_entrypoints(building: &mut Building<'_>, manifest: &Manifest, 
         component.places.insert(FieldPath::root(), entrypoint.name.place.clone());
         component.fields = fields.value;
         component.was = was(building, manifest, name, None);
-        remember(building, &address, kind, &definition, with);
+        remember(building, &component, &definition, with);
         building.components.push(graph::Asked { component, exports: None, shared: false });
     }
 }
 
-pub(super) fn remember(
-    building: &mut Building<'_>,
-    address: &Address,
-    kind: Kind,
-    definition: &Arc<Definition>,
-    with: With,
-) {
+pub(super) fn remember(building: &mut Building<'_>, component: &Component, definition: &Arc<Definition>, with: With) {
+    let kind = component.kind.clone();
+    for (key, generate) in &definition.secrets {
+        building.generate.insert(component.made_secret(key), generate.length);
+    }
     let choice = Kind::new(&format!("deploy/{}", kind.thing())).expect("a composite has its kind");
     let about = About {
         kind,
@@ -195,5 +208,5 @@ pub(super) fn remember(
         with,
         arrived: BTreeSet::new(),
     };
-    building.about.insert(address.clone(), about);
+    building.about.insert(component.address.clone(), about);
 }

@@ -3,10 +3,11 @@
 use super::fields::Fields;
 use super::words::port_of;
 use super::{Offers, Others};
-use crate::diagnostic::{Diagnostic, Diagnostics, Owner, did_you_mean};
-use crate::document::Spanned;
+use crate::diagnostic::{Diagnostic, Diagnostics, Owner, Place, did_you_mean};
+use crate::document::{Entry, Map, Spanned};
 use crate::manifest::{Entrypoint, Manifest, Port, Process, Protocol};
 use crate::model::{Name, Value};
+use crate::repository::Definition;
 use crate::world::World;
 use std::collections::BTreeMap;
 
@@ -88,6 +89,7 @@ pub(super) fn fields(
     manifest: &Manifest,
     entrypoint: &Entrypoint,
     way: &Way,
+    gates: &Gates,
     offers: &Offers,
     found: &mut Diagnostics,
 ) -> Option<Fields> {
@@ -108,17 +110,67 @@ pub(super) fn fields(
     if let Some(timeout) = &entrypoint.timeout {
         fields.set("timeout", Value::from(timeout.value.to_string()), &timeout.place);
     }
-    gates(entrypoint, port, offers, &mut fields, found);
+    put_gates(gates, entrypoint, port, offers, &mut fields, found);
     Some(fields)
 }
 
-/// Who is let in: the ranges of all gates that are named here, else of the world's.
-fn gates(entrypoint: &Entrypoint, port: &Port, offers: &Offers, fields: &mut Fields, found: &mut Diagnostics) {
-    let world = &offers.world;
-    let (named, owner) = match &entrypoint.gates {
-        Some(gates) => (gates.as_slice(), Owner::Developer),
-        None => (world.gates.as_slice(), Owner::World(world.name.value.to_string())),
+/// The gates of an entrypoint, and who named them: the manifest, else the repository for every entrypoint, else the world.
+pub(super) struct Gates {
+    named: Vec<Spanned<Name>>,
+    owner: Owner,
+}
+
+impl Gates {
+    pub(super) fn of(entrypoint: &Entrypoint, of_definition: Option<Gates>, world: &World) -> Gates {
+        match (&entrypoint.gates, of_definition) {
+            (Some(named), _) => Gates { named: named.clone(), owner: Owner::Developer },
+            (None, Some(gates)) => gates,
+            (None, None) => Gates { named: world.gates.clone(), owner: Owner::World(world.name.value.to_string()) },
+        }
+    }
+}
+
+/// What is each manifest's own: two entrypoints cannot have one of them.
+const OF_A_MANIFEST: [&str; 6] = ["host", "path", "process", "port", "number", "protocol"];
+
+/// What a repository says of every entrypoint: its gates by their names, and the fields that are as the room has them. What
+/// only a manifest can say is told.
+pub(super) fn of_definition(
+    definition: &Definition,
+    mut written: Map,
+    offers: &Offers,
+    found: &mut Diagnostics,
+) -> (Option<Gates>, Map) {
+    let owner = |place: &Place| {
+        let repository = offers.library.repository_of(&place.file).unwrap_or(&definition.repository);
+        Owner::Repository(repository.to_string())
     };
+    let is_said = |entry: &&Entry| OF_A_MANIFEST.contains(&&*entry.key.value) && !entry.value.is_null();
+    for entry in written.entries.iter().filter(is_said) {
+        let detail = format!("`{}` of an entrypoint is said in its manifest", entry.key.value);
+        let mistake = Diagnostic::error("only-in-manifest", "only in a manifest", detail).at(&entry.key.place);
+        found.push(mistake.owned_by(owner(&entry.key.place)));
+    }
+    let gates = written.get("gates").filter(|node| !node.is_null()).map(|node| {
+        let items = node.list("`gates`", found).unwrap_or_default();
+        let named = items.iter().filter_map(|item| item.name("a gate's name", found)).collect();
+        Gates { named, owner: owner(&node.place) }
+    });
+    written.entries.retain(|entry| &*entry.key.value != "gates" && !OF_A_MANIFEST.contains(&&*entry.key.value));
+    (gates, written)
+}
+
+/// Who is let in: the ranges of all gates that are named.
+fn put_gates(
+    gates: &Gates,
+    entrypoint: &Entrypoint,
+    port: &Port,
+    offers: &Offers,
+    fields: &mut Fields,
+    found: &mut Diagnostics,
+) {
+    let world = &offers.world;
+    let (named, owner) = (gates.named.as_slice(), gates.owner.clone());
     let Some(first) = named.first() else {
         if world.is_local() {
             return; // Names under `localhost` lead to this machine alone.

@@ -44,8 +44,8 @@ pub(super) fn check(definition: &Definition, offers: &Offers) -> Diagnostics {
 const COMPOSITE: [&str; 4] = ["deploy/service", "deploy/task", "deploy/entrypoint", "deploy/volume"];
 
 fn check_composite(definition: &Definition, choice: &Choice, offers: &Offers, found: &mut Diagnostics) {
-    if choice.kind.value.as_str() == "deploy/service"
-        && definition.requires.is_empty()
+    if choice.is_service()
+        && choice.requires.is_empty()
         && let Some(said) = definition.holds_data.as_ref().filter(|said| said.value)
     {
         let detail = "what a service holds lies in its volumes, and this one has none";

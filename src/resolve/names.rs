@@ -197,6 +197,7 @@ impl Names for DefinitionNames<'_> {
             Named::Service => Some(Value::from(stack.as_str())),
             Named::Secret(name) => secret(self.world, stack, &Spanned::new(name.as_str(), place), None, found),
             Named::Output { requirement, port, output } => {
+                // A part that the definition does not have was told with it.
                 self.parts.get(requirement)?.output(requirement, port.as_ref(), output, place, found)
             }
             Named::With(path) => self.with_value(path, named, found),

@@ -10,6 +10,7 @@ use super::service::Service;
 use super::substitute::substitute;
 use super::with::With;
 use super::words::Words;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::document::Spanned;
 use crate::manifest::Manifest;
 use crate::model::{FieldPath, Kind, Name, Piece, Value};
@@ -33,7 +34,7 @@ pub(super) fn service_fields(
     let mut said = environment::Said::new();
     if !written.entries.is_empty() {
         let name = Spanned::new(manifest.service.value.clone(), &definition.place);
-        if let Some(words) = building.read_words(&name, &substitute(&written, &with), &definition) {
+        if let Some(words) = building.read_words(&name, &substitute(&written, &with), None, false) {
             let names = DefinitionNames { world, component: &component, with: &with, parts: &none, of_process: true };
             let words = Words { manifest: &words, names: &names, files: None };
             fields = words.fields(&mut building.found);
@@ -42,7 +43,9 @@ pub(super) fn service_fields(
     }
     let names = ManifestNames { world, stack: &manifest.service.value, required, ways, of_process: true };
     let words = Words { manifest, names: &names, files: Some(&service.files) };
+    make_way(&mut fields, manifest);
     fields.put_over(words.fields(&mut building.found));
+    check_health(&fields, manifest, &mut building.found);
     // What the repository says of every environment counts least, then what arrives, then what the manifest says.
     let of_manifest = words.env(&mut building.found);
     said.retain(|variable, _| !of_manifest.contains_key(variable));
@@ -66,11 +69,44 @@ pub(super) fn service_fields(
     let volumes: Vec<_> = volumes.collect();
     building.mounts(&volumes, &mut fields);
     entrypoints_spoken_of(ways, manifest, &mut fields);
-    remember(building, &component.address, kind.clone(), &definition, with);
+    remember(building, &component, &definition, with);
     if let Some(about) = building.about.get_mut(&component.address) {
         about.arrived = arrivals;
     }
     Some((fields, kind))
+}
+
+/// Of what a manifest says in one of several ways, the repository's way does not stay beside it.
+fn make_way(fields: &mut Fields, manifest: &Manifest) {
+    let mut take = |keys: &[&str]| keys.iter().for_each(|key| fields.remove(&FieldPath::root().join(key)));
+    if manifest.artifact.is_some() {
+        take(&["image", "build"]);
+    }
+    if !manifest.main.ports.is_empty() {
+        take(&["ports", "first", "variables"]);
+    }
+    if manifest.main.health.is_some() {
+        take(&["health"]);
+    }
+    if manifest.update.is_some() {
+        take(&["update"]);
+    }
+}
+
+/// What a repository asks of every service, not every service can answer.
+fn check_health(fields: &Fields, manifest: &Manifest, found: &mut Diagnostics) {
+    let asks = |probe: &&str| fields.has(&FieldPath::fixed("health").join(*probe));
+    let Some(probe) = ["http", "tcp", "grpc"].into_iter().find(asks) else { return };
+    let is_of_manifest = manifest.main.health.is_some();
+    if is_of_manifest || fields.has(&FieldPath::fixed("first")) || manifest.misspells("port") {
+        return;
+    }
+    let detail = format!("every service is asked for its health here, and `{}` has no port", manifest.service.value);
+    let mut mistake = Diagnostic::error("no-port", "no port", detail).at(&manifest.service.place);
+    if let Some(place) = fields.places.get(&FieldPath::fixed("health").join(probe)) {
+        mistake = mistake.related(place, "asked by this");
+    }
+    found.push(mistake.help("write port: 8080 if it listens; else health: none"));
 }
 
 /// `NAME: null` takes away what the repository says and what a process is told of its own ports, too.

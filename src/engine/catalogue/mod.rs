@@ -74,6 +74,10 @@ pub trait Catalogue: Send + Sync {
         found
     }
 
+    /// What is wrong with a world's file itself, where something is: what it said last stands for what runs, and whoever asks
+    /// for something new is told.
+    fn mistakes_in_file(&self, world: &Name) -> Option<Arc<Diagnostics>>;
+
     /// The repositories, by name: for people's questions.
     fn repositories(&self) -> BTreeMap<Name, Arc<Repository>>;
 }

@@ -24,6 +24,8 @@ pub struct FileCatalogue {
     pub(super) parsed: Arc<Parsed>,
     pub(super) texts: Arc<Sources>,
     pub(super) mistakes: Diagnostics,
+    /// What is wrong with the file of each world, itself.
+    pub(super) of_worlds: BTreeMap<Name, Arc<Diagnostics>>,
     pub(super) trouble: Vec<String>,
 }
 
@@ -34,6 +36,9 @@ pub(super) struct WorldEntry {
     pub offers: Arc<Offers>,
     /// Digest of its repositories' files.
     pub library: Digest,
+    /// What is wrong with its file, where it never was right: half of what a file says is not what was meant, so nothing is
+    /// compiled by it.
+    pub broken: Option<Arc<Diagnostics>>,
 }
 
 impl FileCatalogue {
@@ -63,11 +68,15 @@ impl FileCatalogue {
             parsed: Arc::clone(&self.parsed),
             texts: Arc::clone(&self.texts),
             mistakes: self.mistakes.clone(),
+            of_worlds: self.of_worlds.clone(),
             trouble: self.trouble.clone(),
         }
     }
 
     fn no_world(&self, world: &Name) -> Compiled {
+        if let Some(said) = self.of_worlds.get(world) {
+            return Compiled { said: (**said).clone(), ..Compiled::default() };
+        }
         let mut mistake = Diagnostic::error("no-such-world", "no such world", format!("there is no world `{world}`"));
         mistake.help.extend(did_you_mean(world, self.worlds.keys().map(Name::as_str)));
         Compiled { said: mistake.into(), ..Compiled::default() }
@@ -111,6 +120,7 @@ impl Catalogue for FileCatalogue {
             return Compiled { said, ..Compiled::default() };
         };
         said.extend(service.found.clone());
+        said.extend(entry.broken());
         let files = Files { folder: manifests::folder_of(path), bytes: ask.files };
         let asked = Service { manifest: &service.manifest, content: Some(ask.content), files };
         let (resolved, found) = resolve::resolve(&asked, &entry.offers, ask.others);
@@ -127,7 +137,8 @@ impl Catalogue for FileCatalogue {
             false => None,
         };
         let resource = resource.unwrap_or_else(|| Resource::of_body(&stack.stack, slug, with));
-        let (resolved, found) = resolve::resolve_resource(&resource, &entry.offers, others);
+        let (resolved, mut found) = resolve::resolve_resource(&resource, &entry.offers, others);
+        found.extend(entry.broken());
         compiled(resolved, &entry.offers, others, found)
     }
 
@@ -148,6 +159,10 @@ impl Catalogue for FileCatalogue {
             found.push(Diagnostic::error("not-there", "worlds or repositories are not there", trouble.clone()));
         }
         found
+    }
+
+    fn mistakes_in_file(&self, world: &Name) -> Option<Arc<Diagnostics>> {
+        self.of_worlds.get(world).cloned()
     }
 
     fn offers(&self, world: &Name) -> Option<Arc<Offers>> {

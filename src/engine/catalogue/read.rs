@@ -9,10 +9,11 @@ use crate::diagnostic::{Diagnostics, Owner, Sources};
 use crate::document::{self, Budget, as_written};
 use crate::graph::KindSet;
 use crate::model::{Digest, Name, Value};
+use crate::plan::{ApproveRule, PolicyAction};
 use crate::repository::{self, Library, Repositories, Repository, RepositoryFile};
 use crate::resolve::{self, Offers, Others, Resource};
 use crate::world::{self, World, WorldCapability};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Makes catalogues of files.
@@ -99,7 +100,10 @@ impl CatalogueReader {
             let is_good = |entry: &WorldEntry| !read.found.has_errors() && !entry.offers.found().has_errors();
             let entry = match entry {
                 Some(good) if is_good(&good) => Some(good),
-                other => other.as_ref().and_then(|entry| self.last_good(&entry.facts.name)).or(other),
+                other => {
+                    let last = other.as_ref().and_then(|entry| self.last_good(&entry.facts.name));
+                    last.or(other.map(|entry| entry.broken_by(&read.found)))
+                }
             };
             worlds.extend(entry.map(|entry| (entry.facts.name.clone(), entry)));
         }
@@ -112,6 +116,10 @@ impl CatalogueReader {
                 worlds.insert(name, last);
             }
         }
+        let of_worlds = self.worlds.iter().filter(|(_, (_, read))| read.found.has_errors());
+        let of_worlds = of_worlds
+            .filter_map(|(name, (_, read))| Some((Name::new(name).ok()?, Arc::new(read.found.clone()))))
+            .collect();
         let known = sorted.worlds.values().chain(sorted.repositories.values().flat_map(BTreeMap::values));
         let text = |known: &Known| (Arc::clone(&known.shown), Arc::from(String::from_utf8_lossy(&known.bytes)));
         FileCatalogue {
@@ -121,12 +129,13 @@ impl CatalogueReader {
             parsed: Arc::clone(&self.parsed),
             texts: Arc::new(Sources(known.map(text).collect())),
             mistakes: found.sorted(),
+            of_worlds,
             trouble,
         }
     }
 
     fn last_good(&self, name: &Name) -> Option<WorldEntry> {
-        self.last.as_ref()?.worlds.get(name).cloned()
+        self.last.as_ref()?.worlds.get(name).filter(|entry| entry.broken.is_none()).cloned()
     }
 
     /// Reads the repositories whose files changed.
@@ -170,6 +179,7 @@ impl CatalogueReader {
         if let Some(before) = before
             && Arc::ptr_eq(&before.offers.world, world)
             && before.library == digest
+            && before.broken.is_none()
         {
             return before.clone();
         }
@@ -178,7 +188,26 @@ impl CatalogueReader {
             facts: Arc::new(facts(world, &self.kinds, read.written)),
             offers: Arc::new(offers),
             library: digest,
+            broken: None,
         }
+    }
+}
+
+impl WorldEntry {
+    pub(super) fn broken(&self) -> Diagnostics {
+        self.broken.as_deref().cloned().unwrap_or_default()
+    }
+
+    /// The same of a file with mistakes: nothing is compiled by it, and what may have been protected by what could not be
+    /// read is not deleted without a person.
+    fn broken_by(mut self, found: &Diagnostics) -> WorldEntry {
+        if found.has_errors() && self.broken.is_none() {
+            let actions = [PolicyAction::Delete, PolicyAction::Replace].into();
+            let facts = Arc::make_mut(&mut self.facts);
+            facts.policy.approve.push(ApproveRule { actions, kinds: BTreeSet::new() });
+            self.broken = Some(Arc::new(found.clone()));
+        }
+        self
     }
 }
 

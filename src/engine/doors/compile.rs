@@ -126,7 +126,23 @@ impl Engine {
             let revision = revise(&self.shared, held, service, &BTreeSet::new()).await.map_err(no_release)?;
             revised.push((StackId::new(world.clone(), service.clone()), revision));
         }
-        self.compile_revised(world, revised).await
+        self.compile_new(world, revised).await
+    }
+
+    /// Compiles what is asked for now. What the world's file said last stands for what runs; who asks for something new may
+    /// mean what it says now, so its mistakes are theirs.
+    async fn compile_new(&self, world: &Name, revised: Vec<(StackId, Revision)>) -> Result<Vec<Would>, DoorError> {
+        let of_world = self.shared.catalogue().1.mistakes_in_file(world);
+        let of_world = of_world.map(|found| (*found).clone()).unwrap_or_default();
+        match self.compile_revised(world, revised).await {
+            Ok(would) if !of_world.has_errors() => Ok(would),
+            Ok(_) => Err(DoorError::Mistakes(of_world)),
+            Err(DoorError::Mistakes(mut found)) => {
+                found.extend(of_world);
+                Err(DoorError::Mistakes(found.sorted()))
+            }
+            Err(other) => Err(other),
+        }
     }
 
     async fn compile_revised(&self, world: &Name, revised: Vec<(StackId, Revision)>) -> Result<Vec<Would>, DoorError> {
@@ -169,7 +185,7 @@ impl Engine {
     /// A resource of a slug, as it would be now.
     pub(super) async fn compile_slug(&self, stack: &StackId, slug: &Name, with: &Value) -> Result<Would, DoorError> {
         let revision = resource(&*self.parts().store, slug, with).await?;
-        let would = self.compile_revised(&stack.world, vec![(stack.clone(), revision)]).await?;
+        let would = self.compile_new(&stack.world, vec![(stack.clone(), revision)]).await?;
         Ok(would.into_iter().next().expect("one was asked for"))
     }
 

@@ -108,7 +108,12 @@ fn show(definition: &Definition, shown: &mut String) {
     for (name, secret) in &definition.secrets {
         writeln!(shown, "  keeps a secret {name} of {} ({})", secret.length, secret.place).unwrap();
     }
-    for part in &definition.requires {
+    let mut parts = Vec::new();
+    for part in definition.choices.iter().flat_map(|choice| &choice.requires) {
+        if parts.contains(&part.place) {
+            continue;
+        }
+        parts.push(part.place.clone());
         writeln!(shown, "  part {} ({}): {:?}", part.name.value, part.place, part.wants_slug()).unwrap();
     }
 }
