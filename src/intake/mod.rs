@@ -6,4 +6,4 @@ mod run;
 pub mod watch;
 
 pub use config::ConfigFolders;
-pub use run::{AskCatalogue, AskedCatalogue, Catalogues, Intake, asks};
+pub use run::{AskCatalogue, AskedCatalogue, Catalogues, Intake, WorldMemory, asks};

@@ -4,7 +4,9 @@ use super::config::ConfigFolders;
 use super::watch::{FolderWatch, Ground, WatchSettings};
 use crate::contract::Source;
 use crate::engine::{Catalogue, CatalogueReader, ConfigFiles, Engine, FileCatalogue};
+use crate::model::Name;
 use crate::state::SourceId;
+use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -13,7 +15,18 @@ use tokio::sync::{mpsc, oneshot};
 pub struct Catalogues {
     reader: CatalogueReader,
     config: Option<ConfigFolders>,
+    memory: Arc<dyn WorldMemory>,
     told: Box<dyn Fn(&FileCatalogue) + Send + Sync>,
+}
+
+/// What remembers the files of worlds, for as long as something is in them.
+#[async_trait]
+pub trait WorldMemory: Send + Sync {
+    /// Whether anything is in a world; yes, where that is not known.
+    async fn is_used(&self, world: &Name) -> bool;
+
+    /// Remembers these, and forgets all others. What cannot be kept is tried again with the next change.
+    async fn keep(&self, worlds: &BTreeMap<Name, Arc<[u8]>>);
 }
 
 /// What watches.
@@ -62,9 +75,10 @@ impl Catalogues {
     pub fn new(
         reader: CatalogueReader,
         config: Option<ConfigFolders>,
+        memory: Arc<dyn WorldMemory>,
         told: Box<dyn Fn(&FileCatalogue) + Send + Sync>,
     ) -> Catalogues {
-        Catalogues { reader, config, told }
+        Catalogues { reader, config, memory, told }
     }
 
     /// The catalogue of now; nothing where it is the one of before.
@@ -73,7 +87,13 @@ impl Catalogues {
             Some(config) => config.read().await,
             None => ConfigFiles::none(),
         };
-        let read = self.reader.read(files);
+        let mut used = BTreeSet::new();
+        for world in self.reader.gone(&files) {
+            if self.memory.is_used(&world).await {
+                used.insert(world);
+            }
+        }
+        let read = self.reader.read(files, &used);
         for trouble in &read.trouble {
             tracing::warn!("worlds and repositories: {trouble}");
         }
@@ -84,6 +104,7 @@ impl Catalogues {
         if mistakes.has_errors() {
             tracing::warn!("worlds and repositories have mistakes ({}): `deployd check` shows them", mistakes.len());
         }
+        self.memory.keep(self.reader.remembered()).await;
         (self.told)(&read.catalogue);
         Some(read.catalogue)
     }

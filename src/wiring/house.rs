@@ -6,6 +6,7 @@ use super::secrets::{SecretRoom, mappings};
 use super::settings::Settings;
 use super::state::{State, StateFailure};
 use super::upkeep::Upkeep;
+use super::worlds::KeptWorlds;
 use super::{ServeFailure, kinds};
 use crate::clock::SystemClock;
 use crate::contract::{Clock, Contents, Seal, Secrets, Store};
@@ -62,8 +63,9 @@ impl House {
             Arc::clone(&kinds),
         )));
         let told = tells(Arc::clone(&rooms), Arc::clone(&secrets));
-        let reader = CatalogueReader::new(Arc::clone(&kinds));
-        let mut catalogues = Catalogues::new(reader, settings.config.as_deref().map(config_folders), told);
+        let memory = Arc::new(KeptWorlds::new(&settings.state, Arc::clone(&store) as Arc<dyn Store>));
+        let reader = CatalogueReader::new(Arc::clone(&kinds)).remembering(memory.all());
+        let mut catalogues = Catalogues::new(reader, settings.config.as_deref().map(config_folders), memory, told);
         let catalogue = catalogues.read().await.expect("the first catalogue is always another one");
         let engine = Engine::new(Parts {
             store: Arc::clone(&store) as Arc<dyn Store>,

@@ -10,6 +10,7 @@ mod serve;
 mod settings;
 mod state;
 mod upkeep;
+mod worlds;
 
 pub use crate::secrets::KeyPlace;
 pub use backup::{BackupFailure, RestoreDone, restore, restore_now};

@@ -89,6 +89,12 @@ impl FolderRead {
         }
     }
 
+    /// The worlds that have files, by the names of these.
+    pub(super) fn worlds(&self) -> BTreeMap<String, Arc<[u8]>> {
+        let files = self.files().filter(|(path, _)| !path.as_str().contains('/') && is_yaml(path.as_str()));
+        files.map(|(path, bytes)| (stem(path.as_str()).to_owned(), Arc::clone(bytes))).collect()
+    }
+
     fn files(&self) -> impl Iterator<Item = (&FilePath, &Arc<[u8]>)> {
         let files = match self {
             FolderRead::Files(files) => Some(files),
@@ -98,12 +104,18 @@ impl FolderRead {
     }
 }
 
-/// Sorts files into worlds and repositories, and adds what is in the binary where no file of that name replaces it.
-pub(super) fn sort(files: &ConfigFiles) -> Sorted {
+/// Sorts files into worlds and repositories, and adds what is in the binary where no file of that name replaces it. What
+/// stands in the place of files that are gone is `standing`. Where it is not known what worlds there are, none is added.
+pub(super) fn sort(files: &ConfigFiles, standing: &BTreeMap<Name, Arc<[u8]>>) -> Sorted {
     let mut sorted = Sorted { worlds: BTreeMap::new(), repositories: BTreeMap::new(), found: Diagnostics::new() };
     files.worlds.files().for_each(|(path, bytes)| sorted.world_file(path, bytes));
     files.repositories.files().for_each(|(path, bytes)| sorted.repository_file(path, bytes));
-    for (shown, bytes) in world::embedded() {
+    for (name, bytes) in standing {
+        let known = Known { shown: Arc::from(format!("worlds/{name}.yaml")), bytes: Arc::clone(bytes) };
+        sorted.worlds.entry(name.to_string()).or_insert(known);
+    }
+    let is_known = !matches!(files.worlds, FolderRead::Trouble(_));
+    for (shown, bytes) in world::embedded().into_iter().filter(|_| is_known) {
         let known = Known { shown: Arc::from(shown), bytes: Arc::from(bytes) };
         sorted.worlds.entry(stem(shown).to_owned()).or_insert(known);
     }
@@ -184,13 +196,16 @@ mod tests {
 
     #[test]
     fn what_is_in_the_binary_stands_where_no_file_replaces_it() {
-        let sorted = sort(&ConfigFiles::none());
+        let sorted = sort(&ConfigFiles::none(), &BTreeMap::new());
         assert_eq!(sorted.worlds.keys().collect::<Vec<_>>(), ["laptop"]);
         assert!(sorted.repositories[&Name::fixed("builtin")].contains_key("postgres.yaml"));
-        let own = sort(&ConfigFiles {
-            worlds: folder(&["laptop.yaml", "old/laptop.yaml", "README.md"]),
-            repositories: folder(&["builtin/x.yaml", "acme/templates/a.txt"]),
-        });
+        let own = sort(
+            &ConfigFiles {
+                worlds: folder(&["laptop.yaml", "old/laptop.yaml", "README.md"]),
+                repositories: folder(&["builtin/x.yaml", "acme/templates/a.txt"]),
+            },
+            &BTreeMap::new(),
+        );
         assert_eq!(&*own.worlds["laptop"].shown, "worlds/laptop.yaml");
         assert_eq!(&*own.worlds["laptop"].bytes, b"laptop.yaml");
         assert_eq!(own.repositories[&Name::fixed("builtin")].keys().collect::<Vec<_>>(), ["x.yaml"]);
@@ -200,10 +215,13 @@ mod tests {
 
     #[test]
     fn files_that_lie_wrong_are_told() {
-        let sorted = sort(&ConfigFiles {
-            worlds: folder(&["edge.yaml", "edge.yml"]),
-            repositories: folder(&["acme.yaml", "Acme/a.yaml"]),
-        });
+        let sorted = sort(
+            &ConfigFiles {
+                worlds: folder(&["edge.yaml", "edge.yml"]),
+                repositories: folder(&["acme.yaml", "Acme/a.yaml"]),
+            },
+            &BTreeMap::new(),
+        );
         let codes: Vec<_> = sorted.found.iter().map(|found| found.code.0).collect();
         assert_eq!(codes, ["duplicate-name", "bad-name", "not-read"]);
     }

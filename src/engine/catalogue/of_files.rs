@@ -45,7 +45,7 @@ impl FileCatalogue {
     /// Of files that were read whole, all at once.
     #[must_use]
     pub fn new(files: &[ConfigFile], kinds: &Arc<KindSet>) -> FileCatalogue {
-        let read = CatalogueReader::new(Arc::clone(kinds)).read(ConfigFiles::of(files));
+        let read = CatalogueReader::new(Arc::clone(kinds)).read(ConfigFiles::of(files), &BTreeSet::new());
         read.catalogue.copy()
     }
 

@@ -1,5 +1,6 @@
 //! `CatalogueReader`: from files to a catalogue, again and again: what did not change is not read again, and where what
-//! is there now is broken, the last good one stands.
+//! is there now is broken, the last good one stands. Of worlds it does so across restarts: whoever opens it remembers their
+//! files, since a gate or a policy must not fall because a file cannot be read.
 
 use super::files::{ConfigFiles, FolderRead, Known, sort};
 use super::manifests::Parsed;
@@ -24,6 +25,10 @@ pub struct CatalogueReader {
     repositories: Repositories,
     last: Option<Arc<FileCatalogue>>,
     last_whole: ConfigFiles,
+    /// The last good file of each world.
+    remembered: BTreeMap<Name, Arc<[u8]>>,
+    /// Those of them that stand in the place of files that are gone.
+    standing: BTreeMap<Name, Arc<[u8]>>,
 }
 
 /// A world's file, read.
@@ -57,17 +62,41 @@ impl CatalogueReader {
             repositories: Repositories::default(),
             last: None,
             last_whole: ConfigFiles::none(),
+            remembered: BTreeMap::new(),
+            standing: BTreeMap::new(),
         }
     }
 
-    /// Reads files. A folder that could not be read, or that is empty where it was not, says what it said last.
-    pub fn read(&mut self, files: ConfigFiles) -> CatalogueRead {
+    /// With the files of worlds that were good when they were read last, perhaps by a server before this one.
+    #[must_use]
+    pub fn remembering(mut self, worlds: BTreeMap<Name, Arc<[u8]>>) -> CatalogueReader {
+        self.remembered = worlds;
+        self
+    }
+
+    /// The last good file of each world that has one, or had one and stands.
+    #[must_use]
+    pub fn remembered(&self) -> &BTreeMap<Name, Arc<[u8]>> {
+        &self.remembered
+    }
+
+    /// The worlds that are remembered and have no file among these: whether they are used decides whether they stand.
+    #[must_use]
+    pub fn gone(&self, files: &ConfigFiles) -> BTreeSet<Name> {
+        let there = files.worlds.worlds();
+        self.remembered.keys().filter(|name| !there.contains_key(name.as_str())).cloned().collect()
+    }
+
+    /// Reads files. A folder that could not be read, or that is empty where it was not, says what it said last; and so does
+    /// a world whose file is gone while it is `used`: what is in it stays in its gates and under its policy.
+    pub fn read(&mut self, files: ConfigFiles, used: &BTreeSet<Name>) -> CatalogueRead {
         let mut trouble = Vec::new();
         let files = ConfigFiles {
             worlds: stands("worlds", files.worlds, &self.last_whole.worlds, &mut trouble),
             repositories: stands("repositories", files.repositories, &self.last_whole.repositories, &mut trouble),
         };
-        if let Some(last) = self.last.as_ref().filter(|_| files == self.last_whole) {
+        let standing = self.stand_in(&files, used, &mut trouble);
+        if let Some(last) = self.last.as_ref().filter(|_| files == self.last_whole && standing == self.standing) {
             let changed = last.trouble != trouble;
             let catalogue = if changed {
                 Arc::new(FileCatalogue { trouble: trouble.clone(), ..last.copy() })
@@ -77,14 +106,52 @@ impl CatalogueReader {
             self.last = Some(Arc::clone(&catalogue));
             return CatalogueRead { catalogue, changed, trouble };
         }
+        self.standing = standing;
         let catalogue = Arc::new(self.make(&files, trouble.clone()));
+        self.remember(&files);
         self.last_whole = files;
         self.last = Some(Arc::clone(&catalogue));
         CatalogueRead { catalogue, changed: true, trouble }
     }
 
+    /// What stands in the place of worlds' files that are gone, or that nobody knows of.
+    fn stand_in(
+        &self,
+        files: &ConfigFiles,
+        used: &BTreeSet<Name>,
+        trouble: &mut Vec<String>,
+    ) -> BTreeMap<Name, Arc<[u8]>> {
+        let mut standing = BTreeMap::new();
+        let is_known = !matches!(files.worlds, FolderRead::Trouble(_));
+        for name in self.gone(files) {
+            if is_known && !used.contains(&name) {
+                continue;
+            }
+            if is_known {
+                trouble.push(format!("worlds/{name}.yaml is gone; what it said last stands for what is in {name}"));
+            }
+            let bytes = Arc::clone(&self.remembered[&name]);
+            standing.insert(name, bytes);
+        }
+        standing
+    }
+
+    /// Remembers what is good now, and forgets what is gone and nobody uses.
+    fn remember(&mut self, files: &ConfigFiles) {
+        let there = files.worlds.worlds();
+        self.remembered.retain(|name, _| there.contains_key(name.as_str()) || self.standing.contains_key(name));
+        for (name, (known, read)) in &self.worlds {
+            if let (true, Ok(name)) = (there.contains_key(name), Name::new(name))
+                && read.world.is_some()
+                && !read.found.has_errors()
+            {
+                self.remembered.insert(name, Arc::clone(&known.bytes));
+            }
+        }
+    }
+
     fn make(&mut self, files: &ConfigFiles, trouble: Vec<String>) -> FileCatalogue {
-        let sorted = sort(files);
+        let sorted = sort(files, &self.standing);
         let mut found = sorted.found;
         self.read_repositories(&sorted.repositories);
         self.read_worlds(&sorted.worlds);
@@ -134,8 +201,15 @@ impl CatalogueReader {
         }
     }
 
+    /// What a world's file said when it was good: in this process, or else before it.
     fn last_good(&self, name: &Name) -> Option<WorldEntry> {
-        self.last.as_ref()?.worlds.get(name).filter(|entry| entry.broken.is_none()).cloned()
+        let last = self.last.as_ref().and_then(|last| last.worlds.get(name));
+        last.filter(|entry| entry.broken.is_none()).cloned().or_else(|| {
+            let bytes = Arc::clone(self.remembered.get(name)?);
+            let read = read_world(&Known { shown: Arc::from(format!("worlds/{name}.yaml")), bytes });
+            let world = read.world.as_ref().filter(|_| !read.found.has_errors())?;
+            Some(self.entry(world, &read))
+        })
     }
 
     /// Reads the repositories whose files changed.
@@ -219,9 +293,13 @@ fn stands(what: &str, now: FolderRead, last: &FolderRead, trouble: &mut Vec<Stri
             trouble.push(format!("{what}/ is gone or empty; what it said last stands, and nothing is deleted for it"));
             last.clone()
         }
-        (FolderRead::Trouble(why), last) => {
+        (FolderRead::Trouble(why), FolderRead::Files(_)) => {
             trouble.push(format!("{what}/ could not be read: {why}; what it said last stands"));
             last.clone()
+        }
+        (FolderRead::Trouble(why), FolderRead::Nothing | FolderRead::Trouble(_)) => {
+            trouble.push(format!("{what}/ could not be read: {why}"));
+            now
         }
     }
 }

@@ -51,7 +51,7 @@ fn reader() -> CatalogueReader {
 }
 
 fn read(reader: &mut CatalogueReader, worlds: FolderRead, repositories: FolderRead) -> Arc<FileCatalogue> {
-    reader.read(ConfigFiles { worlds, repositories }).catalogue
+    reader.read(ConfigFiles { worlds, repositories }, &BTreeSet::new()).catalogue
 }
 
 fn codes(found: &Diagnostics) -> Vec<&'static str> {
@@ -112,8 +112,8 @@ fn the_projects_own_worlds_have_no_mistakes_and_take_the_guestbook() {
 fn what_did_not_change_is_the_same() {
     let mut reader = reader();
     let first = read(&mut reader, folder(&[("edge.yaml", EDGE)]), folder(&[("team/a.yaml", TEAM)]));
-    let same = reader
-        .read(ConfigFiles { worlds: folder(&[("edge.yaml", EDGE)]), repositories: folder(&[("team/a.yaml", TEAM)]) });
+    let files = ConfigFiles { worlds: folder(&[("edge.yaml", EDGE)]), repositories: folder(&[("team/a.yaml", TEAM)]) };
+    let same = reader.read(files, &BTreeSet::new());
     assert!(!same.changed && Arc::ptr_eq(&first, &same.catalogue));
 
     // A comment is another file and the same world: nobody is concerned.
@@ -195,14 +195,14 @@ fn folders_that_are_emptied_or_torn_say_what_they_said_last() {
         (folder(&[("edge.yaml", EDGE)]), torn()),
         (FolderRead::Trouble("permission denied".to_owned()), FolderRead::Nothing),
     ] {
-        let after = reader.read(ConfigFiles { worlds, repositories });
+        let after = reader.read(ConfigFiles { worlds, repositories }, &BTreeSet::new());
         assert!(!after.trouble.is_empty() && after.catalogue.trouble() == after.trouble);
         assert!(after.catalogue.mistakes().has_errors(), "whoever asks hears that it is not what is there");
         assert_eq!(after.catalogue.worlds().keys().collect::<Vec<_>>(), good.worlds().keys().collect::<Vec<_>>());
         assert!(compile(&after.catalogue, "edge", ASKS).graph.is_some());
     }
-    let back = reader
-        .read(ConfigFiles { worlds: folder(&[("edge.yaml", EDGE)]), repositories: folder(&[("team/a.yaml", TEAM)]) });
+    let files = ConfigFiles { worlds: folder(&[("edge.yaml", EDGE)]), repositories: folder(&[("team/a.yaml", TEAM)]) };
+    let back = reader.read(files, &BTreeSet::new());
     assert!(back.changed && back.trouble.is_empty(), "it says that it is over");
 }
 
@@ -258,4 +258,45 @@ fn resources_are_compiled_with_the_places_of_their_world() {
     assert_eq!(mistake.place.as_ref().map(|place| (&*place.file, place.line)), Some(("worlds/edge.yaml", 4)));
     let asked = catalogue.compile_resource(&stack, slug, &Value::map(), &Others::default());
     assert!(asked.graph.is_some(), "{:?}", asked.said);
+}
+
+/// A world whose gates and policy come from a file: that they fall with it, or with a file beside it that cannot be read,
+/// would open what was closed.
+#[test]
+fn t20_a_world_that_is_used_outlives_its_file_and_a_restart() {
+    const HELLO: &str = "service: hello\nrun: ./hello\nport: 8080\n";
+    const LAPTOP: &str = "world: laptop\ncapabilities: { deploy:local: {} }\npolicy: { approve: [deploy] }\n";
+    let used = BTreeSet::from([name("laptop")]);
+    let files = |worlds| ConfigFiles { worlds, repositories: FolderRead::Nothing };
+    let approves = |catalogue: &FileCatalogue| !catalogue.worlds()[&name("laptop")].policy.approve.is_empty();
+    let mut first = reader();
+    let whole = || files(folder(&[("laptop.yaml", LAPTOP)]));
+    assert!(approves(&first.read(whole(), &used).catalogue));
+    let kept = first.remembered().clone();
+    let later = || reader().remembering(kept.clone());
+
+    let others = || folder(&[("edge.yaml", EDGE)]);
+    for mut reader in [first, later()] {
+        let gone = reader.read(files(others()), &used);
+        assert!(approves(&gone.catalogue) && gone.trouble[0].contains("laptop.yaml is gone"), "{:?}", gone.trouble);
+        let back = reader.read(whole(), &used);
+        assert!(approves(&back.catalogue) && back.trouble.is_empty());
+        let free = reader.read(files(others()), &BTreeSet::new());
+        assert!(!approves(&free.catalogue), "nobody uses it: the one in the binary counts");
+        assert!(free.trouble.is_empty() && !reader.remembered().contains_key(&name("laptop")));
+    }
+    let unread = later().read(files(FolderRead::Trouble("a link that leads out".to_owned())), &used);
+    assert!(approves(&unread.catalogue) && !unread.trouble.is_empty());
+    let never = reader().read(files(FolderRead::Trouble("a link that leads out".to_owned())), &used);
+    assert!(never.catalogue.worlds().is_empty(), "what is in the binary is not what is there");
+
+    // A mistake: what it said last stands for what runs, if that is known; else nothing is compiled by the half of it.
+    let broken = || files(folder(&[("laptop.yaml", &LAPTOP.replace("approve", "aprove"))]));
+    let known = later().read(broken(), &used).catalogue;
+    assert!(approves(&known) && known.mistakes_in_file(&name("laptop")).is_some());
+    assert!(compile(&known, "laptop", HELLO).graph.is_some());
+    let unknown = reader().read(broken(), &used).catalogue;
+    let compiled = compile(&unknown, "laptop", HELLO);
+    assert!(compiled.graph.is_none() && codes(&compiled.said) == ["unknown-key"], "{:?}", compiled.said);
+    assert!(approves(&unknown), "what may have been protected asks a person");
 }
