@@ -44,6 +44,7 @@ pub use process::Process;
 pub use read::{read, read_document, read_words};
 pub use requirement::{Of, Requirement, Wants, read_requirements};
 pub use scale::{Replicas, Scale};
+pub use secret_text::secret_in_definition;
 pub use task::Task;
 pub use types::Manifest;
 pub use update::Update;

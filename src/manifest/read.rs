@@ -188,6 +188,10 @@ fn read_labels(node: &Node, cx: &mut Reading<'_>) -> BTreeMap<String, Spanned<St
     for entry in &map.entries {
         let key_is_label = is_label(&entry.key.value);
         let Some(value) = cx.text(&entry.value, "a label") else { continue };
+        if let Some(mistake) = super::secret_text::check(&entry.key.value, &value.value, &value.place) {
+            cx.push(mistake);
+            continue;
+        }
         if key_is_label && is_label(&value.value) {
             labels.insert(entry.key.value.to_string(), value);
             continue;

@@ -16,13 +16,7 @@ const NAMED_LENGTH_MIN: usize = 8;
 /// makes or could make.
 pub(super) fn check(variable: &str, text: &str, place: &Place) -> Option<Diagnostic> {
     let variable = variable.to_ascii_uppercase().replace('-', "_");
-    let detail = if let Some(detail) = shape_of(text) {
-        detail
-    } else if names_a_secret(&variable) && could_be_a_secret(text) {
-        "a secret cannot stand in a file that is shared"
-    } else {
-        return None;
-    };
+    let detail = detail_of(&variable, text)?;
     let mistake = Diagnostic::error(CODE, "secret in a file", detail).at(place);
     Some(if detail == URL {
         mistake.help(format!(
@@ -31,6 +25,19 @@ pub(super) fn check(variable: &str, text: &str, place: &Place) -> Option<Diagnos
     } else {
         mistake.help(format!("write secrets: [{variable}], and once: deployd secret set WORLD {variable}"))
     })
+}
+
+/// The same of a value of a definition, by the name of its field.
+pub fn secret_in_definition(field: &str, text: &str, place: &Place) -> Option<Diagnostic> {
+    let name = field.to_ascii_uppercase().replace('-', "_");
+    let detail = detail_of(&name, text)?;
+    let help = format!("write `${{secrets.{name}}}`, and once: deployd secret set WORLD {name}");
+    Some(Diagnostic::error(CODE, "secret in a file", detail).at(place).help(help))
+}
+
+fn detail_of(variable: &str, text: &str) -> Option<&'static str> {
+    let is_named = || names_a_secret(variable) && could_be_a_secret(text);
+    shape_of(text).or_else(|| is_named().then_some("a secret cannot stand in a file that is shared"))
 }
 
 /// A diagnostic if a command has something in it that looks like a key. A URL with a password may be one of a test's own.

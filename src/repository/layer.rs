@@ -4,7 +4,7 @@ use super::keys::{CHOICE, DEFINITION, SECRET};
 use super::parameter::{Extent, Schema};
 use crate::diagnostic::{Diagnostic, Diagnostics, Owner, Place};
 use crate::document::{Entry, Map, Node, Shape, Spanned};
-use crate::manifest::{Scope, Text};
+use crate::manifest::{Scope, Text, secret_in_definition};
 use crate::model::{Kind, Name};
 
 /// What one repository says of one slug.
@@ -75,6 +75,7 @@ fn check(map: &Map, found: &mut Diagnostics) {
     }
     if let Some(map) = not_null("fields").and_then(|node| node.map("`fields`", found)) {
         check_references(map, false, found);
+        check_secrets_in_fields(map, found);
         check_own_parts(map, found);
     }
     if let Some(node) = not_null("secrets") {
@@ -159,6 +160,7 @@ fn check_choices(node: &Node, found: &mut Diagnostics) {
             && let Some(fields) = fields.map("`fields`", found)
         {
             check_references(fields, false, found);
+            check_secrets_in_fields(fields, found);
             check_own_parts(fields, found);
         }
         let Some(kind) = read_kind(item, map, found) else { continue };
@@ -201,6 +203,12 @@ fn check_secrets(node: &Node, found: &mut Diagnostics) {
 
 /// How long a secret that is made is.
 pub(super) fn read_generate(node: &Node, found: &mut Diagnostics) -> Option<u32> {
+    if node.as_text().is_some_and(|text| !text.is_empty()) {
+        let detail = "a definition's secret is made, and never stands in a file";
+        let mistake = Diagnostic::error(crate::diagnostic::SECRET_IN_FILE, "secret in a file", detail).at(&node.place);
+        found.push(mistake.help("write { generate: 32 }: so many letters and digits"));
+        return None;
+    }
     let map = node.map("a definition's secret", found)?;
     SECRET.check(map, found);
     let Some(length) = map.get("generate") else {
@@ -241,6 +249,21 @@ fn check_parts(node: &Node, found: &mut Diagnostics) {
 /// What stands in `${...}` of every scalar. `self` is known in exports only: a kind's fields come before its answers.
 fn check_references(map: &Map, in_exports: bool, found: &mut Diagnostics) {
     map.entries.iter().for_each(|entry| check_node(&entry.value, in_exports, found));
+}
+
+/// What looks like a secret among the values of a kind's fields, under the name of the nearest key.
+fn check_secrets_in_fields(fields: &Map, found: &mut Diagnostics) {
+    fn look(key: &str, node: &Node, found: &mut Diagnostics) {
+        match &node.shape {
+            Shape::Map(map) => map.entries.iter().for_each(|entry| look(&entry.key.value, &entry.value, found)),
+            Shape::List(items) => items.iter().for_each(|item| look(key, item, found)),
+            Shape::Scalar(scalar) => {
+                let mistake = secret_in_definition(key, &scalar.text, &node.place);
+                mistake.into_iter().for_each(|mistake| found.push(mistake));
+            }
+        }
+    }
+    fields.entries.iter().for_each(|entry| look(&entry.key.value, &entry.value, found));
 }
 
 fn check_node(node: &Node, in_exports: bool, found: &mut Diagnostics) {

@@ -1,8 +1,8 @@
 //! `secrets`: where a world's secrets come from. Values never stand in the file.
 
 use super::keys::SECRET;
-use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::document::{Entry, Node, Spanned};
+use crate::diagnostic::{Diagnostic, Diagnostics, SECRET_IN_FILE, did_you_mean};
+use crate::document::{Entry, Map, Node, Spanned};
 use crate::model::Name;
 
 /// Where one secret comes from.
@@ -33,6 +33,9 @@ pub enum SecretFrom {
     Kubernetes(Spanned<String>),
 }
 
+/// What people call the value where they write it down.
+const VALUES: [&str; 2] = ["value", "text"];
+
 /// The longest name of a secret: more cannot be a variable that anybody reads.
 const NAME_LENGTH_MAX: usize = 128;
 
@@ -46,8 +49,25 @@ pub fn is_secret_name(text: &str) -> bool {
 impl SecretSource {
     pub(super) fn read(entry: &Entry, found: &mut Diagnostics) -> Option<SecretSource> {
         let name = read_name(&entry.key.clone().map(String::from), found);
+        if entry.value.as_text().is_some_and(|text| !text.is_empty()) {
+            found.push(stands_here(&entry.key.value, &entry.value));
+            return None;
+        }
         let map = entry.value.map("where a secret comes from", found)?;
-        SECRET.check(map, found);
+        // What stands under a key that nobody knows may be the secret itself.
+        let mut known: Map = map.clone();
+        let has_answer = |key: &str| SECRET.answers.iter().any(|(known, _)| *known == key && !VALUES.contains(known));
+        let is_value = |of: &Entry| {
+            let key = &*of.key.value;
+            of.value.as_text().is_some() && !SECRET.known.contains(&key) && !has_answer(key)
+        };
+        known.entries.retain(|entry| !is_value(entry));
+        for value in map.entries.iter().filter(|entry| is_value(entry)) {
+            let mut mistake = stands_here(&entry.key.value, &value.value);
+            mistake.help.extend(did_you_mean(&value.key.value, SECRET.known.iter().copied()));
+            found.push(mistake);
+        }
+        SECRET.check(&known, found);
         let written: Vec<&Entry> =
             ["env", "file", "aws", "kubernetes"].into_iter().filter_map(|key| map.entry(key)).collect();
         if let [first, second, ..] = written.as_slice() {
@@ -63,6 +83,13 @@ impl SecretSource {
         let only_for = map.get("for").and_then(|node| read_for(node, found));
         Some(SecretSource { name: name?, from, key, only_for })
     }
+}
+
+/// A value where only the place that it comes from can stand. It is never repeated.
+fn stands_here(secret: &str, value: &Node) -> Diagnostic {
+    let detail = "secret values never stand in a file";
+    let mistake = Diagnostic::error(SECRET_IN_FILE, "secret in a file", detail).at(&value.place);
+    mistake.help(format!("take it away, and once: deployd secret set WORLD {secret}"))
 }
 
 /// A secret's name, or a diagnostic.

@@ -128,7 +128,7 @@ impl CatalogueReader {
                 continue;
             }
             if is_known {
-                trouble.push(format!("worlds/{name}.yaml is gone; what it said last stands for what is in {name}"));
+                trouble.push(format!("worlds/{name}.yaml is gone; what it said last stands for what is in {name}, until it is back or written anew"));
             }
             let bytes = Arc::clone(&self.remembered[&name]);
             standing.insert(name, bytes);

@@ -123,13 +123,16 @@ pub async fn why_not(
     let all: Vec<Name> = files.manifests.found.keys().cloned().collect();
     let compiled = files.compile_all(serving.engine(), &of.world, &all).await?;
     let mut by_name: BTreeMap<Name, Compiled> = all.into_iter().zip(compiled).collect();
+    // By what the world's file said last it may fit; nothing is deployed by that.
+    let of_world = files.catalogue.mistakes_in_file(&of.world).map(|found| (*found).clone()).unwrap_or_default();
     for service in wanted {
         let compiled = by_name.remove(&service).unwrap_or_default();
         let misfits = compiled.resolved.as_ref().map(|resolved| resolved.misfits.as_slice()).unwrap_or_default();
         // What is there to be had, and not on this machine, is in the way too.
         let lacks = lacking(serving.engine(), &compiled).await?;
-        let fits = !compiled.said.has_errors() && lacks.is_empty();
+        let fits = !compiled.said.has_errors() && lacks.is_empty() && !of_world.has_errors();
         let mut told = others(&compiled);
+        told.extend(of_world.clone());
         told.extend(lacks);
         services.push(ServiceFits {
             fits,
