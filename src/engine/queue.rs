@@ -167,6 +167,14 @@ fn turn_beside(rows: &StackRows, running: &DeploymentRow, in_migration: bool) ->
         return Turn::End(number, DeploymentState::Cancelled);
     }
     let newer = rows.live.range(number + 1..).rev().map(|(_, row)| row).find(|row| takes_place(row, running));
+    // What a stack is to be moved with a later wish, whether or not that has been approved: going on would carry that one
+    // out under this one's name, by leave that was given for another.
+    let is_over = |newer: &DeploymentRow| {
+        newer.generation > running.generation && newer.deployment.state == DeploymentState::AwaitingApproval
+    };
+    if newer.is_some_and(is_over) && !in_migration {
+        return Turn::End(number, DeploymentState::Superseded);
+    }
     match newer.and_then(next) {
         Some(Turn::Start(_)) if in_migration => Turn::Drive(number),
         // It is ready to run: the one that runs makes room. What it weighs now is weighed again once that has ended.
@@ -309,6 +317,19 @@ mod tests {
         assert_eq!(turn(&rows, false), Turn::End(first, DeploymentState::Superseded));
         bring(&mut rows, first, &[DeploymentState::Superseded]);
         assert_eq!(turn(&rows, false), Turn::Weigh(second));
+    }
+
+    #[test]
+    fn t25_a_running_one_does_not_go_on_for_a_later_wish_that_waits_for_approval() {
+        let mut rows = rows();
+        let first = add(&mut rows, new(Aim::Source, Some("folder:/a")), false);
+        bring(&mut rows, first, &TO_RUNNING);
+        let down = add(&mut rows, new(Aim::Source, None), true);
+        bring(&mut rows, down, &[DeploymentState::Triggered, DeploymentState::AwaitingApproval]);
+        assert_eq!(turn(&rows, true), Turn::Drive(first), "a migration comes to its end");
+        assert_eq!(turn(&rows, false), Turn::End(first, DeploymentState::Superseded));
+        bring(&mut rows, first, &[DeploymentState::Superseded]);
+        assert_eq!(turn(&rows, false), Turn::Idle);
     }
 
     #[test]

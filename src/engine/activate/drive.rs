@@ -32,6 +32,10 @@ impl Activation {
             Verdict::Done => self.done(number, &planning).await,
             Verdict::RollBack { bad, to, why } => self.go_back(number, bad, to, why).await,
             Verdict::Fail(why) => self.fail(number, why).await,
+            // What a later wish asks leave for is asked for by its own deployment.
+            Verdict::AwaitApproval { .. } if self.deployment(number).generation < self.stack().wish_generation => {
+                Ok(Round::Waits)
+            }
             Verdict::AwaitApproval { why, .. } => {
                 let row = self.deployment(number).clone();
                 let report = self.memory.report.clone();

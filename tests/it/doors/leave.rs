@@ -286,6 +286,35 @@ fn t25_an_approval_of_one_plan_runs_no_other() {
     assert!(forbidden(running.asks(async |engine| engine.approve(ask).await)).contains("nobody approves their own"));
 }
 
+/// THREATS T25: what is under way does not become what somebody else asks for meanwhile, with the approval that is its own.
+#[test]
+fn t25_who_asks_for_the_end_of_what_is_under_way_approves_nothing_of_it() {
+    let (bed, mut running) = in_world("policy: { approve: [delete] }\n", SHOP);
+    let made = running.run(run_ask("one")).unwrap().remove(0);
+    running.life.run_for(Milliseconds::seconds(2));
+    assert_eq!(running.state_of(&made.deployment), DeploymentState::Running);
+    let mut down = down_ask("shop");
+    (down.principal, down.delete) = (by("bob"), [name("users"), name("uploads")].into());
+    let down = running.down(down);
+    let Ok(DownAnswer::Accepted(down)) = down else { panic!("it is asked for: {down:?}") };
+    running.life.run_for(Milliseconds::seconds(60));
+    assert_eq!(running.state_of(&made.deployment), DeploymentState::Superseded);
+    assert_eq!(running.state_of(&down.deployment), DeploymentState::AwaitingApproval);
+    let shown = running.asks(async |engine| engine.deployment(&down.deployment).await).unwrap().plan.unwrap();
+    let ask = |deployment: &deployd::state::DeploymentId, who: &str| ApproveAsk {
+        deployment: deployment.clone(),
+        plan: shown,
+        principal: by(who),
+        once: None,
+    };
+    assert!(refused(running.asks(async |engine| engine.approve(ask(&made.deployment, "bob")).await)).contains("ended"));
+    assert!(forbidden(running.asks(async |engine| engine.approve(ask(&down.deployment, "bob")).await)).contains("own"));
+    assert!(bed.there().contains(&"users#1".to_owned()), "{:?}", bed.there());
+    running.asks(async |engine| engine.approve(ask(&down.deployment, "alice")).await).unwrap();
+    bed.settle(&mut running, "the end");
+    assert_eq!(bed.there(), [""; 0]);
+}
+
 /// THREATS T25: a consent is for one plan's act on one life, and not one's own where deletes are approved.
 #[test]
 fn t25_a_consent_is_for_what_was_shown_and_is_used_once() {
