@@ -4,7 +4,8 @@ use super::extract::{Conditions, ETags, etag};
 use super::refusal::{Answer, Refusal};
 use super::serving::Serving;
 use crate::contract::RowVersion;
-use crate::model::StackId;
+use crate::engine::By;
+use crate::model::{Name, StackId};
 use axum::Json;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -17,6 +18,21 @@ pub fn with_etag<T: Serialize>(body: &T, version: Option<RowVersion>) -> Respons
         Some(version) => ([(header::ETAG, etag(version))], Json(body)).into_response(),
         None => Json(body).into_response(),
     }
+}
+
+/// What a question asks of what is there; nothing of one that was answered already under its Idempotency-Key. Its answer
+/// was lost on the way, and what it did is no change by somebody else.
+///
+/// # Errors
+/// The store's.
+pub async fn unless_answered(
+    serving: &Serving,
+    world: &Name,
+    by: &By,
+    conditions: Conditions,
+) -> Answer<Conditions> {
+    let is_answered = serving.engine().has_answered(world, by).await?;
+    Ok(if is_answered { Conditions::default() } else { conditions })
 }
 
 /// The version that the engine is to hold a change to. What is not met already is refused here; the engine compares once

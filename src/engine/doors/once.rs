@@ -119,6 +119,19 @@ impl Engine {
         Ok(Before::New(over))
     }
 
+    /// Whether anything was answered under a key: then whatever the question says of what it was read from was so when it
+    /// was answered.
+    ///
+    /// # Errors
+    /// [`DoorError::Store`].
+    pub async fn has_answered(&self, world: &Name, by: &By) -> Result<bool, DoorError> {
+        let Some(once) = Once::of(world, &by.principal, by.once.as_deref(), &()) else { return Ok(false) };
+        let id = once.key.table_and_id().map(|(_, id)| id).unwrap_or_default().to_owned();
+        let scope = Scope::Table { world: world.clone(), table: "once".to_owned(), beginning: id };
+        let (rows, _) = self.parts().store.load(&scope).await?;
+        Ok(rows.iter().any(|row| row.key == once.key))
+    }
+
     /// Keeps the answer that several writes have together, or one that another store than ours has made durable.
     pub(super) async fn keep_answer<T: Answer + Clone + Send + Sync>(
         &self,

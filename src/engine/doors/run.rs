@@ -127,7 +127,8 @@ impl Engine {
     /// [`DoorError`].
     pub async fn put_resource(&self, ask: ResourceAsk) -> Result<Accepted, DoorError> {
         self.facts(&ask.world)?;
-        let asked = ("put", &ask.name, &ask.slug, &ask.with, ask.from, ask.must_be_new);
+        // What was there is no part of the question: under its key it is asked once.
+        let asked = ("put", &ask.name, &ask.slug, &ask.with, ask.from);
         let once = Once::of(&ask.world, &ask.principal, ask.once.as_deref(), &asked);
         if let Some(answer) = self.answered(&ask.world, once.as_ref()).await? {
             return Ok(answer);

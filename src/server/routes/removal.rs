@@ -52,7 +52,8 @@ impl Removal {
         let delete = names.map(Name::new).collect::<Result<BTreeSet<_>, _>>();
         let delete = delete.map_err(|error| Refusal::bad_parameter(format!("delete: {error}")))?;
         let keep_data = self.data.keep_data.unwrap_or_default();
-        let only_if = conditional::only_if(serving, &stack, &self.conditions).await?;
+        let conditions = conditional::unless_answered(serving, &stack.world, &self.by, self.conditions).await?;
+        let only_if = conditional::only_if(serving, &stack, &conditions).await?;
         let By { principal, once } = self.by;
         take_down(serving, DownAsk { stack, keep_data, delete, principal, once, only_if }).await
     }

@@ -98,6 +98,7 @@ pub async fn put(
     Sent(sent): Sent<PutResource>,
 ) -> Answer<Response> {
     serving.world(&of.world)?;
+    let conditions = conditional::unless_answered(&serving, &of.world, &by, conditions).await?;
     let must_be_new = conditional::must_be_new(&serving, &of.stack(), &conditions).await?;
     let only_if = conditional::only_if(&serving, &of.stack(), &conditions).await?;
     let ask = asked(of.world, of.resource, sent, by)?;
@@ -115,10 +116,8 @@ pub async fn put(
 ))]
 pub async fn delete(State(serving): Shared, Named(of): Named<OfResource>, removal: Removal) -> Answer<Response> {
     let stack = of.stack();
-    if let Ok(shown) = serving.engine().stack(&stack).await
-        && !is_resource(&shown)
-        && shown.stack.as_ref().is_some_and(|row| row.state != StackState::Deleted)
-    {
+    let shown = serving.engine().stack(&stack).await?;
+    if !is_resource(&shown) && shown.stack.as_ref().is_some_and(|row| row.state != StackState::Deleted) {
         return Err(no_resource(&stack));
     }
     if let Ok(facts) = serving.world(&stack.world)

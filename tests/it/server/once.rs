@@ -163,3 +163,37 @@ async fn t26_a_secret_is_set_once_and_its_value_is_not_in_what_is_kept_of_the_re
     assert_eq!(remove("d").await.status, 204, "the answer that was lost");
     assert_eq!(remove("e").await.problem(), (404, "not-found"));
 }
+
+/// RELIABILITY.md S15: an answer that was lost on the way is had again, whatever the question said of what was there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_there_is_asked_once_too() {
+    const UPLOADS: &str = "/v1/worlds/sim/resources/uploads";
+    let house = House::open().await;
+    let send = async |method: Method, path: &str, key: &str, of: (&str, &str), body: &Json| {
+        let ask = house.ask(method, path).header("idempotency-key", key).header(of.0, of.1);
+        Answer::of(ask.json(body)).await
+    };
+    let etag = async || house.get(UPLOADS).await.header("etag").to_owned();
+    let small = json!({ "slug": "volume", "with": { "size": "1Gi" } });
+    let large = json!({ "slug": "volume", "with": { "size": "2Gi" } });
+
+    let none = ("if-none-match", "*");
+    let made = send(Method::PUT, UPLOADS, "make", none, &small).await;
+    house.done(&made).await;
+    let again = send(Method::PUT, UPLOADS, "make", none, &small).await;
+    assert_eq!((again.status, &again.body), (made.status, &made.body));
+    assert_eq!(send(Method::PUT, UPLOADS, "other", none, &small).await.status, 412, "another question is another");
+    assert_eq!(send(Method::PUT, UPLOADS, "make", none, &large).await.problem(), (422, "key-used"));
+
+    let read = etag().await;
+    let changed = send(Method::PUT, UPLOADS, "change", ("if-match", &read), &large).await;
+    house.done(&changed).await;
+    let again = send(Method::PUT, UPLOADS, "change", ("if-match", &read), &large).await;
+    assert_eq!((again.status, &again.body), (changed.status, &changed.body));
+
+    let (read, path) = (etag().await, format!("{UPLOADS}?delete=uploads"));
+    let gone = send(Method::DELETE, &path, "delete", ("if-match", &read), &json!({})).await;
+    house.done(&gone).await;
+    let again = send(Method::DELETE, &path, "delete", ("if-match", &read), &json!({})).await;
+    assert_eq!((again.status, &again.body), (gone.status, &gone.body));
+}
