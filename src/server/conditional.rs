@@ -25,12 +25,7 @@ pub fn with_etag<T: Serialize>(body: &T, version: Option<RowVersion>) -> Respons
 ///
 /// # Errors
 /// The store's.
-pub async fn unless_answered(
-    serving: &Serving,
-    world: &Name,
-    by: &By,
-    conditions: Conditions,
-) -> Answer<Conditions> {
+pub async fn unless_answered(serving: &Serving, world: &Name, by: &By, conditions: Conditions) -> Answer<Conditions> {
     let is_answered = serving.engine().has_answered(world, by).await?;
     Ok(if is_answered { Conditions::default() } else { conditions })
 }

@@ -207,6 +207,7 @@ impl Engine {
                 let why = Why::new(WhyCode::Missing, text).way_out(way_out);
                 return Err(if has_been { DoorError::Refused(why) } else { DoorError::NotFound(why) });
             };
+            refuse_cancel(stack, row)?;
             let mut change = Change::new();
             match row.deployment.state {
                 DeploymentState::Running if row.cancel.is_some() => return Ok((change, ())),
@@ -224,6 +225,24 @@ impl Engine {
         })
         .await
     }
+}
+
+/// What carries out that a stack is to be gone, or stopped, is not ended alone: the wish would stand, and the next deployment
+/// would go on with it.
+fn refuse_cancel(stack: &crate::state::Stack, row: &super::super::rows::DeploymentRow) -> Result<(), DoorError> {
+    let (what, way_out) = match stack.wish {
+        Wish::Run { .. } => return Ok(()),
+        _ if row.generation < stack.wish_generation => return Ok(()),
+        Wish::Gone => ("gone", "deployd up FOLDER"),
+        Wish::Stopped => ("stopped", "deployd apply FOLDER"),
+    };
+    let id = &row.deployment.id;
+    let text = format!("{} is to be {what}, and {id} carries that out", id.stack);
+    let way_out = format!(
+        "wish otherwise: {way_out} takes its place; POST /v1/worlds/{}/stacks/{}/pause holds it as it is",
+        id.stack.world, id.stack.stack
+    );
+    Err(DoorError::Refused(Why::new(WhyCode::Refused, text).way_out(way_out)))
 }
 
 /// How every room's rules name the part of a service that is a migration.

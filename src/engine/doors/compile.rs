@@ -184,6 +184,12 @@ impl Engine {
 
     /// A resource of a slug, as it would be now.
     pub(super) async fn compile_slug(&self, stack: &StackId, slug: &Name, with: &Value) -> Result<Would, DoorError> {
+        // What is refused is not kept: it may hold anything.
+        let (_, catalogue) = self.shared.catalogue();
+        let would = catalogue.compile_resource(stack, slug, with, &self.shared.others(&stack.world));
+        if would.has_mistakes() {
+            return Err(DoorError::Mistakes(would.said));
+        }
         let revision = resource(&*self.parts().store, slug, with).await?;
         let would = self.compile_new(&stack.world, vec![(stack.clone(), revision)]).await?;
         Ok(would.into_iter().next().expect("one was asked for"))

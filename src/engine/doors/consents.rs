@@ -13,9 +13,6 @@ use crate::state::{
     Consent, ConsentAct, ConsentId, DeploymentState, EventBody, Mode, Owner, Principal, Why, WhyCode, Wish,
 };
 
-/// Deployments that nobody asked for by hand: what they carry out was asked for by whoever owns the stack's wish.
-const BY_ITSELF: &str = Principal::WATCH;
-
 impl Engine {
     /// Approve the plan of a deployment that waits for it: never by who asked for it, but where only the limit of deletes
     /// asks.
@@ -206,7 +203,8 @@ fn awaiting<'r>(rows: &'r StackRows, ask: &ApproveAsk, may_be_own: bool) -> Resu
         let way_out = format!("deployd status {} shows what is waited for", id.stack.stack);
         return Err(DoorError::Refused(Why::new(WhyCode::Refused, text).way_out(way_out)));
     }
-    let asked_by_itself = deployment.principal.0 == BY_ITSELF;
+    // Behind what deployd does by itself stands who wished it.
+    let asked_by_itself = !deployment.principal.is_somebody();
     let is_theirs = |principal: &Principal| person(principal) == person(&ask.principal);
     let wished = rows.stack().is_some_and(|stack| asked_by_itself && is_theirs(&stack.principal));
     if !may_be_own && (is_theirs(&deployment.principal) || wished) {

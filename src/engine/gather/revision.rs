@@ -5,6 +5,7 @@ use super::super::shared::Shared;
 use super::super::sources::{Held, Trouble, Within, part, trouble};
 use super::{Kept, KeptManifest, NoRelease};
 use crate::contract::{ContentFailure, Snapshot, Store, StoreError};
+use crate::diagnostic::{Diagnostic, SECRET_IN_FILE};
 use crate::model::{Digest, Name, StackId, Value, canonical_json};
 use crate::resolve::Others;
 use crate::state::{Revision, Why, WhyCode};
@@ -29,6 +30,13 @@ pub async fn revise(
             .way_out(format!("deployd down {service} takes it away"));
         return Err(Trouble { why, passes: false }.into());
     };
+    // What holds a secret is not kept: the store, its backups and whoever reads them would have it too.
+    let in_file = |one: &Diagnostic| one.place.as_ref().is_some_and(|place| *place.file == *manifest.path.as_str());
+    if held.manifests.mistakes.iter().any(|one| one.code.0 == SECRET_IN_FILE && in_file(one)) {
+        let mut found = held.manifests.mistakes.clone();
+        found.retain(in_file);
+        return Err(NoRelease::Mistakes(found));
+    }
     let content = keep_content(shared, held, manifest).await?;
     let kept = keep_manifest(shared, held, manifest).await?;
     let blob = keep_blob_unless(&*shared.parts.store, &kept, named).await?;

@@ -74,8 +74,11 @@ impl LocalProvider {
             Ok(None) if self.room.elsewhere.contains_key(&name) => {
                 return unknown(super::postgres::in_other_hands(&self.room.elsewhere[&name]));
             }
+            Ok(None) if self.room.has_lost_its_word(&query.kind, &name, &folder) => {
+                return unknown(super::room::lost_word(&folder));
+            }
             Ok(_) => return Presence::Absent,
-            Err(error) => return unknown(format!("{} cannot be read: {error}", folder.display())),
+            Err(error) => return unknown(error.to_string()),
         };
         let empty = BTreeMap::new();
         let routes = match proxied {
@@ -294,8 +297,8 @@ impl Provider for LocalProvider {
     }
 
     async fn list(&self, scope: &ListScope) -> Listing {
-        let Ok(things) = thing::all(&self.room.places) else { return Listing { found: Vec::new(), complete: false } };
-        let ours = things.into_iter().filter(|(folder, thing)| {
+        let Ok(listed) = thing::all(&self.room.places) else { return Listing { found: Vec::new(), complete: false } };
+        let ours = listed.things.into_iter().filter(|(folder, thing)| {
             let stack = thing.receipt.identity.address.stack_id();
             !self.room.is_gone(folder, thing)
                 && thing.receipt.instance == self.room.settings.instance
@@ -306,7 +309,7 @@ impl Provider for LocalProvider {
             receipt: thing.receipt,
             kind: thing.kind,
         });
-        Listing { found: found.collect(), complete: true }
+        Listing { found: found.collect(), complete: listed.unreadable.is_empty() }
     }
 
     async fn preflight(&self, orders: &[Order]) -> Vec<Finding> {
@@ -398,7 +401,7 @@ impl Room {
 
     /// Every thing that a keeper keeps, with how its keeper says that it stands: for hints.
     pub(super) fn kept(&self) -> std::io::Result<BTreeMap<Identity, String>> {
-        let things = thing::all(&self.places)?;
+        let things = thing::all(&self.places)?.things;
         let kinds: BTreeSet<&str> =
             ["local/process", "local/postgres", "local/copy", "local/test", "local/task"].into();
         let kept = things.into_iter().filter(|(_, thing)| thing.gone.is_none() && kinds.contains(thing.kind.as_str()));

@@ -85,7 +85,8 @@ impl Room {
             return Ok(());
         }
         let copies = thing::of_kind(&self.places, &Kind::fixed("local/copy"))
-            .map_err(|error| unreadable(&self.places.things(), &error))?;
+            .map_err(|error| unreadable(&self.places.things(), &error))?
+            .things;
         let busy = copies.iter().find(|(folder, _)| {
             folder != ours && self.is_in_layer(folder, place) && matches!(look_at_once(folder), Once::Running(_))
         });
@@ -121,7 +122,11 @@ impl Room {
     pub(super) fn sweep_layers(&self) -> std::io::Result<()> {
         let layers = self.places.things().join("prepared");
         let Ok(entries) = fs::read_dir(&layers) else { return Ok(()) };
-        let copies = thing::of_kind(&self.places, &Kind::fixed("local/copy"))?;
+        let listed = thing::of_kind(&self.places, &Kind::fixed("local/copy"))?;
+        if !listed.unreadable.is_empty() {
+            return Ok(());
+        }
+        let copies = listed.things;
         let used: Vec<PathBuf> = copies
             .iter()
             .filter(|(_, thing)| thing.gone.is_none())

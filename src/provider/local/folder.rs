@@ -5,6 +5,7 @@ use super::room::{Room, ready, unwritable};
 use super::thing::{Thing, make_folder};
 use crate::contract::{Failure, Keep, Order, Outcome};
 use crate::model::{Bytes, Digest, Value};
+use crate::state::{Why, WhyCode};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,11 @@ use std::path::{Path, PathBuf};
 impl Room {
     pub(super) fn put_folder(&self, order: &Order, fields: &Value, asked: Digest) -> Result<Outcome, Failure> {
         let (name, folder) = self.place(order);
+        if self.has_lost_its_word(&order.kind, &name, &folder) && self.ours(&folder, order)?.is_none() {
+            let way_out = "put the file back, or, if nobody needs what lies there, move the folder away";
+            let why = Why::new(WhyCode::Refused, super::room::lost_word(&folder)).way_out(way_out);
+            return Err(Failure::Refused { why });
+        }
         let mut thing = self.begin(&folder, order, fields, asked, None)?;
         (thing.fields, thing.asked) = (super::thing::without_expressions(fields), asked);
         thing.keep(&folder).map_err(|error| unwritable(&folder, &error))?;

@@ -84,7 +84,7 @@ impl Room {
     /// Whether anything is there that the proxy stands before.
     fn has_routes(&self) -> std::io::Result<bool> {
         for kind in [Kind::fixed("local/address"), Kind::fixed("local/entrypoint")] {
-            if thing::of_kind(&self.places, &kind)?.iter().any(|(_, thing)| thing.gone.is_none()) {
+            if thing::of_kind(&self.places, &kind)?.things.iter().any(|(_, thing)| thing.gone.is_none()) {
                 return Ok(true);
             }
         }

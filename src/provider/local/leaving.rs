@@ -35,7 +35,7 @@ impl Room {
     /// Asks the keepers of what was told to go to end it, once more: a server that wrote down that it goes may have died
     /// before it said so. For the start of a room.
     pub(super) fn tell_again(&self) -> io::Result<()> {
-        for (folder, thing) in thing::all(&self.places)? {
+        for (folder, thing) in thing::all(&self.places)?.things {
             if thing.leaving.is_some() && thing.gone.is_none() && is_kept(&thing) {
                 // Whoever looks at it finds what is wrong with its keeper.
                 drop(self.end_process(&folder));
@@ -48,7 +48,7 @@ impl Room {
     /// life since. One that was never started is none of these: it may be about to be, and after a restore of an older
     /// backup there are later lives than the one that is made.
     pub(super) fn tidy(&self) -> io::Result<()> {
-        let things = thing::all(&self.places)?;
+        let things = thing::all(&self.places)?.things;
         let mut newest: BTreeMap<Address, u32> = BTreeMap::new();
         for Identity { address, incarnation } in things.iter().map(|(_, thing)| &thing.receipt.identity) {
             let known = newest.entry(address.clone()).or_default();

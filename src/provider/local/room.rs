@@ -6,7 +6,7 @@ use super::thing::{self, Thing};
 use super::watch::Watch;
 use crate::contract::{Clock, Contents, Failure, Order, Outcome, Outputs, Seal};
 use crate::graph::HealthCheck;
-use crate::keeper::{Environment, KeeperError, Keepers, Spec, StartError, Started};
+use crate::keeper::{self, Environment, KeeperError, Keepers, Spec, StartError, Started};
 use crate::model::{Digest, Identity, Milliseconds, Name, Value};
 use crate::proxy;
 use crate::state::{Condition, Handle, Receipt, Settling, Why, WhyCode};
@@ -128,6 +128,20 @@ impl Room {
         }
     }
 
+    /// Whether data lies, or a server runs, where nothing is written down of it: the file that said whose it is was lost.
+    /// That is no absence.
+    pub(super) fn has_lost_its_word(&self, kind: &crate::model::Kind, name: &str, folder: &Path) -> bool {
+        let has_files = |data: &Path| std::fs::read_dir(data).is_ok_and(|mut entries| entries.next().is_some());
+        match kind.as_str() {
+            "local/folder" => has_files(&super::folder::data(folder)),
+            "local/postgres" => {
+                let runs = matches!(keeper::find(folder), keeper::Found::Running(_) | keeper::Found::Starting);
+                runs || self.postgres_places(name, folder).iter().any(|data| has_files(data))
+            }
+            _ => false,
+        }
+    }
+
     /// The thing that an order to create is about: the one that is written down already, or a new one, not written yet.
     pub(super) fn begin(
         &self,
@@ -167,7 +181,8 @@ impl Room {
         if missing.is_empty() {
             return Ok(());
         }
-        let all = thing::all(&self.places).map_err(|error| unreadable(&self.places.things(), &error))?;
+        // What cannot be read tells no port; where it runs, its port is taken.
+        let all = thing::all(&self.places).map_err(|error| unreadable(&self.places.things(), &error))?.things;
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken: BTreeSet<u16> = all.iter().flat_map(|(_, thing)| thing.ports.values().copied()).collect();
         taken.extend(given.iter());
@@ -249,6 +264,11 @@ pub(super) fn leaving(handle: String, note: Option<String>) -> Outcome {
 pub(super) fn plain(outputs: Vec<(String, Value)>) -> Outputs {
     let named = outputs.into_iter().filter_map(|(name, value)| Some((Name::new(name).ok()?, value)));
     Outputs { plain: named.collect(), secret: BTreeMap::new() }
+}
+
+/// What is said of data that nothing is written down of.
+pub(super) fn lost_word(folder: &Path) -> String {
+    format!("data is there, and what says whose it is is not: {}", folder.join("thing.json").display())
 }
 
 pub(super) fn unreadable(path: &Path, error: &io::Error) -> Failure {

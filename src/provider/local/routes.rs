@@ -145,7 +145,8 @@ impl Room {
         backends: &[Backend],
     ) -> Result<(), Failure> {
         let entrypoints = thing::of_kind(&self.places, &Kind::fixed("local/entrypoint"))
-            .map_err(|error| unreadable(&self.places.things(), &error))?;
+            .map_err(|error| unreadable(&self.places.things(), &error))?
+            .things;
         let forwarding = entrypoints.into_iter().filter(|(_, thing)| {
             let to = thing.fields.get("service").and_then(Value::as_text);
             thing.gone.is_none() && to.is_some_and(|to| to == address.to_string())
@@ -164,7 +165,8 @@ impl Room {
     /// Every replica by each of its addresses.
     fn replicas_by_address(&self) -> Result<BTreeMap<String, String>, Failure> {
         let things = thing::of_kind(&self.places, &Kind::fixed("local/process"))
-            .map_err(|error| unreadable(&self.places.things(), &error))?;
+            .map_err(|error| unreadable(&self.places.things(), &error))?
+            .things;
         let living = things.into_iter().filter(|(_, thing)| thing.gone.is_none());
         let addresses = living.flat_map(|(_, thing)| {
             let identity = thing.receipt.identity.to_string();

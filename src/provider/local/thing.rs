@@ -81,14 +81,16 @@ impl Thing {
 
     /// What a folder holds; nothing if no thing was ever written there.
     pub(super) fn read(folder: &Path) -> io::Result<Option<Thing>> {
-        let bytes = match fs::read(folder.join(FILE)) {
+        let file = folder.join(FILE);
+        let named = |why: &dyn std::fmt::Display| io::Error::other(format!("{} cannot be read: {why}", file.display()));
+        let bytes = match fs::read(&file) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
+            Err(error) => return Err(named(&error)),
         };
-        let thing: Thing = serde_json::from_slice(&bytes)?;
+        let thing: Thing = serde_json::from_slice(&bytes).map_err(|error| named(&error))?;
         if thing.format > FORMAT {
-            return Err(io::Error::other(format!("a newer deployd wrote it (format {})", thing.format)));
+            return Err(named(&format!("a newer deployd wrote it (format {})", thing.format)));
         }
         Ok(Some(thing))
     }
@@ -99,30 +101,46 @@ impl Thing {
     }
 }
 
-/// Every thing of this room with its folder. An unreadable one is an error: a listing that leaves it out would prove
-/// its absence.
-pub(super) fn all(places: &Places) -> io::Result<Vec<(PathBuf, Thing)>> {
-    let mut found = Vec::new();
-    for kind in entries(&places.things())? {
-        for folder in entries(&kind)? {
-            if let Some(thing) = Thing::read(&folder)? {
-                found.push((folder, thing));
-            }
+/// Things with their folders, and what could not be read. One that cannot be read is one's own trouble: it holds up no
+/// other, and a listing that leaves it out proves no absence.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    /// Those that could be read.
+    pub(super) things: Vec<(PathBuf, Thing)>,
+    /// Why others could not, each with its file.
+    pub(super) unreadable: Vec<io::Error>,
+}
+
+impl Listed {
+    fn add(&mut self, folder: PathBuf) {
+        match Thing::read(&folder) {
+            Ok(Some(thing)) => self.things.push((folder, thing)),
+            Ok(None) => {}
+            Err(error) => self.unreadable.push(error),
         }
     }
-    Ok(found)
+}
+
+/// Every thing of this room.
+pub(super) fn all(places: &Places) -> io::Result<Listed> {
+    let mut listed = Listed::default();
+    for kind in entries(&places.things())? {
+        entries(&kind)?.into_iter().for_each(|folder| listed.add(folder));
+    }
+    Ok(listed)
 }
 
 /// Every thing of one kind.
-pub(super) fn of_kind(places: &Places, kind: &Kind) -> io::Result<Vec<(PathBuf, Thing)>> {
-    let folders = entries(&places.things().join(kind.thing()))?;
-    let things = folders.into_iter().map(|folder| Ok(Thing::read(&folder)?.map(|thing| (folder, thing))));
-    things.filter_map(Result::transpose).collect()
+pub(super) fn of_kind(places: &Places, kind: &Kind) -> io::Result<Listed> {
+    let mut listed = Listed::default();
+    entries(&places.things().join(kind.thing()))?.into_iter().for_each(|folder| listed.add(folder));
+    Ok(listed)
 }
 
 /// Takes away what is left of the oldest of what is gone.
 pub(super) fn sweep(places: &Places) -> io::Result<()> {
-    let mut gone: Vec<_> = all(places)?.into_iter().filter_map(|(folder, thing)| Some((thing.gone?, folder))).collect();
+    let mut gone: Vec<_> =
+        all(places)?.things.into_iter().filter_map(|(folder, thing)| Some((thing.gone?, folder))).collect();
     gone.sort();
     let surplus = gone.len().saturating_sub(TOMBSTONES_MAX);
     gone.iter().take(surplus).try_for_each(|(_, folder)| fs::remove_dir_all(folder))
@@ -192,7 +210,7 @@ mod tests {
         thing.keep(&folder).unwrap();
         assert_eq!(Thing::read(&folder).unwrap(), Some(thing.clone()));
         assert!(!fs::read_to_string(folder.join(FILE)).unwrap().contains("KEY"));
-        assert_eq!(all(&places).unwrap(), [(folder, thing)]);
+        assert_eq!(all(&places).unwrap().things, [(folder, thing)]);
     }
 
     #[test]
@@ -202,6 +220,7 @@ mod tests {
         let folder = places.thing(&Kind::fixed("local/process"), "torn");
         make_folder(&folder).unwrap();
         fs::write(folder.join(FILE), "{").unwrap();
-        assert!(all(&places).is_err());
+        let listed = all(&places).unwrap();
+        assert!(listed.things.is_empty() && listed.unreadable[0].to_string().contains("torn/thing.json"));
     }
 }

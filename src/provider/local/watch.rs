@@ -152,7 +152,7 @@ impl Room {
 
     /// Those that run, are checked by asking, and were not asked for long enough.
     fn due(&self, now: Steady) -> Option<Vec<Due>> {
-        let things = thing::of_kind(&self.places, &Kind::fixed("local/process")).ok()?;
+        let things = thing::of_kind(&self.places, &Kind::fixed("local/process")).ok()?.things;
         let standing: Vec<(PathBuf, Thing)> =
             things.into_iter().filter(|(_, thing)| thing.gone.is_none() && thing.leaving.is_none()).collect();
         let mut watch = self.watch();

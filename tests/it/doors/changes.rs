@@ -1,6 +1,6 @@
 //! What is asked of a stack that is there: back, once more, not now, not at all; and resources without a service.
 
-use super::{HELLO, by, down_ask, name, refused, run_ask, running, up, with};
+use super::{HELLO, SHOP, by, down_ask, name, refused, run_ask, running, up, with};
 use crate::engine::bed::{Bed, stack, world_name};
 use deployd::contract::Scope;
 use deployd::engine::{DoorError, DownAnswer, ResourceAsk, RollbackAsk, RunAsk};
@@ -179,6 +179,24 @@ fn what_failed_is_quarantined_until_it_is_tried_again() {
     bed.folder("one").write("deployd.yaml", HELLO);
     bed.settle(&mut running, "the mended version");
     assert!(!bed.stack_row(&hello).unwrap().conditions.contains_key(&StackCondition::Quarantined));
+}
+
+/// RELIABILITY.md S9, THREATS.md T25: an end that was asked for is not cancelled and done all the same, by a deployment that
+/// is nobody's and that whoever asked for it could approve.
+#[test]
+fn what_a_wish_carries_out_is_not_cancelled_alone() {
+    let (bed, mut running, _) = running(SHOP, "shop");
+    let mut down = down_ask("shop");
+    down.delete = [name("users"), name("uploads")].into();
+    let Ok(DownAnswer::Accepted(down)) = running.down(down) else { panic!("it is asked for") };
+    let cancelled = running.asks(async |engine| engine.cancel(&down.deployment, &by("bob")).await);
+    let text = refused(cancelled);
+    assert!(text.contains("is to be gone") && text.contains("deployd up FOLDER"), "{text}");
+    let again = running.run(run_ask("one")).unwrap().remove(0);
+    bed.settle(&mut running, "the wish of before");
+    assert_eq!(running.state_of(&down.deployment), DeploymentState::Superseded);
+    assert_eq!(running.state_of(&again.deployment), DeploymentState::Done);
+    assert!(bed.there().contains(&"users#1".to_owned()), "{:?}", bed.there());
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use super::{HELLO, SHOP, by, forbidden, run_ask, running, up, with};
 use crate::engine::bed::{Bed, Running, catalogue, stack, world_name};
 use deployd::contract::{Plain, Scope};
-use deployd::engine::{ApproveAsk, Catalogue, PlanOf, RunAsk};
+use deployd::engine::{ApproveAsk, Catalogue, PlanOf, ResourceAsk, RunAsk};
 use deployd::model::{Identity, Milliseconds, SecretName};
 use deployd::plan::Act;
 use deployd::state::{DeploymentState, From, SourceId, StackCondition, StackState, Why, WhyCode};
@@ -210,4 +210,34 @@ fn t26_last_words_are_recorded_without_the_secrets_in_them() {
     page.events.iter().for_each(|event| silent("an event", &event.draft.body));
     let status = running.asks(async |engine| engine.status(None).await).unwrap();
     silent("status", format!("{status:?}").as_bytes());
+}
+
+/// THREATS T26: a key that is refused where it stands is not kept either: neither of a folder that is watched, nor of a body.
+/// What the store holds, its backups hold.
+#[test]
+fn t26_what_is_refused_for_a_secret_in_it_is_not_kept() {
+    const KEY: &str = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
+    let (bed, mut running, hello) = running(HELLO, "hello");
+    bed.folder("one").write("deployd.yaml", &format!("{HELLO}env: {{ GITHUB: {KEY} }}\n"));
+    running.life.run_for(Milliseconds::seconds(60));
+    assert!(bed.stack_row(&hello).unwrap().conditions.contains_key(&StackCondition::Mistaken));
+    let ask = ResourceAsk {
+        world: world_name(),
+        name: deployd::model::Name::fixed("users"),
+        slug: deployd::model::Name::fixed("postgres"),
+        with: deployd::model::Value::from([("password", KEY)]),
+        from: From::Rest,
+        principal: by("alice"),
+        once: None,
+        must_be_new: None,
+        only_if: None,
+    };
+    assert!(running.asks(async |engine| engine.put_resource(ask).await).is_err());
+    let held = format!("{:?}", bed.freeze(0).memory.dump());
+    let blobs = bed.freeze(0).memory.dump().records.into_iter().filter_map(|record| match record {
+        deployd::store::export::Record::Blob { bytes, .. } => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        _ => None,
+    });
+    let blobs: Vec<String> = blobs.collect();
+    assert!(!held.contains(KEY) && blobs.len() > 2 && blobs.iter().all(|blob| !blob.contains(KEY)));
 }

@@ -203,6 +203,11 @@ impl Room {
         Err(Failure::Refused { why: Why::new(WhyCode::Refused, text).way_out(way_out) })
     }
 
+    /// Where data of that name may lie.
+    pub(super) fn postgres_places(&self, name: &str, folder: &Path) -> [PathBuf; 2] {
+        [folder.join("data"), Outside::of(&self.settings.instance).data(name)]
+    }
+
     /// Writes down what a server is: in its folder, and beside data that lies elsewhere.
     fn keep_postgres(&self, thing: &Thing, name: &str, folder: &Path) -> Result<(), Failure> {
         thing.keep(folder).map_err(|error| unwritable(folder, &error))?;

@@ -106,7 +106,7 @@ impl Room {
             let Label { state: of, thing } = label;
             let is_ours = thing.receipt.instance == *instance && name_of(instance, &thing.receipt.identity) == name;
             let folder = self.places.thing(&kind, &name);
-            if !is_ours || thing.kind != kind || Thing::read(&folder)?.is_some() {
+            if !is_ours || thing.kind != kind || !matches!(Thing::read(&folder), Ok(None)) {
                 continue;
             }
             if !outside.data(&name).exists() {
@@ -120,7 +120,7 @@ impl Room {
                 elsewhere.insert(name, of);
             }
         }
-        for (folder, thing) in thing::of_kind(&self.places, &kind)? {
+        for (folder, thing) in thing::of_kind(&self.places, &kind)?.things {
             if let Some(name) = folder.file_name().and_then(|name| name.to_str()).filter(|_| thing.gone.is_none()) {
                 outside.put_label(name, &thing, state)?;
             }

@@ -80,3 +80,44 @@ async fn nothing_is_made_on_top_of_data_that_is_there() {
     std::fs::remove_dir_all(&data).unwrap();
     stage.made("suite/shop/users", &sample).await;
 }
+
+/// The file that says whose data is was lost: that is no absence, nothing is made on top of it, and nobody else waits for it.
+#[tokio::test]
+async fn data_without_its_word_is_no_absence_and_holds_up_nobody() {
+    let stage = Local::new();
+    let files = sample("local/folder", serde_json::json!({}));
+    let (uploads, outputs) = stage.made("suite/shop/uploads", &files).await;
+    std::fs::write(PathBuf::from(outputs["path"].as_text().unwrap()).join("photo"), "pixels").unwrap();
+    let word = stage.thing("folder").join("thing.json");
+    let kept = std::fs::read(&word).unwrap();
+    for damage in [None, Some("")] {
+        match damage {
+            None => std::fs::remove_file(&word).unwrap(),
+            Some(text) => std::fs::write(&word, text).unwrap(),
+        }
+        let seen = look(&stage, &query(&uploads, &files, None)).await;
+        let Presence::Unknown(why) = seen.presence else { panic!("{seen:?}") };
+        assert!(why.text.contains("thing.json"), "{why}");
+        let made = stage.provider.apply(&create(&stage, &uploads, &files), &files.filled).await;
+        assert!(made.is_err(), "{made:?}");
+        // Another one that needs a port and a listing.
+        let web = identity(if damage.is_none() { "suite/other/web.1" } else { "suite/other/web.2" });
+        stage.make(&web, &server(serde_json::json!({}))).await;
+    }
+    std::fs::write(&word, kept).unwrap();
+    assert!(is_settled(&look(&stage, &query(&uploads, &files, None)).await));
+}
+
+#[tokio::test]
+async fn a_server_that_runs_without_its_word_is_no_absence() {
+    let stage = Local::new();
+    let sample = postgres();
+    let (users, _) = stage.made("suite/shop/users", &sample).await;
+    let word = stage.thing("postgres").join("thing.json");
+    let kept = std::fs::read(&word).unwrap();
+    std::fs::remove_file(&word).unwrap();
+    let seen = look(&stage, &query(&users, &sample, None)).await;
+    assert!(matches!(seen.presence, Presence::Unknown(_)), "{seen:?}");
+    std::fs::write(&word, kept).unwrap();
+    assert!(is_settled(&look(&stage, &query(&users, &sample, None)).await));
+}
