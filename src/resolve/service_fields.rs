@@ -95,7 +95,7 @@ fn make_way(fields: &mut Fields, manifest: &Manifest) {
 
 /// What a repository asks of every service, not every service can answer.
 fn check_health(fields: &Fields, manifest: &Manifest, found: &mut Diagnostics) {
-    let asks = |probe: &&str| fields.has(&FieldPath::fixed("health").join(*probe));
+    let asks = |probe: &&str| fields.has(&FieldPath::fixed("health").join(probe));
     let Some(probe) = ["http", "tcp", "grpc"].into_iter().find(asks) else { return };
     let is_of_manifest = manifest.main.health.is_some();
     if is_of_manifest || fields.has(&FieldPath::fixed("first")) || manifest.misspells("port") {

@@ -71,6 +71,7 @@ fn settled(stacks: &[Stack]) -> Text {
 fn is_unwell(stack: &Stack) -> bool {
     stack.set_aside.is_some()
         || stack.state == Some(StackState::Broken)
+        || is_down(stack)
         || stack.conditions.keys().any(|condition| condition != "waiting" && condition != "paused")
         || !stack.report.held.is_empty()
         || stack.resources.iter().any(|resource| is_bad(&resource.condition))
@@ -78,13 +79,23 @@ fn is_unwell(stack: &Stack) -> bool {
         || (stack.live.is_empty() && stack.resources.iter().any(|one| matches!(one.condition, Condition::Settling { .. })))
 }
 
+/// It was good, and nothing of it runs now.
+fn is_down(stack: &Stack) -> bool {
+    stack.state == Some(StackState::Available) && stack.serves == Some(false)
+}
+
 fn is_bad(condition: &Condition) -> bool {
     matches!(condition, Condition::Failed { .. } | Condition::Unknown { .. } | Condition::NotOurs)
 }
 
 fn row(stack: &Stack, now: Wall) -> Vec<Text> {
-    let state = stack.state.map_or_else(|| "set aside".to_owned(), |state| state.to_string());
+    let state = match stack.state {
+        _ if is_down(stack) => "unavailable".to_owned(),
+        Some(state) => state.to_string(),
+        None => "set aside".to_owned(),
+    };
     let tone = match stack.state {
+        _ if is_down(stack) => Tone::Bad,
         Some(StackState::Available) => Tone::Good,
         Some(StackState::Broken) | None => Tone::Bad,
         Some(StackState::Stopped | StackState::Deleted) => Tone::Plain,

@@ -76,6 +76,8 @@ pub struct StackShown {
     pub live: Vec<DeploymentShown>,
     /// What it consists of, by address and life.
     pub resources: Vec<ResourceShown>,
+    /// Whether anything of a service runs and is ready; nothing where that is not known, or where no service is.
+    pub serves: Option<bool>,
     /// What is waited for, held, kept and noted, as of the last look.
     pub report: Report,
     /// When everything of it was looked at last.

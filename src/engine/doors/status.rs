@@ -7,8 +7,11 @@ use super::super::shared::Glance;
 use super::conditions::{resource, step};
 use super::owner::no_stack;
 use super::write::set_aside;
-use super::{DeploymentShown, DoorError, Engine, HistoryPage, Planned, StackShown, StepShown};
+use super::{
+    DeploymentShown, DoorError, Engine, HistoryPage, Planned, ResourceCondition, ResourceShown, StackShown, StepShown,
+};
 use crate::contract::{Row, Scope, StoreError};
+use crate::graph::Role;
 use crate::model::{Digest, Name, StackId, Value, Wall};
 use crate::plan::Report;
 use crate::state::{DeploymentId, ReleaseId, StackState, Why, WhyCode, Wish};
@@ -72,6 +75,7 @@ impl Engine {
                 label: None,
                 live: Vec::new(),
                 resources: Vec::new(),
+                serves: None,
                 report: Default::default(),
                 looked: glance.looked,
             })),
@@ -85,18 +89,35 @@ impl Engine {
             live.push(self.deployment_shown(rows, glance, row).await?);
         }
         let serves = record.stack.good.or(record.stack.target);
+        let made_of = self.made_of(rows);
+        let resources: Vec<_> = record.owned.values().map(|owned| resource(rows, owned, &glance.seen)).collect();
+        let runs = made_of.is_none() && matches!(record.stack.wish, Wish::Run { .. });
         Ok(StackShown {
+            serves: glance.looked.filter(|_| runs).and_then(|_| self.serves(&resources)),
             id: rows.id.clone(),
             stack: Some(record.stack.clone()),
             version: self.stack_version(rows),
-            made_of: self.made_of(rows),
+            made_of,
             set_aside: glance.set_aside.clone(),
             label: serves.and_then(|release| label(rows, release)),
             live,
-            resources: record.owned.values().map(|owned| resource(rows, owned, &glance.seen)).collect(),
+            resources,
             report: as_of(glance, self.shared.now().wall),
             looked: glance.looked,
         })
+    }
+
+    /// Whether any process is ready; nothing where that cannot be told.
+    fn serves(&self, resources: &[ResourceShown]) -> Option<bool> {
+        let is_workload = |shown: &&ResourceShown| {
+            self.parts().kinds.get(&shown.kind).is_some_and(|rules| rules.role == Role::Workload)
+        };
+        let workloads: Vec<&ResourceCondition> =
+            resources.iter().filter(is_workload).map(|one| &one.condition).collect();
+        let is_untold =
+            |one: &&ResourceCondition| matches!(one, ResourceCondition::NotSeen | ResourceCondition::Unknown { .. });
+        let is_ready = workloads.contains(&&ResourceCondition::Ready);
+        (is_ready || !workloads.iter().any(is_untold)).then_some(is_ready)
     }
 
     /// The slug and the values that a resource without a service is made of: as it was sent, or as its world's file says.

@@ -65,6 +65,10 @@ pub struct Stack {
     /// What it consists of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<Resource>,
+    /// Whether anything of a service runs and is ready: an `AVAILABLE` one that does not serve is down. Nothing where that is
+    /// not known yet, or where there is no service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serves: Option<bool>,
     /// What is known of each name that the manifest gives: slug, stand-in, place.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub about: BTreeMap<String, About>,

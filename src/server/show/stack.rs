@@ -41,6 +41,7 @@ pub fn stack(shown: StackShown, resolved: Option<&Resolved>) -> Stack {
         label: shown.label,
         set_aside: shown.set_aside.map(Into::into),
         urls,
+        serves: shown.serves,
         live: shown.live.into_iter().map(deployment).collect(),
         resources: shown.resources.into_iter().map(resource).collect(),
         about: resolved.map(about).unwrap_or_default(),
