@@ -85,7 +85,7 @@ impl Node {
             (least, most) => format!("a whole number from {least} to {most}"),
         };
         if number.is_some() {
-            let detail = format!("{what} is {wanted}");
+            let detail = format!("{what} has to be {wanted}");
             found.push(Diagnostic::error("out-of-range", "number out of range", detail).at(&self.place));
             return None;
         }
@@ -111,9 +111,27 @@ impl Node {
         None
     }
 
+    /// The same, where no time at all makes no sense.
+    pub fn duration_of_some(&self, what: &str, found: &mut Diagnostics) -> Option<Spanned<Milliseconds>> {
+        let duration = self.duration(what, found)?;
+        if duration.value > Milliseconds(0) {
+            return Some(duration);
+        }
+        found.push(self.nothing(what, "longer than nothing"));
+        None
+    }
+
+    fn nothing(&self, what: &str, wanted: &str) -> Diagnostic {
+        Diagnostic::error("out-of-range", "out of range", format!("{what} has to be {wanted}")).at(&self.place)
+    }
+
     /// An amount of memory or disk: `256Mi`.
     pub fn size(&self, what: &str, found: &mut Diagnostics) -> Option<Spanned<Bytes>> {
         if let Some(size) = self.as_text().and_then(|text| text.parse().ok()) {
+            if size == Bytes(0) {
+                found.push(self.nothing(what, "more than nothing"));
+                return None;
+            }
             return Some(self.spanned(size));
         }
         let wanted = "a whole number and Ki, Mi, Gi or Ti, as in 256Mi";

@@ -51,7 +51,7 @@ impl Entrypoint {
             gates,
             port: map.get("port").and_then(|node| PortChoice::read(node, cx)),
             process: map.get("process").and_then(|node| cx.name(node, "`process`")),
-            timeout: map.get("timeout").and_then(|node| node.duration("`timeout`", cx.found)),
+            timeout: map.get("timeout").and_then(|node| node.duration_of_some("`timeout`", cx.found)),
             name: name?,
         })
     }

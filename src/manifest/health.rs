@@ -63,7 +63,7 @@ impl Health {
         };
         HEALTH.check(map, cx.found);
         let port = map.get("port").and_then(|node| PortChoice::read(node, cx));
-        let mut duration = |key: &str, what: &str| map.get(key).and_then(|node| node.duration(what, cx.found));
+        let mut duration = |key: &str, what: &str| map.get(key).and_then(|node| node.duration_of_some(what, cx.found));
         let (within, every) = (duration("within", "`within`"), duration("every", "`every`"));
         let restart_after = duration("restart_after", "`restart_after`");
         let probe = Probe::read(node, map, cx)?;

@@ -121,7 +121,8 @@ impl Gathered {
                 Err(Refusal::bad_parameter(format!("there are several services, say which: {}", names().join(", "))))
             }
             None => found.values().next().ok_or_else(|| match self.manifests.mistakes.is_empty() {
-                true => Refusal::not_found("there is no deployd.yaml among the files"),
+                true => Refusal::not_found("there is no deployd.yaml among the files")
+                    .way_out("write one; if there is one, .gitignore leaves it out"),
                 false => Refusal::mistakes(self.shown(&self.manifests.mistakes)),
             }),
         }
@@ -143,7 +144,12 @@ impl Gathered {
         let read = paths.iter().filter_map(|path| Some((path.to_string(), self.texts.get(path)?.clone())));
         let files = read.collect();
         let ask = CompileAsk { manifest: &manifest, content: self.content(&manifest), files: &files, others };
-        Ok(self.catalogue.compile(world, &ask))
+        let mut compiled = self.catalogue.compile(world, &ask);
+        if let Some(missing) = manifest.missing_folder(self.listing.keys()) {
+            compiled.said.push(missing);
+            compiled.graph = None;
+        }
+        Ok(compiled)
     }
 
     /// Compiles services for a world together: what one of them offers, the others may use.

@@ -288,11 +288,23 @@ pub(in crate::cli) async fn down(common: &Common, asked: &Down, out: &Out) -> Re
     let exit = refused.last().map_or_else(|| exit(&outcomes), |failure| failure.exit);
     if out.is_json() {
         went_down(out, &world, &before, &gone, &refused)?;
-        return Ok(exit);
+        return Ok(not_deleted(&gone, &asked.delete).map_or(exit, |failure| failure.exit));
     }
     before.iter().try_for_each(|stack| out.data(&down_screen::gone_before(&world, stack, out.look())))?;
     gone.iter().try_for_each(|(stack, left)| out.data(&down_screen::verified(&world, stack, left, out.look())))?;
+    if let Some(failure) = not_deleted(&gone, &asked.delete) {
+        out.talks_of(&failure);
+        return Ok(Exit::WentWrong);
+    }
     Ok(exit)
+}
+
+/// What was to be deleted with its data, and is still there all the same.
+fn not_deleted(gone: &[(&Name, Vec<String>)], named: &[Name]) -> Option<Failure> {
+    let is_named = |name: &&String| named.iter().any(|named| named.as_str() == name.as_str());
+    let (stack, name) = gone.iter().find_map(|(stack, left)| Some((stack, left.iter().find(is_named)?)))?;
+    let failure = Failure::new(Exit::WentWrong, format!("{name} of {stack} was to be deleted, and is still there"));
+    Some(failure.way_out(format!("deployd status {stack} says why; deployd down {stack} --delete {name} tries again")))
 }
 
 /// What came of `down` as one object: of each stack what was kept, and what was refused.

@@ -5,9 +5,9 @@ use crate::cli::client::with_query;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::out::as_json;
 use crate::cli::screen::{found, story};
-use crate::model::{Name, Wall};
+use crate::model::{Identity, Name, Wall};
 use crate::server::api::asks::{Check, Files as OfFiles};
-use crate::server::api::deployment::Deployment;
+use crate::server::api::deployment::{Condition, Deployment};
 use crate::server::api::event::LogLine;
 use crate::server::api::paths;
 use crate::server::api::plan::{Plan, Verdict};
@@ -61,7 +61,11 @@ impl Follow<'_> {
         let nothing: Option<&()> = None;
         let Ok(answer) = self.client.stream(Method::GET, &path, nothing).await else { return };
         let Ok(text) = answer.text().await else { return };
-        let lines: Vec<LogLine> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        // What is well, or ended well, says nothing of why something else failed.
+        let well = stack.resources.iter().filter(|one| matches!(one.condition, Condition::Ready | Condition::Done));
+        let well: BTreeSet<&Identity> = well.map(|resource| &resource.identity).collect();
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<LogLine>(line).ok());
+        let lines: Vec<LogLine> = lines.filter(|line| !well.contains(&line.identity)).collect();
         let environment = |resource: &Resource| {
             let env = resource.fields.get("env").and_then(|env| env.as_object());
             env.into_iter().flat_map(|env| env.keys().cloned()).collect::<Vec<String>>()

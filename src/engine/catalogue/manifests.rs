@@ -155,6 +155,7 @@ fn as_found(path: &FilePath, file: &ManifestFile, document: u32, manifest: &Mani
         file: file.clone(),
         written: Digest::of_json("manifest", &manifest.written()),
         folder: folder.join("/"),
+        folder_said: manifest.folder.as_ref().map(|folder| folder.place.clone()),
         adds: adds(manifest),
         worlds: manifest.worlds.as_ref().map(|worlds| worlds.iter().map(|world| world.value.clone()).collect()),
     }

@@ -18,7 +18,7 @@ pub use read::{CatalogueRead, CatalogueReader};
 pub use trust::Trust;
 
 use crate::contract::{ContentListing, File, FilePath};
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::graph::DesiredGraph;
 use crate::model::{Address, Capability, Digest, Name, StackId, Value};
 use crate::plan::Policy;
@@ -161,6 +161,21 @@ impl PartialEq for ManifestFile {
     }
 }
 
+impl ManifestFound {
+    /// What is wrong with the folder that it names, among all files of its source: nobody can run what is not there.
+    #[must_use]
+    pub fn missing_folder<'p>(&self, mut all: impl Iterator<Item = &'p FilePath>) -> Option<Diagnostic> {
+        let place = self.folder_said.as_ref()?;
+        let beneath = format!("{}/", self.folder);
+        if self.folder.is_empty() || all.any(|path| path.as_str().starts_with(&beneath)) {
+            return None;
+        }
+        let detail = format!("no file that counts is in {}", self.folder);
+        let mistake = Diagnostic::error("no-such-file", "no such folder", detail).at(place);
+        Some(mistake.help("a folder is said from the manifest's own; what .gitignore leaves out does not count"))
+    }
+}
+
 /// One service's manifest in a source.
 #[derive(Clone, Debug)]
 pub struct ManifestFound {
@@ -176,6 +191,8 @@ pub struct ManifestFound {
     pub written: Digest,
     /// Where the service's files are, relative to the source; empty is the whole source.
     pub folder: String,
+    /// Where it says `folder`, if it does.
+    pub folder_said: Option<Place>,
     /// What else names its content: `build`, `prepare`, `test`, as text.
     pub adds: String,
     /// The worlds that it may go to; `None` is anywhere.

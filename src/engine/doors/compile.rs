@@ -96,16 +96,14 @@ impl Engine {
             false => named.clone(),
         };
         if chosen.is_empty() {
-            let (text, way_out) = match found.is_empty() {
-                true => (
-                    format!("there is no manifest in {}", source.0),
-                    "a deployd.yaml that says `service: NAME` makes it one".to_owned(),
-                ),
-                false => (
-                    format!("no service in {} goes to {world}", source.0),
-                    format!("add {world} to the `worlds` of one"),
-                ),
-            };
+            if found.is_empty() {
+                let text = format!("there is no manifest in {}", source.0);
+                let way_out =
+                    "write a deployd.yaml that says `service: NAME`; if there is one, .gitignore leaves it out";
+                return Err(DoorError::NotFound(Why::new(WhyCode::Missing, text).way_out(way_out)));
+            }
+            let text = format!("no service in {} goes to {world}", source.0);
+            let way_out = format!("add {world} to the `worlds` of one");
             return Err(DoorError::Refused(Why::new(WhyCode::Missing, text).way_out(way_out)));
         }
         Ok(chosen)

@@ -51,6 +51,8 @@ impl KeptManifest {
             document: self.document,
             file: ManifestFile::of(self.text.as_bytes()),
             folder: self.folder.clone(),
+            // Its files were there when it was kept.
+            folder_said: None,
             adds: self.adds.clone(),
             worlds: None,
             written: self.written,

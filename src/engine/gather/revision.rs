@@ -37,6 +37,11 @@ pub async fn revise(
         found.retain(in_file);
         return Err(NoRelease::Mistakes(found));
     }
+    if let Some(missing) = manifest.missing_folder(held.snapshot.files.keys()) {
+        let mut found = held.manifests.mistakes.clone();
+        found.push(missing);
+        return Err(NoRelease::Mistakes(found.sorted()));
+    }
     let content = keep_content(shared, held, manifest).await?;
     let kept = keep_manifest(shared, held, manifest).await?;
     let blob = keep_blob_unless(&*shared.parts.store, &kept, named).await?;

@@ -34,7 +34,8 @@ pub async fn check(State(serving): Shared, caller: Caller, Sent(sent): Sent<Chec
     let engine = serving.engine();
     let mut files = gather(engine, &sent.of).await?;
     if files.manifests.found.is_empty() && files.manifests.mistakes.is_empty() {
-        return Err(Refusal::not_found("there is no deployd.yaml among the files"));
+        return Err(Refusal::not_found("there is no deployd.yaml among the files")
+            .way_out("write one; if there is one, .gitignore leaves it out"));
     }
     let services: Vec<Name> = files.manifests.found.keys().cloned().collect();
     let mut found = files.manifests.mistakes.clone();
