@@ -47,7 +47,13 @@ fn refused_step(planning: &Planning<'_>, plan: &Plan) -> Option<Why> {
 fn needs_approval(planning: &Planning<'_>, plan: &Plan) -> Option<Verdict> {
     let policy = planning.i.policy;
     let mut asked: BTreeSet<StepId> = BTreeSet::new();
-    for (id, step) in plan.steps.iter().filter(|(_, step)| !planning.i.approved.contains(&step.digest)) {
+    // What is good was approved as it is: to bring it back after a crash, or a foreign edit, nobody is asked again.
+    let is_good = planning.goal == Goal::Run && plan.release.is_some() && planning.i.record.stack.good == plan.release;
+    let restores = |step: &Step| {
+        is_good && matches!(step.act, Act::Create | Act::Update | Act::Adopt) && !planning.is_task(&step.kind)
+    };
+    let needs_leave = |step: &Step| !planning.i.approved.contains(&step.digest) && !restores(step);
+    for (id, step) in plan.steps.iter().filter(|(_, step)| needs_leave(step)) {
         let actions = actions_of(planning, step);
         let is_asked = policy.approve.iter().any(|rule| {
             rule.actions.iter().any(|action| actions.contains(action))

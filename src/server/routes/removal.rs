@@ -3,6 +3,7 @@
 use super::answer::location;
 use crate::engine::{By, DownAnswer, DownAsk};
 use crate::model::{Name, StackId};
+use crate::server::access::{Caller, Scope};
 use crate::server::api::deployment::Down;
 use crate::server::extract::{Asked, Conditions};
 use crate::server::refusal::{Answer, Refusal};
@@ -30,6 +31,7 @@ pub struct Data {
 
 /// A DELETE: who asks, what becomes of data, and of what it was read.
 pub struct Removal {
+    caller: Caller,
     by: By,
     data: Data,
     conditions: Conditions,
@@ -39,9 +41,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Removal {
     type Rejection = Refusal;
     async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Removal, Refusal> {
         let Asked(data) = Asked::from_request_parts(head, state).await?;
+        let caller = Caller::from_request_parts(head, state).await?;
         let by = By::from_request_parts(head, state).await?;
         let conditions = Conditions::from_request_parts(head, state).await?;
-        Ok(Removal { by, data, conditions })
+        Ok(Removal { caller, by, data, conditions })
     }
 }
 
@@ -55,12 +58,16 @@ impl Removal {
         let conditions = conditional::unless_answered(serving, &stack.world, &self.by, self.conditions).await?;
         let only_if = conditional::only_if(serving, &stack, &conditions).await?;
         let By { principal, once } = self.by;
-        take_down(serving, DownAsk { stack, keep_data, delete, principal, once, only_if }).await
+        take_down(serving, &self.caller, DownAsk { stack, keep_data, delete, principal, once, only_if }).await
     }
 }
 
-/// Takes a stack away, unless it was not said what is to become of its data.
-pub(super) async fn take_down(serving: &Serving, ask: DownAsk) -> Answer<Response> {
+/// Takes a stack away, unless it was not said what is to become of its data. To name data for deletion is the leave for it,
+/// so it takes the scope that leave takes.
+pub(super) async fn take_down(serving: &Serving, caller: &Caller, ask: DownAsk) -> Answer<Response> {
+    if !ask.delete.is_empty() && !caller.scopes.contains(&Scope::Approve) {
+        return Err(Refusal::scope_missing(Scope::Approve));
+    }
     match serving.engine().down(ask).await? {
         DownAnswer::HoldsData(held) => Err(Refusal::holds_data(held)),
         DownAnswer::Nothing => Ok(Json(Down { accepted: None }).into_response()),

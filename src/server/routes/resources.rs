@@ -108,8 +108,8 @@ pub async fn put(
 
 /// Deletes a resource
 ///
-/// What holds data is kept or deleted only when that is said. `deleted` is said only after an independent look finds
-/// nothing of it.
+/// What holds data is kept or deleted only when that is said; to delete it takes the scope `approve` too. `deleted` is said
+/// only after an independent look finds nothing of it.
 #[utoipa::path(delete, path = paths::RESOURCE, operation_id = "delete_resource", tag = "resources", params(OfResource, Data), security(("token" = ["deploy"])), responses(
     (status = 202, description = "It is going: follow the deployment's events.", body = Down),
     (status = 200, description = "There was nothing of it.", body = Down),

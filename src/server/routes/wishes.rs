@@ -5,6 +5,7 @@ use super::answer::{accepted, done};
 use super::paths::{OfStack, OfWorld};
 use super::removal::take_down;
 use crate::engine::{By, DownAsk, RollbackAsk, RunAsk};
+use crate::server::access::Caller;
 use crate::server::api::answers::AcceptedList;
 use crate::server::api::asks::{Rollback, Run, TakeDown};
 use crate::server::api::deployment::{Accepted, Down};
@@ -78,7 +79,7 @@ pub async fn stop(State(serving): Shared, Named(of): Named<OfStack>, by: By) -> 
 /// Takes a stack away
 ///
 /// `deleted` is said only after an independent look finds nothing of it. What holds data is kept or deleted only when that
-/// is said.
+/// is said; to delete it takes the scope `approve` too.
 #[utoipa::path(post, path = paths::DOWN, operation_id = "down", tag = "stacks", params(OfStack), request_body = Option<TakeDown>, security(("token" = ["deploy"])), responses(
     (status = 202, description = "It is going: follow the deployment's events.", body = Down),
     (status = 200, description = "There was nothing of it.", body = Down),
@@ -86,12 +87,13 @@ pub async fn stop(State(serving): Shared, Named(of): Named<OfStack>, by: By) -> 
 pub async fn down(
     State(serving): Shared,
     Named(of): Named<OfStack>,
+    caller: Caller,
     by: By,
     MaySend(sent): MaySend<TakeDown>,
 ) -> Answer<Response> {
     let TakeDown { keep_data, delete } = sent;
     let By { principal, once } = by;
-    take_down(&serving, DownAsk { stack: of.id(), keep_data, delete, principal, once, only_if: None }).await
+    take_down(&serving, &caller, DownAsk { stack: of.id(), keep_data, delete, principal, once, only_if: None }).await
 }
 
 /// Changes nothing of a stack until it is resumed

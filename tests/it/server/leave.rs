@@ -56,6 +56,13 @@ async fn t24_a_token_gives_what_it_was_issued_for_until_it_is_revoked() {
         let answer = Answer::of(by(&house, token, method.clone(), path).json(&json!({}))).await;
         assert_eq!(answer.problem(), (403, "scope-missing"), "{method} {path}");
     }
+    // To name data for deletion is the leave for it.
+    let down = post(&deploys, "/v1/worlds/sim/stacks/hello/down", json!({ "delete": ["users"] })).await;
+    assert_eq!(down.problem(), (403, "scope-missing"));
+    for path in ["/v1/worlds/sim/stacks/hello?delete=users", "/v1/worlds/sim/resources/db?delete=db"] {
+        let answer = Answer::of(by(&house, &deploys, Method::DELETE, path)).await;
+        assert!(matches!(answer.problem(), (403, "scope-missing") | (404, _)), "{answer:#?}");
+    }
     assert_eq!(house.get("/v1/worlds/sim/stacks/hello").await.body["state"], "AVAILABLE", "nothing was done");
     assert_eq!(post(&deploys, &stop("hello"), json!({})).await.status, 202);
 
