@@ -100,6 +100,12 @@ impl Group<'_> {
         })
     }
 
+    /// Whether a step is of something that holds data and is a part of this: a volume of a definition's own, say.
+    #[must_use]
+    pub fn is_data_part(&self, step: &Step) -> bool {
+        step.holds_data && step.identity.address.part.is_some() && Some(&step.kind) != self.kind.as_ref()
+    }
+
     /// Whether it runs anything once on data.
     #[must_use]
     pub fn migrates(&self) -> bool {
@@ -179,7 +185,7 @@ const SAID: [&str; 4] = ["not_there", "fields_changed", "successor_in_charge", L
 pub fn is_upkeep(step: &Step, group: &Group<'_>) -> bool {
     let ends = matches!(step.act, Act::Delete | Act::Retire | Act::Forget);
     // Where nothing is left but such things, they are what is taken away.
-    ends && Some(&step.kind) != group.kind.as_ref() && group.mains().next().is_some()
+    ends && !step.holds_data && Some(&step.kind) != group.kind.as_ref() && group.mains().next().is_some()
 }
 
 /// Fields that say where files are, which follows from what they are.
@@ -342,6 +348,16 @@ impl Group<'_> {
         if self.mark == Mark::Held {
             notes.push("held".to_owned());
         }
+        // What holds data is told, whatever it is a part of.
+        notes.extend(self.steps.iter().filter(|step| self.is_data_part(step)).map(|step| {
+            let sign = match step.act {
+                Act::Create | Act::Adopt => Mark::Create.sign(),
+                Act::Delete | Act::Retire | Act::Forget => Mark::Delete.sign(),
+                Act::Update => Mark::Change.sign(),
+                Act::Replace => Mark::Replace.sign(),
+            };
+            format!("{sign} {}, holds data", step.identity.address.short())
+        }));
         if matches!(self.mark, Mark::Delete) {
             notes.extend(self.steps.first().map(|step| step.because.text.clone()));
         }

@@ -359,6 +359,16 @@ impl Row {
 fn line_of(step: &Step, group: &Group) -> (String, String) {
     let part = step.identity.address.part.as_deref().unwrap_or_default();
     let command = |key: &[&str]| last_command(step, key);
+    if group.is_data_part(step) {
+        let kind = &step.kind;
+        let title = match step.act {
+            Act::Create | Act::Adopt => kind.to_string(),
+            Act::Update => format!("changes {kind}"),
+            Act::Replace => format!("replaces {kind}"),
+            Act::Delete | Act::Retire | Act::Forget => format!("takes {kind} away"),
+        };
+        return (step.identity.address.short(), title);
+    }
     match part {
         // What goes with its service is told with it.
         _ if matches!(step.act, Act::Delete | Act::Retire | Act::Forget) => (group.name.to_string(), title(group)),
@@ -397,6 +407,16 @@ fn last_command(step: &Step, key: &[&str]) -> Option<String> {
 
 /// What the end of a line says where no room says it.
 fn ends(name: &str, group: &Group) -> Ends {
+    let mut data = group.steps.iter().filter(|step| group.is_data_part(step));
+    if let Some(step) = data.find(|step| step.identity.address.short() == *name) {
+        let word = match step.act {
+            Act::Create | Act::Adopt => "ready",
+            Act::Update => "changed",
+            Act::Replace => "replaced",
+            Act::Delete | Act::Retire | Act::Forget => DELETED,
+        };
+        return Ends::With(word.to_owned());
+    }
     if *name != *group.name {
         let command = group.steps.iter().map(|step| line_of(step, group)).find(|(line, _)| line == name);
         let passed = if name == "test" { "passed: " } else { "" };
