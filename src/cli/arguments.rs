@@ -98,6 +98,10 @@ pub(super) enum Command {
     Rollback(Rollback),
     /// Try again what is quarantined
     Retry(Stack),
+    /// Change nothing of a stack until it is resumed: what runs goes on
+    Pause(Stack),
+    /// Go on with a stack that is paused
+    Resume(Stack),
     /// Approve what a plan asks leave for: what policy names, and what data would be lost
     #[command(after_help = "Examples:\n  deployd approve guestbook\n  deployd approve guestbook f00d123")]
     Approve(Approve),
@@ -130,20 +134,8 @@ pub(super) enum Command {
 }
 
 /// Commands that deployd will have and has not yet.
-pub(super) const NOT_BUILT: &[&str] = &[
-    "init",
-    "run",
-    "pause",
-    "resume",
-    "deploy",
-    "upload",
-    "audit",
-    "iam-policy",
-    "login",
-    "world",
-    "simulate",
-    "export",
-];
+pub(super) const NOT_BUILT: &[&str] =
+    &["init", "run", "deploy", "upload", "audit", "iam-policy", "login", "world", "simulate", "export"];
 
 #[derive(Args, Debug)]
 pub(super) struct Up {
@@ -344,8 +336,9 @@ pub(super) enum Secret {
     },
     /// List the names and versions of a world's secrets, never their values
     List {
-        /// The world
-        world: Option<Name>,
+        /// The world; or it is named with --world
+        #[arg(value_name = "WORLD")]
+        of: Option<Name>,
     },
     /// Remove a secret
     Remove {

@@ -88,6 +88,8 @@ async fn of_server(common: &Common, command: &Command, out: &Out) -> Result<Exit
         Command::Diff(asked) => questions::diff(common, asked, out).await,
         Command::Rollback(asked) => deploy::rollback(common, asked, out).await,
         Command::Retry(of) => deploy::retry(common, of, out).await,
+        Command::Pause(of) => leave::pause(common, of, out, true).await,
+        Command::Resume(of) => leave::pause(common, of, out, false).await,
         Command::Approve(asked) => leave::approve(common, asked, out).await,
         Command::Adopt(asked) => leave::adopt(common, asked, out).await,
         Command::Down(asked) => deploy::down(common, asked, out).await,

@@ -1,7 +1,7 @@
 //! Leave: approving plans, giving consent to what would be lost, adopting what is not ours.
 
 use super::deploy::{Waiting, exit, to_the_end};
-use crate::cli::arguments::{Adopt, Approve, Common};
+use crate::cli::arguments::{Adopt, Approve, Common, Stack as OfStack};
 use crate::cli::ask_person;
 use crate::cli::asking::Asking;
 use crate::cli::exit::{Exit, Failure};
@@ -134,6 +134,24 @@ async fn give(
     let body = GiveConsent { plan: plan.digest, acts };
     asking.client().post::<Consents>(&paths::fill(paths::CONSENTS, &[world, stack]), &body).await?;
     Ok(())
+}
+
+/// `deployd pause` and `deployd resume`: change nothing of a stack, and go on.
+pub(in crate::cli) async fn pause(common: &Common, of: &OfStack, out: &Out, pauses: bool) -> Result<Exit, Failure> {
+    let asking = Asking::new(common, out, &Near::word(&of.stack)).await?;
+    let (world, stack) = asking.stack_meant(&of.stack).await?;
+    let path = paths::fill(if pauses { paths::PAUSE } else { paths::RESUME }, &[&world, &stack]);
+    let nothing: Option<&()> = None;
+    asking.client().tell(Method::POST, &path, nothing).await?;
+    let kind = if pauses { "paused" } else { "resumed" };
+    match (out.is_json(), pauses) {
+        (true, _) => out.object(kind, Some(&world), &serde_json::json!({ "stack": stack }))?,
+        (false, true) => {
+            out.talk(&format!("{stack} is paused: nothing of it is changed until deployd resume {stack}\n"))
+        }
+        (false, false) => out.talk(&format!("{stack} goes on · deployd status {stack}\n")),
+    }
+    Ok(Exit::Done)
 }
 
 /// `deployd adopt`: take over what is there and is not ours.

@@ -17,7 +17,7 @@ use reqwest::Method;
 pub(in crate::cli) async fn secret(common: &Common, asked: &Secret, out: &Out) -> Result<Exit, Failure> {
     match asked {
         Secret::Set { name } => set(common, name, out).await,
-        Secret::List { world } => list(common, world.as_ref(), out).await,
+        Secret::List { of } => list(common, of.as_ref(), out).await,
         Secret::Remove { name } => remove(common, name, out).await,
     }
 }
@@ -57,6 +57,11 @@ async fn set(common: &Common, words: &[String], out: &Out) -> Result<Exit, Failu
 
 async fn list(common: &Common, world: Option<&Name>, out: &Out) -> Result<Exit, Failure> {
     let asking = Asking::new(common, out, &Near::Nothing).await?;
+    if let (Some(named), Some(other)) = (world, &common.world)
+        && named != other
+    {
+        return Err(Failure::new(Exit::Usage, format!("two worlds are named: {other} and {named}")));
+    }
     let world = world.cloned().unwrap_or_else(|| asking.world());
     let secrets: Secrets = asking.client().all(&paths::fill(paths::SECRETS, &[&world])).await?;
     match out.is_json() {

@@ -85,6 +85,12 @@ fn what_is_done_is_told_in_objects() {
     assert_eq!(again["data"]["deployments"][0]["state"], "FAILED", "{again}");
     assert!(again["data"]["deployments"][0]["why"]["text"].is_string(), "{again}");
 
+    last(&["pause", "shop"], 0, "paused");
+    let paused = last(&["status", "shop"], 0, "status");
+    assert!(paused.to_string().contains("deployd resume shop"), "{paused}");
+    last(&["resume", "shop"], 0, "resumed");
+    assert!(!last(&["status", "shop"], 0, "status").to_string().contains("paused"));
+
     let nothing = last(&["approve", "shop"], 0, "approved");
     assert_eq!(nothing["data"]["stack"], "shop", "{nothing}");
     let refused = last(&["adopt", "shop", "users", "db-0123"], 2, "failure");
@@ -95,6 +101,7 @@ fn what_is_done_is_told_in_objects() {
     assert_eq!((set["kind"].as_str(), set["data"]["name"].as_str()), (Some("secret"), Some("KEY")), "{set}");
     assert!(!set.to_string().contains("hunter2"), "{set}");
     last(&["secret", "list", "sim"], 0, "secrets");
+    last(&["secret", "list", "--world", "sim"], 0, "secrets");
     let removed = last(&["secret", "remove", "sim", "KEY"], 0, "secret-removed");
     assert_eq!(removed["data"]["name"], "KEY", "{removed}");
 }
