@@ -80,6 +80,14 @@ impl Manifest {
         self.written.get(key).is_none() && !SERVICE.lack(&self.written, key)
     }
 
+    /// Whether its `run` stands there and could not be read, or may stand in a part that could not be: that is told, and that
+    /// there is none would be untrue.
+    #[must_use]
+    pub fn has_lost_its_run(&self) -> bool {
+        let stands = self.written.get("run").is_some_and(|node| !node.is_null());
+        self.main.run.is_none() && (stands || !self.whole)
+    }
+
     /// Its processes: the main one first, the others by name.
     pub fn all_processes(&self) -> impl Iterator<Item = &Process> {
         std::iter::once(&self.main).chain(self.processes.values())

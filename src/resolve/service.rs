@@ -55,7 +55,7 @@ pub fn resolve(service: &Service<'_>, offers: &Offers, others: &Others) -> (Reso
     // A site is refused by its name, and has no process.
     let is_site = matches!(manifest.artifact, Some(crate::manifest::Artifact::Site(_)));
     // Without its `run` it cannot be told what it is.
-    let is_untold = manifest.misspells("run");
+    let is_untold = manifest.misspells("run") || manifest.has_lost_its_run();
     if is_untold {
         building.unmade.insert(building.stack.address(manifest.service.value.clone()));
     }
