@@ -111,6 +111,9 @@ fn choose_all<'m>(
     let mut all = Vec::new();
     for requirement in &manifest.requires {
         let name = &requirement.name.value;
+        if *name == manifest.service.value {
+            continue; // Two of one name were told; what would follow from it is nobody's mistake.
+        }
         let wait = requirement.wait.as_ref().is_none_or(|wait| wait.value);
         let facts = match &requirement.wants {
             Wants::Slug { slug, .. } => {

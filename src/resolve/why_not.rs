@@ -74,7 +74,9 @@ impl Misfit {
         let mistake = mistake.related(&self.defined, "it is defined here");
         let or = |at: usize| if at == 0 { "" } else { "or " };
         let nearest = self.nearest.iter().enumerate();
-        nearest.map(|(at, nearest)| format!("{}{}", or(at), nearest.sentence(world))).fold(mistake, Diagnostic::help)
+        nearest
+            .map(|(at, nearest)| format!("{}{}", or(at), nearest.sentence(&self.slug, world)))
+            .fold(mistake, Diagnostic::help)
     }
 }
 
@@ -86,13 +88,20 @@ fn plays(world: &World) -> bool {
 impl Nearest {
     /// As a line of help.
     #[must_use]
-    pub fn sentence(&self, world: &World) -> String {
+    pub fn sentence(&self, slug: &Spanned<Name>, world: &World) -> String {
         let name = &world.name.value;
         match self {
             Nearest::Require(slug) => format!("require `{slug}` instead, which {name} can make"),
             Nearest::StandIns(place) => format!("set stand_ins: true in {}:{}", place.file, place.line),
             Nearest::Capability(capability) if plays(world) => {
                 format!("let {name} play it: deploy:simulated: {{ plays: [{capability}] }}, in {}", world.file)
+            }
+            // A world runs services in one way: what needs another is for another world.
+            Nearest::Capability(capability) if capability.as_str().starts_with("deploy:") => {
+                format!(
+                    "deploy it to a world that has {capability}, or give `{}` a choice that {name} can make",
+                    slug.value
+                )
             }
             Nearest::Capability(capability) => format!("give {name} the capability {capability}, in {}", world.file),
         }

@@ -40,6 +40,6 @@ pub fn misfit(misfit: &resolve::Misfit, world: &World) -> Misfit {
         has: names(&misfit.has),
         lacks: misfit.lacks.iter().cloned().collect(),
         sentence: misfit.sentence(world),
-        nearest: misfit.nearest.iter().map(|nearest| nearest.sentence(world)).collect(),
+        nearest: misfit.nearest.iter().map(|nearest| nearest.sentence(&misfit.slug, world)).collect(),
     }
 }

@@ -130,7 +130,9 @@ fn why_not(bed: &Bed, offers: &Offers, shown: &mut String) {
         for misfit in &resolved.misfits {
             writeln!(shown, "{}", misfit.sentence(&offers.world)).unwrap();
             let nearest = misfit.nearest.iter();
-            nearest.for_each(|nearest| writeln!(shown, "  nearest: {}", nearest.sentence(&offers.world)).unwrap());
+            nearest.for_each(|nearest| {
+                writeln!(shown, "  nearest: {}", nearest.sentence(&misfit.slug, &offers.world)).unwrap()
+            });
             writeln!(shown, "  {}", serde_json::to_string(misfit).unwrap()).unwrap();
         }
     }
