@@ -26,7 +26,8 @@ pub fn diff(diff: &Diff, look: Look) -> String {
     let mut page = Page::new(look);
     let named = |release: &Release| Text::new(Tone::Strong, &release.label);
     page.line(0, &[named(&diff.from), Text::plain(" → "), named(&diff.to)]);
-    if diff.differs.is_empty() && diff.files.is_empty() {
+    let secrets = secrets(diff);
+    if diff.differs.is_empty() && diff.files.is_empty() && secrets.is_empty() {
         page.line(2, &[Text::plain("nothing differs")]);
         return page.text();
     }
@@ -37,7 +38,18 @@ pub fn diff(diff: &Diff, look: Look) -> String {
     if !differs.iter().any(has_files) && !diff.files.is_empty() {
         page.beside(2, &[Text::plain("files  ")], &Text::plain(files(diff)));
     }
+    if !secrets.is_empty() {
+        page.beside(2, &[Text::plain("secrets  ")], &Text::plain(secrets.join(", ")));
+    }
     page.text()
+}
+
+/// The secrets that both use, and that say something else in the newer one: by their names. Those that only one of them uses
+/// are told by the fields that use them.
+fn secrets(diff: &Diff) -> Vec<&str> {
+    let (from, to) = (&diff.from.secrets, &diff.to.secrets);
+    let moved = to.iter().filter(|(name, version)| from.get(*name).is_some_and(|before| before != *version));
+    moved.map(|(name, _)| name.as_str()).collect()
 }
 
 fn by_name(diff: &Diff) -> Vec<Differs<'_>> {

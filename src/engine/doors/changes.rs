@@ -78,6 +78,7 @@ impl Engine {
         let (to, row) = release_to(&rows, ask.to)?;
         self.refuse_migrated(&rows, &row).await?;
         let gathered = self.gathered_again(&rows, &row).await;
+        refuse_secrets_alone(&rows, to, &row, gathered)?;
         let needs = Needs { once: once.as_ref(), source: SourceOf::None };
         self.write_with(&ask.stack, needs, |reading| {
             let rows = &reading.rows;
@@ -225,6 +226,32 @@ impl Engine {
         })
         .await
     }
+}
+
+/// A release that differs from the one that serves in its secrets alone: these are of now in every release, and what they
+/// were is not kept.
+fn refuse_secrets_alone(
+    rows: &StackRows,
+    to: ReleaseId,
+    row: &ReleaseRow,
+    gathered: Option<ReleaseId>,
+) -> Result<(), DoorError> {
+    let Some(good) = rows.stack().and_then(|stack| stack.good) else { return Ok(()) };
+    if to == good || gathered != Some(good) {
+        return Ok(());
+    }
+    let serves = rows.releases.get(&good).map(|row| &row.release.secrets);
+    let moved = row
+        .release
+        .secrets
+        .iter()
+        .filter(|(name, version)| serves.is_some_and(|serves| serves.get(*name) != Some(*version)));
+    let names: Vec<&str> = moved.map(|(name, _)| name.0.as_str()).collect();
+    let Some(first) = names.first() else { return Ok(()) };
+    let label = label(rows, to).unwrap_or_else(|| to.short());
+    let text = format!("{label} differs from what serves only in what {} said, and that is not kept", names.join(", "));
+    let way_out = format!("set it again: deployd secret set {} {first}", rows.id.world);
+    Err(DoorError::Refused(Why::new(WhyCode::Refused, text).way_out(way_out)))
 }
 
 /// What carries out that a stack is to be gone, or stopped, is not ended alone: the wish would stand, and the next deployment
