@@ -85,7 +85,7 @@ impl Node {
             (least, most) => format!("a whole number from {least} to {most}"),
         };
         if number.is_some() {
-            let detail = format!("{what} has to be {wanted}");
+            let detail = format!("{what} is {wanted}");
             found.push(Diagnostic::error("out-of-range", "number out of range", detail).at(&self.place));
             return None;
         }

@@ -327,3 +327,21 @@ fn another_health_check_makes_another_process() {
     let there = bed.there();
     assert!(there.contains(&"hello.1#2".to_owned()) && !there.contains(&"hello.1#1".to_owned()), "{there:?}");
 }
+
+/// A release is a graph and the versions of its secrets. Older values are not kept, so what differs in them alone cannot be
+/// had back, and that is said.
+#[test]
+fn a_release_that_differs_in_secrets_alone_is_not_gone_back_to() {
+    let (bed, mut running) = with(&format!("{HELLO}secrets: [API_KEY]\n"));
+    let key = deployd::model::SecretName("API_KEY".to_owned());
+    for value in ["one", "two"] {
+        let (secrets, value) =
+            (std::sync::Arc::clone(&running.secrets), deployd::contract::Plain::new(value.to_owned()));
+        running.asks(async |_| secrets.set(&world_name(), &key, &value, &by("alice")).await).unwrap();
+        running.asks(async |engine| engine.nudge_secret(&world_name(), &key));
+        up(&bed, &mut running);
+    }
+    let back = running.asks(async |engine| engine.rollback(back(None)).await);
+    let text = refused(back);
+    assert!(text.contains("API_KEY") && text.contains("deployd secret set"), "{text}");
+}
