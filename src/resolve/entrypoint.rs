@@ -114,7 +114,7 @@ pub(super) fn fields(
     Some(fields)
 }
 
-/// The gates of an entrypoint, and who named them: the manifest, else the repository for every entrypoint, else the world.
+/// The gates of an entrypoint, and who named them: the manifest, else the world, else the repository for every entrypoint.
 pub(super) struct Gates {
     named: Vec<Spanned<Name>>,
     owner: Owner,
@@ -124,8 +124,8 @@ impl Gates {
     pub(super) fn of(entrypoint: &Entrypoint, of_definition: Option<Gates>, world: &World) -> Gates {
         match (&entrypoint.gates, of_definition) {
             (Some(named), _) => Gates { named: named.clone(), owner: Owner::Developer },
-            (None, Some(gates)) => gates,
-            (None, None) => Gates { named: world.gates.clone(), owner: Owner::World(world.name.value.to_string()) },
+            (None, Some(gates)) if world.gates.is_empty() => gates,
+            (None, _) => Gates { named: world.gates.clone(), owner: Owner::World(world.name.value.to_string()) },
         }
     }
 }
