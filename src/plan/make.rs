@@ -46,7 +46,10 @@ fn finish(mut planning: Planning<'_>) -> (Plan, Report) {
     };
     plan.digest = plan_digest(&plan);
     plan.verdict = verdict::verdict(&mut planning, &plan);
-    super::waits::explain(&mut planning, &plan);
+    // Of a plan that waits for a person nothing has begun: no step of it waits for another.
+    if !matches!(plan.verdict, Verdict::AwaitApproval { .. }) {
+        super::waits::explain(&mut planning, &plan);
+    }
     (plan, planning.report)
 }
 
