@@ -14,7 +14,7 @@ use crate::contract::{Row, Scope, StoreError};
 use crate::graph::Role;
 use crate::model::{Digest, Name, StackId, Value, Wall};
 use crate::plan::Report;
-use crate::state::{DeploymentId, ReleaseId, StackState, Why, WhyCode, Wish};
+use crate::state::{DeploymentId, ReleaseId, StackCondition, StackState, Why, WhyCode, Wish};
 use std::collections::BTreeMap;
 
 impl Engine {
@@ -91,7 +91,9 @@ impl Engine {
         let serves = record.stack.good.or(record.stack.target);
         let made_of = self.made_of(rows);
         let resources: Vec<_> = record.owned.values().map(|owned| resource(rows, owned, &glance.seen)).collect();
-        let runs = made_of.is_none() && matches!(record.stack.wish, Wish::Run { .. });
+        // Nobody looks at what is paused.
+        let is_paused = record.stack.conditions.contains_key(&StackCondition::Paused);
+        let runs = made_of.is_none() && matches!(record.stack.wish, Wish::Run { .. }) && !is_paused;
         Ok(StackShown {
             serves: glance.looked.filter(|_| runs).and_then(|_| self.serves(&resources)),
             id: rows.id.clone(),
