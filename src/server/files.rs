@@ -213,7 +213,7 @@ impl Gathered {
                 && *size > FILE_BYTES_MAX
             {
                 let detail = format!("{path} has {size} bytes; what a service reads has at most {FILE_BYTES_MAX}");
-                return Err(Refusal::conflict(detail));
+                return Err(Refusal::of_folder(Why::new(WhyCode::Refused, detail)));
             }
             let bytes = source.bytes(path, file).await.map_err(|failure| unread(path.as_str(), failure))?;
             self.texts.insert(path.clone(), bytes);
@@ -247,7 +247,7 @@ fn unread(what: &str, failure: SourceFailure) -> Refusal {
     let text = format!("{what}: {failure}");
     match failure {
         SourceFailure::Missing(_) => Refusal::not_found(text),
-        SourceFailure::Refused(_) => Refusal::conflict(text),
+        SourceFailure::Refused(_) => Refusal::of_folder(Why::new(WhyCode::Refused, text)),
         SourceFailure::Unreachable(_) => Refusal::unavailable("source", TITLE, Why::new(WhyCode::NotReadable, text)),
     }
 }

@@ -34,5 +34,5 @@ async fn a_folder_that_others_may_write_to_is_not_read() {
     let folder = house.source("open", &[("deployd.yaml", GUESTBOOK)]);
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
     let answer = house.post("/v1/check", &json!({ "of": { "folder": folder } })).await;
-    assert_eq!(answer.problem(), (409, "refused"));
+    assert_eq!(answer.problem(), (409, "bad-source"));
 }
