@@ -32,6 +32,11 @@ pub fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version go to standard output and are no mistakes.
+            if error.use_stderr() && std::env::args_os().any(|word| word == "--json") {
+                let failure = misread(&error);
+                Out::new(true).failure(&failure);
+                return failure.exit.into();
+            }
             let _ = error.print();
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
@@ -54,6 +59,16 @@ pub fn run() -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// A command line that cannot be read, for machines: what is wrong, and what clap would have people do.
+fn misread(error: &clap::Error) -> Failure {
+    let text = error.to_string();
+    let mut parts = text.split("\n\n").map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
+    let what = parts.next().unwrap_or_default();
+    let what = what.strip_prefix("error: ").unwrap_or(&what).to_owned();
+    let rest: Vec<String> = parts.filter(|part| !part.is_empty()).collect();
+    Failure::new(Exit::Usage, what).way_out(rest.join("; "))
 }
 
 /// Runs a command that asks a server.

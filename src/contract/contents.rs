@@ -71,6 +71,16 @@ pub trait Contents: Send + Sync {
     async fn sweep(&self, named: &BTreeSet<Digest>, spared: Duration) -> Result<usize, ContentFailure>;
 }
 
+/// Whether an input of `prepare` names a path: itself, a folder around it, or a pattern with `*`.
+#[must_use]
+pub fn covers(input: &str, path: &str) -> bool {
+    let input = input.trim_end_matches('/');
+    if input == "." || input == path || path.strip_prefix(input).is_some_and(|rest| rest.starts_with('/')) {
+        return true;
+    }
+    input.contains('*') && globset::Glob::new(input).is_ok_and(|glob| glob.compile_matcher().is_match(path))
+}
+
 /// What names a content: its listing (path, digest, executable, where links point) and what the caller adds (`build`,
 /// `prepare`, `test`, as text). Sizes follow from digests.
 #[must_use]
@@ -154,5 +164,15 @@ mod tests {
         let after = listing(&[("b", file("2", false)), ("c", file("1", false)), ("0", file("1", false))]);
         let changed: Vec<_> = changed_paths(&before, &after).iter().map(ToString::to_string).collect();
         assert_eq!(changed, ["0", "a", "b"]);
+    }
+
+    #[test]
+    fn inputs_are_files_folders_and_patterns() {
+        assert!(covers("requirements.txt", "requirements.txt"));
+        assert!(covers("vendor/", "vendor/a/b"));
+        assert!(covers("*.lock", "Gemfile.lock"));
+        assert!(!covers("requirements.txt", "requirements.txt.bak"));
+        assert!(!covers("src", "srcs/a"));
+        assert!(covers(".", "srcs/a"));
     }
 }

@@ -14,7 +14,7 @@ mod source;
 mod store;
 
 pub use clock::Clock;
-pub use contents::{ContentFailure, ContentListing, Contents, changed_paths, content_digest};
+pub use contents::{ContentFailure, ContentListing, Contents, changed_paths, content_digest, covers};
 pub use link::{Stray, follow};
 pub use provider::{
     Failure, Finding, Found, Freshness, Hint, Keep, ListScope, Listing, LogFrom, LogLine, LogStream, Order, OrderAct,

@@ -28,6 +28,30 @@ impl Command {
         Some(Command::Words(text.split_ascii_whitespace().map(str::to_owned).collect()))
     }
 
+    /// The quote of a shell's text that nothing closes: a shell ends with an error there, whatever else the text says. Texts
+    /// in which quotes nest (substitutions, here-documents) are left to the shell.
+    #[must_use]
+    pub fn open_quote(text: &str) -> Option<char> {
+        if ["$(", "${", "`", "<<", "$'"].iter().any(|nests| text.contains(nests)) {
+            return None;
+        }
+        let (mut open, mut before) = (None, ' ');
+        let mut characters = text.chars();
+        while let Some(one) = characters.next() {
+            match (open, one) {
+                (None | Some('"'), '\\') => drop(characters.next()),
+                (None, '\'' | '"') => open = Some(one),
+                (None, '#') if before.is_whitespace() || before == ';' => {
+                    characters.by_ref().find(|one| *one == '\n');
+                }
+                (Some(quote), one) if quote == one => open = None,
+                _ => {}
+            }
+            before = one;
+        }
+        open
+    }
+
     /// The words that are handed to the operating system.
     #[must_use]
     pub fn argv(&self) -> Vec<String> {
@@ -69,6 +93,13 @@ mod tests {
         }
         assert!(matches!(Command::of_text("./x --flag=1"), Some(Command::Words(_))));
         assert_eq!(Command::of_text(" \n "), None);
+        let open = |text| Command::open_quote(text);
+        assert_eq!((open("python -c 'pass"), open(r#"echo "it's"#)), (Some('\''), Some('"')));
+        for closed in
+            [r#"echo "it's" 'a "b' \' c"#, "echo a # don't", "echo a#b 'c'", r#"sh -c "$(cat '"')""#, "echo \"\\\"\""]
+        {
+            assert_eq!(open(closed), None, "{closed}");
+        }
         assert_eq!(Command::Words(vec!["echo".into(), "it's".into()]).to_string(), r"echo 'it'\''s'");
     }
 }

@@ -87,6 +87,12 @@ impl Reading<'_> {
         let text = node.words(what, self.found)?;
         self.refuse_references(node);
         secret_text::check_command(text.value, &node.place).into_iter().for_each(|mistake| self.push(mistake));
+        if let Some(quote) = Command::open_quote(text.value) {
+            let detail = format!("{what} opens a {quote} that nothing closes");
+            let mistake = Diagnostic::error("open-quote", "a quote is not closed", detail).at(&node.place);
+            self.push(mistake.help(format!("close it, or write \\{quote} for one that is meant")));
+            return None;
+        }
         Command::of_text(text.value).map(|command| node.spanned(command))
     }
 

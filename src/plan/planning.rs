@@ -7,7 +7,7 @@ use super::types::{Act, After, Base, Inputs, Is, Line, LineCode, NeedsConsent, R
 use super::wanted::{self, Goal};
 use crate::graph::{Data, KindRules, Lifecycle, Need, Node, Role};
 use crate::model::{Address, Digest, Identity, Kind, Piece, Value};
-use crate::state::{Condition, Consent, ConsentAct, ConsentId, Mode, Owned, Phase, Present, Why, WhyCode};
+use crate::state::{Condition, Consent, ConsentAct, ConsentId, Mode, Owned, Phase, Presence, Present, Why, WhyCode};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) struct Planning<'i> {
@@ -258,10 +258,16 @@ impl<'i> Planning<'i> {
         because: Reason,
         consent: Option<ConsentId>,
     ) -> Option<StepId> {
+        let identity = node.address.incarnation(life);
+        let seen = self.i.seen.get(&identity).map(|seen| &seen.presence);
+        let because = match (because, seen) {
+            (Reason::NotThere, Some(Presence::Unknown(_))) => Reason::NotLookedAt,
+            (because, _) => because,
+        };
         self.add(
             Draft {
                 act: Act::Create,
-                identity: node.address.incarnation(life),
+                identity,
                 kind: &node.kind,
                 target: node.fields.clone(),
                 once_for: node.once_for,

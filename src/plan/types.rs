@@ -268,6 +268,8 @@ pub enum Is {
 pub enum Reason {
     /// Nothing of that name is there.
     NotThere,
+    /// Nothing of it was made yet, and whether that name is free could not be looked at.
+    NotLookedAt,
     /// These fields differ.
     FieldsChanged(Vec<FieldPath>),
     /// What fills its references has changed: which outputs or secrets.

@@ -145,7 +145,7 @@ impl Gathered {
         let files = read.collect();
         let ask = CompileAsk { manifest: &manifest, content: self.content(&manifest), files: &files, others };
         let mut compiled = self.catalogue.compile(world, &ask);
-        if let Some(missing) = manifest.missing_folder(self.listing.keys()) {
+        for missing in manifest.missing_files(&self.listing) {
             compiled.said.push(missing);
             compiled.graph = None;
         }

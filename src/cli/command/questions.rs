@@ -41,7 +41,13 @@ pub(in crate::cli) async fn check(common: &Common, of: &Check, out: &Out) -> Res
     let mut checked = match asking.client().post::<Checked>(paths::CHECK, &ask).await {
         Ok(checked) => checked,
         // A folder of worlds and repositories has no services, and is checked as what it is.
-        Err(failure) if failure.is_not_found() && folder.join("worlds").is_dir() => nothing(),
+        Err(failure) if failure.is_not_found() && folder.join("worlds").is_dir() => {
+            let all = asks::Check { of: of_folder(&folder), worlds: BTreeSet::new() };
+            match asking.client().post::<Checked>(paths::CHECK, &all).await {
+                Err(failure) if failure.is_not_found() => nothing(),
+                checked => checked.map_err(|failure| failure.in_files(&files))?,
+            }
+        }
         Err(failure) => return Err(failure.in_files(&files)),
     };
     let of_systems = systems_mistakes(&asking).await?;

@@ -16,7 +16,7 @@ use super::screen::plan::{Detail, nothing_to_do, plan as plan_screen};
 use super::screen::progress::{Labels, Moved, Progress};
 use super::screen::{history, story};
 use crate::model::{Name, Wall};
-use crate::server::api::deployment::{Accepted, Deployment};
+use crate::server::api::deployment::{Accepted, Deployment, Deployments};
 use crate::server::api::event::Event;
 use crate::server::api::paths;
 use crate::server::api::plan::Plan;
@@ -190,7 +190,9 @@ impl<'c> Follow<'c> {
         let mut outcomes = Vec::new();
         // What happened before it was listened to is found by asking.
         for (stack, number) in waiting.clone() {
-            if let Some(outcome) = self.look(&stack, number).await? {
+            if let Some(outcome) = self.look(&stack, number).await?
+                && let Some(outcome) = self.in_the_end(outcome).await?
+            {
                 waiting.remove(&stack);
                 outcomes.push(outcome);
             }
@@ -200,14 +202,14 @@ impl<'c> Follow<'c> {
                 None => return Ok(Stopped::ServerGone),
                 Some(ended) => {
                     for outcome in ended {
-                        let stack = &outcome.deployment.stack;
-                        // A newer one that took its place is waited for instead.
-                        match waiting.get(stack).copied() {
-                            Some(number) if outcome.deployment.number >= number && !self.is_replaced(&outcome) => {
-                                waiting.remove(stack);
-                                outcomes.push(outcome);
-                            }
-                            _ => {}
+                        let stack = outcome.deployment.stack.clone();
+                        let is_meant = |number: &u64| outcome.deployment.number >= *number;
+                        if !waiting.get(&stack).is_some_and(is_meant) {
+                            continue;
+                        }
+                        if let Some(outcome) = self.in_the_end(outcome).await? {
+                            waiting.remove(&stack);
+                            outcomes.push(outcome);
                         }
                     }
                 }
@@ -224,9 +226,18 @@ impl<'c> Follow<'c> {
         self.over.contains(stack)
     }
 
-    fn is_replaced(&self, outcome: &Outcome) -> bool {
-        let is_live = outcome.stack.as_ref().is_some_and(|stack| !stack.live.is_empty());
-        outcome.deployment.state == DeploymentState::Superseded && is_live
+    /// What came of a deployment: of one whose place a newer one took, what came of that; nothing while that is on its way.
+    async fn in_the_end(&self, outcome: Outcome) -> Result<Option<Outcome>, Failure> {
+        if outcome.deployment.state != DeploymentState::Superseded {
+            return Ok(Some(outcome));
+        }
+        if outcome.stack.as_ref().is_some_and(|stack| !stack.live.is_empty()) {
+            return Ok(None);
+        }
+        let path = paths::fill(paths::DEPLOYMENTS, &[&self.world, &outcome.deployment.stack]);
+        let newest: Deployments = self.client.get_with(&path, &[("limit", "1".to_owned())]).await?;
+        let newest = newest.deployments.into_iter().next().filter(|one| one.state.is_terminal());
+        Ok(Some(Outcome { deployment: newest.unwrap_or(outcome.deployment), stack: outcome.stack }))
     }
 
     /// Tells of whatever happens to the stacks, until the server goes, or nothing of them runs any more.

@@ -177,7 +177,7 @@ const LOST: [&str; 2] = ["vanished", "failed"];
 const LET_GO: &str = "beyond_retention";
 
 /// Reasons that follow from what else is shown: the fields that change, and the order in which that is done.
-const SAID: [&str; 4] = ["not_there", "fields_changed", "successor_in_charge", LET_GO];
+const SAID: [&str; 5] = ["not_there", "not_looked_at", "fields_changed", "successor_in_charge", LET_GO];
 
 /// Whether a step belongs to the upkeep of its name: an old copy of files, the record of an old test, what is left of a
 /// service that has stopped. Nobody waits for its end, or asked about it.

@@ -38,7 +38,28 @@ pub fn history(deployments: &[Deployment], zone: &TimeZone, look: Look) -> Strin
             page.folded(4, &Text::new(Tone::Bad, format!("{}{detail}", why.text)));
         }
     });
+    let kept = kept(deployments);
+    if let Some(first) = deployments.first().filter(|_| !kept.is_empty()) {
+        page.gap();
+        let stack = &first.stack;
+        page.folded(
+            0,
+            &Text::plain(format!("kept to go back to: {} (deployd rollback {stack} --to …)", kept.join(", "))),
+        );
+    }
     page.text()
+}
+
+/// The releases that one can go back to, newest first: those that were good and are kept, but for the newest of these.
+fn kept(deployments: &[Deployment]) -> Vec<String> {
+    let mut good: Vec<(String, bool)> = Vec::new();
+    for one in deployments.iter().filter(|one| one.state == DeploymentState::Done) {
+        let label = label(one);
+        if !label.is_empty() && good.iter().all(|(known, _)| *known != label) {
+            good.push((label, one.kept));
+        }
+    }
+    good.into_iter().skip(1).filter_map(|(label, kept)| kept.then_some(label)).collect()
 }
 
 /// The line of its last words that says what was wrong: the last one that speaks of an error, else the last that is no

@@ -18,6 +18,7 @@ impl Activation {
     /// Whether there is such a stack. One that a followed source or the world's own file speaks of is made a stack here.
     pub(super) async fn exists(&mut self) -> Result<bool, Halt> {
         if self.rows().record.is_some() {
+            self.made_again().await?;
             return Ok(true);
         }
         let Some((source, from, principal)) = self.spoken_of() else { return Ok(false) };
@@ -30,11 +31,41 @@ impl Activation {
         Ok(true)
     }
 
+    /// What was taken away under a name that the world's own file asks for, is made as that says.
+    async fn made_again(&mut self) -> Result<(), Halt> {
+        let stack = self.stack();
+        let is_gone = matches!(stack.wish, Wish::Gone) && self.rows().live.is_empty();
+        let has_ended = matches!(stack.state, StackState::Deleted | StackState::Stopped);
+        let Some(source) = self.world_asks().filter(|_| is_gone && has_ended) else { return Ok(()) };
+        let principal = Principal(Principal::DEPLOYD.to_owned());
+        let mut stack = stack.clone();
+        stack.wish_generation += 1;
+        (stack.wish, stack.from) = (Wish::Run { source: source.clone() }, From::File);
+        let new = New {
+            aim: Aim::Source,
+            source: Some(source),
+            revision: None,
+            release: None,
+            mode: Mode::Evaluated,
+            principal,
+            because: "the world's file asks for it".to_owned(),
+        };
+        let mut change = Change::new();
+        if accept(self.rows(), &mut stack, new, self.now().wall, &self.shared.parts.limits, &mut change).is_ok() {
+            self.put_stack(&mut change, stack);
+            self.commit(change).await?;
+        }
+        Ok(())
+    }
+
+    /// The world's own file as a source, where it asks for a resource of this name.
+    fn world_asks(&self) -> Option<SourceId> {
+        let facts = self.shared.catalogue().1.worlds().get(&self.id.world).cloned()?;
+        facts.resources.contains_key(&self.id.stack).then(|| SourceId(format!("world:{}", self.id.world)))
+    }
+
     fn spoken_of(&self) -> Option<(SourceId, From, Principal)> {
-        let (_, catalogue) = self.shared.catalogue();
-        let facts = catalogue.worlds().get(&self.id.world).cloned();
-        if facts.is_some_and(|facts| facts.resources.contains_key(&self.id.stack)) {
-            let source = SourceId(format!("world:{}", self.id.world));
+        if let Some(source) = self.world_asks() {
             return Some((source, From::File, Principal(Principal::DEPLOYD.to_owned())));
         }
         let holds = |source: &SourceId| {

@@ -156,7 +156,15 @@ fn as_found(path: &FilePath, file: &ManifestFile, document: u32, manifest: &Mani
         written: Digest::of_json("manifest", &manifest.written()),
         folder: folder.join("/"),
         folder_said: manifest.folder.as_ref().map(|folder| folder.place.clone()),
+        inputs_said: inputs_said(manifest),
         adds: adds(manifest),
         worlds: manifest.worlds.as_ref().map(|worlds| worlds.iter().map(|world| world.value.clone()).collect()),
     }
+}
+
+fn inputs_said(manifest: &Manifest) -> Vec<(String, Place)> {
+    let prepare = manifest.prepare.as_ref();
+    let inputs = prepare.into_iter().flat_map(|prepare| &prepare.value.inputs);
+    // What lies outside the folder is told where the content is made.
+    inputs.filter(|input| input.value.up == 0).map(|input| (input.value.to_string(), input.place.clone())).collect()
 }

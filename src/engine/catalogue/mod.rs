@@ -17,7 +17,7 @@ pub use of_files::FileCatalogue;
 pub use read::{CatalogueRead, CatalogueReader};
 pub use trust::Trust;
 
-use crate::contract::{ContentListing, File, FilePath};
+use crate::contract::{ContentListing, File, FilePath, covers};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::graph::DesiredGraph;
 use crate::model::{Address, Capability, Digest, Name, StackId, Value};
@@ -25,6 +25,7 @@ use crate::plan::Policy;
 use crate::repository::Repository;
 use crate::resolve::{Offering, Offers, Others, Resolved};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// Worlds and repositories, and how manifests are compiled by them.
@@ -162,17 +163,25 @@ impl PartialEq for ManifestFile {
 }
 
 impl ManifestFound {
-    /// What is wrong with the folder that it names, among all files of its source: nobody can run what is not there.
+    /// What is wrong with the files that it names itself, among all files of its source: nobody can run what is not there,
+    /// and what `prepare` is kept by has to be there to say when it runs again.
     #[must_use]
-    pub fn missing_folder<'p>(&self, mut all: impl Iterator<Item = &'p FilePath>) -> Option<Diagnostic> {
-        let place = self.folder_said.as_ref()?;
-        let beneath = format!("{}/", self.folder);
-        if self.folder.is_empty() || all.any(|path| path.as_str().starts_with(&beneath)) {
-            return None;
+    pub fn missing_files<V>(&self, all: &BTreeMap<FilePath, V>) -> Vec<Diagnostic> {
+        let help = "it is said from the manifest's own folder; what .gitignore leaves out does not count";
+        let mistake = |detail: String, place: &Place| {
+            Diagnostic::error("no-such-file", "no such file", detail).at(place).help(help)
+        };
+        let beneath = if self.folder.is_empty() { String::new() } else { format!("{}/", self.folder) };
+        let own = || {
+            let from = all.range::<str, _>((Bound::Included(beneath.as_str()), Bound::Unbounded));
+            from.map(|(path, _)| path.as_str()).take_while(|path| path.starts_with(&beneath))
+        };
+        if let (Some(place), None) = (&self.folder_said, own().next()) {
+            return vec![mistake(format!("no file that counts is in {}", self.folder), place)];
         }
-        let detail = format!("no file that counts is in {}", self.folder);
-        let mistake = Diagnostic::error("no-such-file", "no such folder", detail).at(place);
-        Some(mistake.help("a folder is said from the manifest's own; what .gitignore leaves out does not count"))
+        let is_missing = |input: &&(String, Place)| !own().any(|path| covers(&input.0, &path[beneath.len()..]));
+        let missing = self.inputs_said.iter().filter(is_missing);
+        missing.map(|(input, place)| mistake(format!("no file that counts is at {input}"), place)).collect()
     }
 }
 
@@ -193,6 +202,8 @@ pub struct ManifestFound {
     pub folder: String,
     /// Where it says `folder`, if it does.
     pub folder_said: Option<Place>,
+    /// What `prepare` names as its inputs, relative to that folder, if it does.
+    pub inputs_said: Vec<(String, Place)>,
     /// What else names its content: `build`, `prepare`, `test`, as text.
     pub adds: String,
     /// The worlds that it may go to; `None` is anywhere.

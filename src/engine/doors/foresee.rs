@@ -32,6 +32,15 @@ impl Engine {
         Ok(foreseen(&self.shared, &stack.world, rows.record.as_ref(), graph).await)
     }
 
+    /// What a stack would be made of first by something that this deployd cannot do at all, and why.
+    ///
+    /// # Errors
+    /// [`DoorError`].
+    pub async fn not_built(&self, stack: &StackId, graph: &DesiredGraph) -> Result<Option<(Address, Why)>, DoorError> {
+        let rows = self.load(stack).await?;
+        Ok(not_built(&self.shared, &stack.world, rows.record.as_ref(), graph))
+    }
+
     /// Refuses to begin what lacks something on its way: what would be made before it is found out would be for nothing.
     pub(super) async fn refuse_lacking(
         &self,

@@ -62,6 +62,7 @@ impl Engine {
         if is_nothing(&rows) {
             return Ok(DownAnswer::Nothing);
         }
+        rows.stack().map_or(Ok(()), |stack| self.refuse_asked_for(stack))?;
         let plan = self.plan_of_wish(&rows, Wish::Gone).await?.planned;
         let protected: Vec<NeedsConsent> =
             plan.report.needs_consent.iter().filter(|one| one.act == ConsentAct::Delete).cloned().collect();

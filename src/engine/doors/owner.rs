@@ -5,6 +5,7 @@ use super::super::rows::DeploymentRow;
 use super::{DoorError, Engine};
 use crate::contract::Scope;
 use crate::model::{Name, StackId};
+use crate::plan::{Line, LineCode};
 use crate::state::{From, SourceId, Stack, Why, WhyCode, Wish};
 use std::path::Path;
 
@@ -88,6 +89,47 @@ impl Engine {
         let way_out = format!(
             "give one of the two another name; or let that one go and keep its data: deployd down {name} --keep-data"
         );
+        Err(DoorError::Refused(Why::new(WhyCode::Refused, text).way_out(way_out)))
+    }
+}
+
+impl Engine {
+    /// What is to be told where the world's own file asks for a resource under the name of a stack that another owns: the
+    /// file's is not made.
+    pub(super) fn named_twice(&self, stack: &Stack) -> Option<Line> {
+        let owner = match &stack.wish {
+            Wish::Run { source } if !source.0.starts_with("world:") => Some(source),
+            Wish::Stopped if stack.from != From::File => None,
+            Wish::Run { .. } | Wish::Stopped | Wish::Gone => return None,
+        };
+        let id = &stack.id;
+        let (slug, _) = self.shared.catalogue().1.worlds().get(&id.world)?.resources.get(&id.stack).cloned()?;
+        let owned = owned_so(stack.from, owner);
+        let text = format!(
+            "the file of {} asks for a {slug} of this name: it is not made, since {} {owned}",
+            id.world, id.stack
+        );
+        let way_out = format!(
+            "name it otherwise there; or let this one go and keep its data: deployd down {} --keep-data",
+            id.stack
+        );
+        Some(Line::new(
+            id.address(id.stack.clone()),
+            LineCode::Other,
+            Why::new(WhyCode::Refused, text).way_out(way_out),
+        ))
+    }
+
+    /// Refuses to take away what the world's own file asks for: it would be made again.
+    pub(super) fn refuse_asked_for(&self, stack: &Stack) -> Result<(), DoorError> {
+        let id = &stack.id;
+        let is_of_file = matches!(&stack.wish, Wish::Run { source } if source.0.starts_with("world:"));
+        let facts = self.shared.catalogue().1.worlds().get(&id.world).cloned();
+        if !is_of_file || facts.is_none_or(|facts| !facts.resources.contains_key(&id.stack)) {
+            return Ok(());
+        }
+        let text = format!("{id} is asked for by the file of {}: it would be made again", id.world);
+        let way_out = format!("take it out of `resources` there; then: deployd down {}", id.stack);
         Err(DoorError::Refused(Why::new(WhyCode::Refused, text).way_out(way_out)))
     }
 }

@@ -10,8 +10,11 @@ use super::plans::no_source;
 use super::write::{Needs, Reading, SourceOf, audit, put_stack};
 use super::{Accepted, ApplyAsk, DoorError, Engine, ResourceAsk, RunAsk};
 use crate::contract::RowVersion;
+use crate::graph::{Data, DesiredGraph};
 use crate::model::{Name, StackId, Wall};
-use crate::state::{ConsentAct, DeploymentState, From, Mode, Principal, SourceId, Stack, Why, WhyCode, Wish};
+use crate::state::{
+    ConsentAct, DeploymentState, From, Mode, Owned, Phase, Principal, SourceId, Stack, Why, WhyCode, Wish,
+};
 
 impl Engine {
     /// Run what a source holds, in a world: from now on, or once. One deployment for each of its services. Mistakes are answered
@@ -151,6 +154,7 @@ impl Engine {
         self.check_put(ask, &source, &rows, last.as_ref())?;
         let would = self.compile_slug(&stack, &ask.slug, &ask.with).await?;
         if let Some(graph) = &would.compiled.graph {
+            refuse_other_kind(&rows, graph)?;
             self.refuse_lacking(&ask.world, rows.record.as_ref(), graph).await?;
         }
         let needs = Needs { once, source: SourceOf::None };
@@ -284,6 +288,22 @@ pub(super) fn from_source(source: &SourceId, principal: &Principal, because: &st
         principal: principal.clone(),
         because: because.to_owned(),
     }
+}
+
+/// Refuses a resource of another kind in the place of one that holds data: that is never replaced, and it would be held
+/// for ever.
+fn refuse_other_kind(rows: &StackRows, graph: &DesiredGraph) -> Result<(), DoorError> {
+    let owned = rows.record.iter().flat_map(|record| record.owned.values());
+    let mut data = owned.filter(|owned| {
+        owned.protection == Data::HoldsData && !matches!(owned.phase, Phase::Leaving(_) | Phase::Done(_))
+    });
+    let stands = |owned: &&Owned| graph.nodes.get(&owned.identity.address).is_some_and(|node| node.kind != owned.kind);
+    let Some(owned) = data.find(stands) else { return Ok(()) };
+    let node = &graph.nodes[&owned.identity.address];
+    let id = &rows.id;
+    let text = format!("{id} is a {} that holds data: a {} never takes its place", owned.kind, node.kind);
+    let way_out = format!("take another name; or delete that one first: deployd down {0} --delete {0}", id.stack);
+    Err(DoorError::Refused(Why::new(WhyCode::Refused, text).way_out(way_out)))
 }
 
 /// What was taken down is not deployed again by the way.

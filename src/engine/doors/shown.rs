@@ -91,6 +91,8 @@ pub struct DeploymentShown {
     pub deployment: Deployment,
     /// What people call its release.
     pub label: Option<String>,
+    /// Whether that is kept: one can go back to it.
+    pub kept: bool,
     /// The plan that it runs, by the digest that approvals name.
     pub plan: Option<Digest>,
     /// Its steps, and how far each is.

@@ -5,7 +5,7 @@ use super::super::record::{LoadError, StackRows, load_rows};
 use super::super::rows::DeploymentRow;
 use super::super::shared::Glance;
 use super::conditions::{resource, step};
-use super::owner::no_stack;
+use super::owner::{REST, no_stack};
 use super::write::set_aside;
 use super::{
     DeploymentShown, DoorError, Engine, HistoryPage, Planned, ResourceCondition, ResourceShown, StackShown, StepShown,
@@ -14,7 +14,7 @@ use crate::contract::{Row, Scope, StoreError};
 use crate::graph::Role;
 use crate::model::{Digest, Name, StackId, Value, Wall};
 use crate::plan::Report;
-use crate::state::{DeploymentId, ReleaseId, StackCondition, StackState, Why, WhyCode, Wish};
+use crate::state::{DeploymentId, ReleaseId, SourceId, StackCondition, StackState, Why, WhyCode, Wish};
 use std::collections::BTreeMap;
 
 impl Engine {
@@ -93,7 +93,10 @@ impl Engine {
         let resources: Vec<_> = record.owned.values().map(|owned| resource(rows, owned, &glance.seen)).collect();
         // Nobody looks at what is paused.
         let is_paused = record.stack.conditions.contains_key(&StackCondition::Paused);
-        let runs = made_of.is_none() && matches!(record.stack.wish, Wish::Run { .. }) && !is_paused;
+        let is_service = |source: &SourceId| source.0 != REST && !source.0.starts_with("world:");
+        let runs = matches!(&record.stack.wish, Wish::Run { source } if is_service(source)) && !is_paused;
+        let mut report = as_of(glance, self.shared.now().wall);
+        report.held.extend(self.named_twice(&record.stack));
         Ok(StackShown {
             serves: glance.looked.filter(|_| runs).and_then(|_| self.serves(&resources)),
             id: rows.id.clone(),
@@ -104,7 +107,7 @@ impl Engine {
             label: serves.and_then(|release| label(rows, release)),
             live,
             resources,
-            report: as_of(glance, self.shared.now().wall),
+            report,
             looked: glance.looked,
         })
     }
@@ -169,6 +172,7 @@ impl Engine {
             (Some(release), revision) => label(rows, release).or(revision.map(|revision| revision.short())),
             (None, revision) => revision.map(|revision| revision.short()),
         };
+        let kept = deployment.release.is_some_and(|release| rows.releases.contains_key(&release));
         let planned = match deployment.plan {
             Some(blob) => self.plan_if_kept(blob).await?,
             None => None,
@@ -181,7 +185,7 @@ impl Engine {
             }
             None => Vec::new(),
         };
-        Ok(DeploymentShown { deployment, label, plan: row.plan, steps })
+        Ok(DeploymentShown { deployment, label, kept, plan: row.plan, steps })
     }
 
     /// A plan by its blob; nothing when it was swept: what ended long ago is shown without its steps.

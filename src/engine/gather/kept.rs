@@ -53,6 +53,7 @@ impl KeptManifest {
             folder: self.folder.clone(),
             // Its files were there when it was kept.
             folder_said: None,
+            inputs_said: Vec::new(),
             adds: self.adds.clone(),
             worlds: None,
             written: self.written,

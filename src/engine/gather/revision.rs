@@ -37,9 +37,10 @@ pub async fn revise(
         found.retain(in_file);
         return Err(NoRelease::Mistakes(found));
     }
-    if let Some(missing) = manifest.missing_folder(held.snapshot.files.keys()) {
+    let missing = manifest.missing_files(&held.snapshot.files);
+    if !missing.is_empty() {
         let mut found = held.manifests.mistakes.clone();
-        found.push(missing);
+        missing.into_iter().for_each(|one| found.push(one));
         return Err(NoRelease::Mistakes(found.sorted()));
     }
     let content = keep_content(shared, held, manifest).await?;

@@ -8,7 +8,7 @@ use super::once::{Once, look_at_once};
 use super::room::{Room, settling, unreadable, unwritable};
 use super::thing::{self, Thing, make_folder};
 use super::write::{self, PrepareAsked, script};
-use crate::contract::{ContentFailure, ContentListing, Failure, FilePath, Order, Outcome};
+use crate::contract::{ContentFailure, ContentListing, Failure, FilePath, Order, Outcome, covers};
 use crate::model::{Digest, Kind, Milliseconds, Value};
 use crate::state::{Condition, Settling, Why, WhyCode};
 use std::collections::BTreeMap;
@@ -161,15 +161,6 @@ fn function_of(script: &str) -> String {
     format!("set -e\nrun_prepare() {{\n{script}}}")
 }
 
-/// Whether an input names a path: itself, a folder around it, or a pattern with `*`.
-fn covers(input: &str, path: &str) -> bool {
-    let input = input.trim_end_matches('/');
-    if input == path || path.strip_prefix(input).is_some_and(|rest| rest.starts_with('/')) {
-        return true;
-    }
-    input.contains('*') && globset::Glob::new(input).is_ok_and(|glob| glob.compile_matcher().is_match(path))
-}
-
 pub(super) fn path_of(folder: &Path) -> Value {
     Value::Text(folder.join("files").display().to_string())
 }
@@ -223,19 +214,5 @@ fn content_failed(failure: &ContentFailure) -> Failure {
         ContentFailure::Missing(_) | ContentFailure::Corrupt(_) | ContentFailure::Refused(_) => {
             Failure::Refused { why }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn inputs_are_files_folders_and_patterns() {
-        assert!(covers("requirements.txt", "requirements.txt"));
-        assert!(covers("vendor/", "vendor/a/b"));
-        assert!(covers("*.lock", "Gemfile.lock"));
-        assert!(!covers("requirements.txt", "requirements.txt.bak"));
-        assert!(!covers("src", "srcs/a"));
     }
 }

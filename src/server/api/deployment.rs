@@ -54,6 +54,9 @@ pub struct Deployment {
     /// What people call the release: `81d0b77`, `81d0b77.2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// Whether its release is kept, so that one can go back to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
     /// The plan that it runs, by the digest that approvals name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Digest>)]

@@ -114,7 +114,7 @@ pub struct Step {
 /// Why a step is in a plan.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Because {
-    /// For machines: `not_there`, `fields_changed`, `vanished`, ...
+    /// For machines: `not_there`, `not_looked_at`, `fields_changed`, `vanished`, ...
     pub code: String,
     /// For people: `nothing of that name is there`.
     pub text: String,

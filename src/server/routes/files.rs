@@ -13,7 +13,7 @@ use crate::server::api::paths;
 use crate::server::api::question::{Checked, ServiceFits, WhyNot};
 use crate::server::extract::{Named, Sent};
 use crate::server::files::{Gathered, gather};
-use crate::server::lacking::lacking;
+use crate::server::lacking::{lacking, not_built};
 use crate::server::refusal::{Answer, Refusal};
 use crate::server::show;
 use axum::Json;
@@ -33,12 +33,21 @@ pub async fn check(State(serving): Shared, caller: Caller, Sent(sent): Sent<Chec
     sent.worlds.iter().try_for_each(|world| serving.world(world).map(drop))?;
     let engine = serving.engine();
     let mut files = gather(engine, &sent.of).await?;
-    if files.manifests.found.is_empty() && files.manifests.mistakes.is_empty() {
+    // What they are checked against may be wrong itself.
+    let mut found = match if sent.worlds.is_empty() { caller.worlds.only() } else { Some(&sent.worlds) } {
+        None => files.catalogue.mistakes(),
+        Some(worlds) => {
+            let mut of_worlds = Diagnostics::new();
+            worlds.iter().for_each(|world| of_worlds.extend(files.catalogue.mistakes_of(world)));
+            of_worlds
+        }
+    };
+    if files.manifests.found.is_empty() && files.manifests.mistakes.is_empty() && !found.has_errors() {
         return Err(Refusal::not_found("there is no deployd.yaml among the files")
             .way_out("write one; if there is one, .gitignore leaves it out"));
     }
     let services: Vec<Name> = files.manifests.found.keys().cloned().collect();
-    let mut found = files.manifests.mistakes.clone();
+    found.extend(files.manifests.mistakes.clone());
     let mut by_world: BTreeMap<Name, Vec<Name>> = BTreeMap::new();
     for service in &services {
         for world in asked_worlds(&files, service, &sent.worlds).into_iter().filter(|world| caller.worlds.has(world)) {
@@ -50,12 +59,6 @@ pub async fn check(State(serving): Shared, caller: Caller, Sent(sent): Sent<Chec
             found.extend(lacking(engine, &compiled).await?);
             found.extend(compiled.said);
         }
-    }
-    // What they are checked against may be wrong itself.
-    let among = if sent.worlds.is_empty() { caller.worlds.only() } else { Some(&sent.worlds) };
-    match among {
-        None => found.extend(files.catalogue.mistakes()),
-        Some(worlds) => worlds.iter().for_each(|world| found.extend(files.catalogue.mistakes_of(world))),
     }
     let found = found.sorted();
     Ok(Json(Checked {
@@ -130,7 +133,8 @@ pub async fn why_not(
         let compiled = by_name.remove(&service).unwrap_or_default();
         let misfits = compiled.resolved.as_ref().map(|resolved| resolved.misfits.as_slice()).unwrap_or_default();
         // What is there to be had, and not on this machine, is in the way too.
-        let lacks = lacking(serving.engine(), &compiled).await?;
+        let mut lacks = lacking(serving.engine(), &compiled).await?;
+        not_built(serving.engine(), &compiled).await?.into_iter().for_each(|one| lacks.push(one));
         let fits = !compiled.said.has_errors() && lacks.is_empty() && !of_world.has_errors();
         let mut told = others(&compiled);
         told.extend(of_world.clone());

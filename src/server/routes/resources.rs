@@ -120,14 +120,6 @@ pub async fn delete(State(serving): Shared, Named(of): Named<OfResource>, remova
     if !is_resource(&shown) && shown.stack.as_ref().is_some_and(|row| row.state != StackState::Deleted) {
         return Err(no_resource(&stack));
     }
-    if let Ok(facts) = serving.world(&stack.world)
-        && facts.resources.contains_key(&stack.stack)
-    {
-        let detail = format!("{stack} is asked for by its world's file");
-        return Err(
-            Refusal::conflict(detail).way_out("take its line out of the file: it goes then, if it holds no data")
-        );
-    }
     removal.of(&serving, stack).await
 }
 

@@ -41,7 +41,9 @@ fn shown(serving: &Serving, name: &Name) -> Answer<World> {
     let catalogue = serving.engine().catalogue();
     let facts = serving.world(name)?;
     let offers = catalogue.offers(name);
-    Ok(show::world(&facts, offers.as_deref(), &catalogue.mistakes(), &|file| catalogue.text(file)))
+    let in_file = catalogue.mistakes_in_file(&facts.name);
+    let mistakes = in_file.map_or_else(|| catalogue.mistakes(), |found| (*found).clone());
+    Ok(show::world(&facts, offers.as_deref(), &mistakes, &|file| catalogue.text(file)))
 }
 
 /// What a world can do, with the kinds that it can make

@@ -18,7 +18,7 @@ pub fn accepted(accepted: engine::Accepted) -> Accepted {
 /// A deployment.
 #[must_use]
 pub fn deployment(shown: DeploymentShown) -> Deployment {
-    let DeploymentShown { deployment, label, plan, steps } = shown;
+    let DeploymentShown { deployment, label, kept, plan, steps } = shown;
     let step = |step: engine::StepShown| StepOnItsWay {
         act: step.act,
         identity: step.identity,
@@ -35,6 +35,7 @@ pub fn deployment(shown: DeploymentShown) -> Deployment {
         revision: deployment.revision,
         release: deployment.release,
         label,
+        kept,
         plan,
         approved_by: deployment.approved.map(|(_, who)| who.0),
         principal: deployment.principal.0,

@@ -236,6 +236,7 @@ fn sentence(reason: &Reason) -> String {
     }
     match reason {
         Reason::NotThere => "nothing of that name is there".to_owned(),
+        Reason::NotLookedAt => "it was not made yet, and whether its name is free could not be looked at".to_owned(),
         Reason::FieldsChanged(fields) => format!("changed: {}", list(fields)),
         Reason::InputsChanged(inputs) => format!("what fills it changed: {}", list(inputs)),
         Reason::FixedFieldChanged(field) => format!("{field} changed, and cannot be changed where it stands"),

@@ -11,12 +11,15 @@ use crate::repository::Repository;
 use crate::resolve::{MadeAs, Offers, SlugLine};
 use crate::server::api::world::{self as api, Capability, MadeKind, Parameter, Slug, World};
 
-/// A world. Without what it offers, since its files have mistakes, what is known of it and what those are.
+/// A world, and what is wrong with its files. Without what it offers, since these have mistakes, what is known of it. One
+/// whose file has mistakes now offers what that said last.
 #[must_use]
 pub fn world(facts: &WorldFacts, offers: Option<&Offers>, mistakes: &Diagnostics, text_of: TextOf<'_>) -> World {
     let mut own = mistakes.clone();
     own.retain(|found| found.owner == Owner::World(facts.name.to_string()));
-    let found = offers.map_or(own, Offers::mistakes);
+    if let Some(offers) = offers {
+        own.extend(offers.mistakes());
+    }
     let said = offers.map(|offers| &offers.world);
     World {
         name: facts.name.clone(),
@@ -32,7 +35,7 @@ pub fn world(facts: &WorldFacts, offers: Option<&Offers>, mistakes: &Diagnostics
         stand_ins: said.is_some_and(|world| world.has_stand_ins()),
         domain: said.and_then(|world| world.domain()).map(str::to_owned),
         resources: facts.resources.iter().map(|(name, (slug, _))| (name.clone(), slug.clone())).collect(),
-        diagnostics: diagnostics_with(&found, text_of),
+        diagnostics: diagnostics_with(&own.sorted(), text_of),
     }
 }
 

@@ -66,6 +66,11 @@ fn what_holds_data_is_refused_with_4_and_what_is_gone_is_gone() {
 
     // An unknown name is a mistake of the command line, with the name that was meant.
     let unknown = person.asks(&["down", "guestbok", "--world", "sim"]);
+    let (exit, objects) = person.asks_json(&["plan", "--wrold", "sim"]);
+    let said = &objects[0]["data"];
+    assert_eq!((exit, objects[0]["kind"].as_str()), (2, Some("failure")), "{objects:?}");
+    assert!(said["what"].as_str().is_some_and(|what| what.contains("--wrold")), "{objects:?}");
+    assert!(said["ways_out"].to_string().contains("--world"), "{objects:?}");
     assert_eq!(unknown.exit, 2, "{}", unknown.talk);
     assert_eq!(unknown.talk, "error: there is no guestbok in sim\n  did you mean `guestbook`?\n");
 

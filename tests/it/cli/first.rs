@@ -57,6 +57,12 @@ fn what_is_not_built_yet_is_planned_and_never_begun() {
     let plan = person.asks(&["plan", "web", "--world", "there"]);
     assert_eq!(plan.exit, 0, "{}", plan.talk);
     assert!(words(&plan).contains("is not looked at"), "{}", plan.out);
+    let plan = person.asks(&["plan", "web", "--world", "there", "--json"]);
+    assert!(plan.out.contains(r#""code":"not_looked_at""#) && !plan.out.contains("not_there"), "{}", plan.out);
+    let why = person.asks(&["why-not", "web", "--world", "there"]);
+    assert_eq!(why.exit, 1, "{}", why.talk);
+    assert!(words(&why).contains("web cannot go to there"), "{}", why.out);
+    assert!(words(&why).contains("deploy:kubernetes is not built yet"), "{}", why.out);
     for command in [&["up", "--detach", "web"][..], &["apply", "web"]] {
         let said = person.asks(&[command, &["--world", "there"]].concat());
         assert_eq!(said.exit, 1, "{}", said.talk);
@@ -243,4 +249,38 @@ fn a_plan_says_the_port_that_one_gets_when_the_usual_one_is_taken() {
     drop(taken);
     assert_eq!(person.asks(&["down", "hello"]).exit, 0);
     assert_eq!(url(&person.asks(&["plan", "hello", "--world", "here"]).out), planned);
+}
+
+#[test]
+fn files_that_a_manifest_names_and_that_are_not_there_are_mistakes() {
+    let person = Person::new();
+    person.service("shop", "prepare: { run: make, inputs: [Makefile, lock.txt, '*.lock'] }\n");
+    person.write("project/shop/Makefile", "all:\n");
+    person.write("project/shop/.gitignore", "lock.txt\n");
+    person.write("project/shop/lock.txt", "");
+    person.write("project/cart/deployd.yaml", "service: cart\nrun: ./serve\nfolder: dist\n");
+    let check = person.asks(&["check", ".", "--world", "sim"]);
+    let text = words(&check);
+    assert_eq!(check.exit, 3, "{text}");
+    for (place, missing) in [
+        ("shop/deployd.yaml:3:42", "no file that counts is at lock.txt"),
+        ("shop/deployd.yaml:3:52", "no file that counts is at *.lock"),
+        ("cart/deployd.yaml:3:9", "no file that counts is in cart/dist"),
+    ] {
+        assert!(text.contains(place) && text.contains(missing), "{place}: {text}");
+    }
+    assert!(!text.contains("at Makefile") && text.contains("what .gitignore leaves out does not count"), "{text}");
+    let apply = person.asks(&["apply", "shop", "--world", "sim"]);
+    assert_eq!(apply.exit, 3, "{}", apply.talk);
+    assert!(words(&apply).contains("no file that counts is at lock.txt"), "{}", apply.talk);
+}
+
+#[test]
+fn worlds_without_services_are_checked() {
+    let person = Person::new();
+    assert_eq!(person.asks(&["check"]).exit, 0);
+    person.write("project/worlds/there.yaml", "world: there\ncapabilites: {}\n");
+    let said = person.asks(&["check"]);
+    assert_eq!(said.exit, 3, "{}{}", said.out, said.talk);
+    assert!(words(&said).contains("did you mean `capabilities`?"), "{}", said.out);
 }

@@ -5,6 +5,7 @@ mod exits;
 mod first;
 mod json;
 mod keeps;
+mod owned;
 mod person;
 mod screens;
 mod tokens;

@@ -79,6 +79,7 @@ fn reason(reason: &Reason) -> String {
         |paths: &[deployd::model::FieldPath]| paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match reason {
         Reason::NotThere => "not there".to_owned(),
+        Reason::NotLookedAt => "not looked at".to_owned(),
         Reason::FieldsChanged(paths) => format!("changed {}", list(paths)),
         Reason::InputsChanged(inputs) => format!("inputs changed: {}", inputs.join(", ")),
         Reason::FixedFieldChanged(path) if path.is_root() => "another kind".to_owned(),

@@ -44,6 +44,12 @@ async fn a_resource_is_made_read_changed_and_deleted_without_a_service() {
     assert_eq!(listed.body["resources"].as_array().unwrap().len(), 1);
     assert_eq!(listed.body["resources"][0]["name"], "uploads");
 
+    // What holds data is not replaced by something else.
+    let other = house.put(UPLOADS, &json!({ "slug": "postgres" })).await;
+    assert_eq!(other.problem(), (409, "refused"), "{other:#?}");
+    assert!(other.body["way_out"].as_str().unwrap().contains("--delete uploads"), "{other:#?}");
+    assert_eq!(house.get(UPLOADS).await.body["slug"], "volume");
+
     // It stands among the stacks too, and its wish says where it is from.
     let stack = house.get("/v1/worlds/sim/stacks/uploads").await;
     assert_eq!((&stack.body["from"], &stack.body["state"]), (&json!("rest"), &json!("AVAILABLE")), "{stack:#?}");
