@@ -15,6 +15,8 @@ pub struct Gate {
     pub repository: Name,
     /// Who is let in. Nobody where there is none; `None` takes a gate of an inherited repository away.
     pub allow: Option<Vec<GateRule>>,
+    /// Whether it has mistakes: nobody knows whom it lets in, and it takes the place of an inherited one all the same.
+    pub broken: bool,
 }
 
 /// One range that is let in.
@@ -31,22 +33,29 @@ pub struct GateRule {
 impl Gate {
     pub(super) fn read(repository: &Name, entry: &Entry, found: &mut Diagnostics) -> Option<Gate> {
         let name = entry.key.name("a gate's name", found)?;
-        let gate = |allow| Gate { name: name.clone(), repository: repository.clone(), allow };
+        let gate = |allow, broken| Some(Gate { name: name.clone(), repository: repository.clone(), allow, broken });
         if entry.value.is_null() {
-            return Some(gate(None));
+            return gate(None, false);
         }
-        let map = entry.value.map("a gate", found)?;
+        match Gate::rules(&entry.value, found) {
+            Some(rules) => gate(Some(rules), false),
+            None => gate(None, true),
+        }
+    }
+
+    fn rules(said: &Node, found: &mut Diagnostics) -> Option<Vec<GateRule>> {
+        let map = said.map("a gate", found)?;
         GATE.check(map, found);
         let Some(allow) = map.get("allow") else {
             if GATE.lack(map, "allow") {
                 let mistake = Diagnostic::error("missing-key", "missing key", "a gate says whom it lets in");
-                found.push(mistake.at(&entry.value.place).help("write allow: [ { from: 203.0.113.0/24 } ]"));
+                found.push(mistake.at(&said.place).help("write allow: [ { from: 203.0.113.0/24 } ]"));
             }
             return None;
         };
         let items = allow.list("`allow`", found)?;
         let rules: Vec<GateRule> = items.iter().filter_map(|item| GateRule::read(item, found)).collect();
-        (rules.len() == items.len()).then(|| gate(Some(rules)))
+        (rules.len() == items.len()).then_some(rules)
     }
 }
 

@@ -15,6 +15,7 @@ use std::sync::Arc;
 pub struct Library {
     offers: BTreeMap<Name, Offer>,
     gates: BTreeMap<Name, Arc<Gate>>,
+    broken_gates: BTreeMap<Name, Arc<Gate>>,
     repositories: BTreeMap<Name, Arc<Repository>>,
     files: BTreeMap<Arc<str>, Name>,
     found: Diagnostics,
@@ -46,8 +47,10 @@ impl Library {
             .flat_map(|repository| repository.shown.iter().map(|file| (Arc::clone(file), repository.name.clone())));
         let files: BTreeMap<Arc<str>, Name> = files.collect();
         let offers = Building { slugs: &slugs, files: &files, done: BTreeMap::new(), going: Vec::new() }.all();
-        let gates = gates.into_iter().filter(|(_, gate)| gate.allow.is_some());
-        Library { offers, gates: gates.collect(), files, repositories, found: found.sorted(), whole }
+        let (broken_gates, gates): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            gates.into_iter().partition(|(_, gate)| gate.broken);
+        let gates = gates.into_iter().filter(|(_, gate)| gate.allow.is_some()).collect();
+        Library { offers, gates, broken_gates, files, repositories, found: found.sorted(), whole }
     }
 
     /// Whether all of it could be read. If not, nothing may be made of it: what is missing would change what is there.
@@ -85,9 +88,20 @@ impl Library {
         self.gates.get(name)
     }
 
+    /// One that is there, and has mistakes: nobody knows whom it lets in.
+    #[must_use]
+    pub fn broken_gate(&self, name: &str) -> Option<&Arc<Gate>> {
+        self.broken_gates.get(name)
+    }
+
     /// All gates' names.
     pub fn gate_names(&self) -> impl Iterator<Item = &Name> {
         self.gates.keys()
+    }
+
+    /// The names of gates that are there and have mistakes.
+    pub fn broken_gate_names(&self) -> impl Iterator<Item = &Name> {
+        self.broken_gates.keys()
     }
 
     /// What is wrong with the repositories as such. What is wrong with one definition stands in it.

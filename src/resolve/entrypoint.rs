@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Owner, Place, did_you_mean};
 use crate::document::{Entry, Map, Spanned};
 use crate::manifest::{Entrypoint, Manifest, Port, Process, Protocol};
 use crate::model::{Name, Value};
-use crate::repository::Definition;
+use crate::repository::{Definition, Library};
 use crate::world::World;
 use std::collections::BTreeMap;
 
@@ -186,7 +186,7 @@ fn put_gates(
     for name in named {
         let Some(gate) = offers.library.gate(&name.value) else {
             whole = false;
-            found.push(unknown_gate(name, offers, &owner));
+            found.push(unknown_gate(name, &offers.world.name.value, &offers.library, &owner));
             continue;
         };
         let rules = gate.allow.iter().flatten().filter(|rule| rule.is_for(ports));
@@ -205,10 +205,17 @@ fn put_gates(
     fields.set("gates", Value::from(ranges), &first.place);
 }
 
-fn unknown_gate(name: &Spanned<Name>, offers: &Offers, owner: &Owner) -> Diagnostic {
-    let detail = format!("no repository of world {} has gate `{}`", offers.world.name.value, name.value);
+/// What is wrong with the name of a gate that `world` cannot use.
+pub(super) fn unknown_gate(name: &Spanned<Name>, world: &Name, library: &Library, owner: &Owner) -> Diagnostic {
+    if let Some(gate) = library.broken_gate(&name.value) {
+        let detail = format!("gate `{}` has mistakes, which repository {} has to mend", name.value, gate.repository);
+        let mistake = Diagnostic::error("broken-gate", "broken gate", detail).at(&name.place);
+        let owner = Owner::Repository(gate.repository.to_string());
+        return mistake.related(&gate.name.place, "it is said here").owned_by(owner);
+    }
+    let detail = format!("no repository of world {world} has gate `{}`", name.value);
     let mut mistake = Diagnostic::error("unknown-gate", "unknown gate", detail).at(&name.place);
-    let known: Vec<&str> = offers.library.gate_names().map(Name::as_str).collect();
+    let known: Vec<&str> = library.gate_names().chain(library.broken_gate_names()).map(Name::as_str).collect();
     mistake.help.extend(match did_you_mean(&name.value, known.iter().copied()) {
         Some(near) => Some(near),
         None if known.is_empty() => None,

@@ -70,14 +70,23 @@ pub fn explain_all(resolved: &Resolved, offers: &Offers, only: Option<&Address>)
     all
 }
 
-/// Explains every value below a path that stands for several: `health` of a service whose `health.http` is said. Empty
-/// where nothing is below it.
+/// Explains every value below a path that stands for several: `health` of a service whose `health.http` is said; or
+/// whatever has a manifest's own word, `gates` or `port`, among the things that a service is made into. Empty where nothing
+/// is below it.
 #[must_use]
 pub fn explain_below(resolved: &Resolved, offers: &Offers, asked: &str) -> Vec<Explanation> {
     let Some(path) = FieldPath::parse(asked).ok() else { return Vec::new() };
-    let Some((component, inside)) = find(resolved, &path).filter(|(_, inside)| !inside.is_root()) else {
-        return Vec::new();
+    let Some((component, inside)) = find(resolved, &path) else {
+        // What a manifest says of one port stands with all.
+        let word: Vec<&str> =
+            path.keys().iter().map(|key| if key == "port" { "ports" } else { key.as_str() }).collect();
+        let has_word =
+            |one: &Explanation| one.path.keys().iter().map(String::as_str).take(word.len()).eq(word.iter().copied());
+        return explain_all(resolved, offers, None).into_iter().filter(has_word).collect();
     };
+    if inside.is_root() {
+        return Vec::new();
+    }
     let below = leaves(&component.fields).into_iter().filter(|path| path.keys().starts_with(inside.keys()));
     below.map(|path| explanation(component, resolved, offers, &path)).collect()
 }

@@ -1,5 +1,6 @@
 //! `Offers`: what a world can be asked for: each slug fitted to what the world can make.
 
+use super::entrypoint::unknown_gate;
 use super::fit;
 use crate::diagnostic::{Diagnostic, Diagnostics, Owner, Place};
 use crate::document::Map;
@@ -76,9 +77,13 @@ impl Offers {
         let library = Arc::clone(&offers.library);
         for definition in library.definitions() {
             let mut found = definition.found.clone();
-            if !found.has_errors() {
-                found.extend(fit::check(definition, &offers));
+            let mut of_kinds = fit::check(definition, &offers);
+            if found.has_errors() {
+                // What is missing may be missing for these mistakes alone.
+                of_kinds.retain(|one| ["unknown-kind", "unknown-field"].contains(&one.code.0));
             }
+            found.extend(of_kinds);
+            let found = found.sorted();
             let offered = Offered { definition: Arc::clone(definition), made: offers.fit(definition), found };
             offers.slugs.insert(definition.slug.clone(), offered);
         }
@@ -159,11 +164,7 @@ impl Offers {
         let owner = Owner::World(world.name.value.to_string());
         for gate in &world.gates {
             if self.library.gate(&gate.value).is_none() && self.library.whole() {
-                let detail = format!("no repository of world {} has gate `{}`", world.name.value, gate.value);
-                let mut mistake = Diagnostic::error("unknown-gate", "unknown gate", detail).at(&gate.place);
-                let known = self.library.gate_names().map(Name::as_str);
-                mistake.help.extend(crate::diagnostic::did_you_mean(&gate.value, known));
-                found.push(mistake.owned_by(owner.clone()));
+                found.push(unknown_gate(gate, &world.name.value, &self.library, &owner));
             }
         }
         for (what, kind) in self.kinds_of_policy() {

@@ -100,6 +100,8 @@ fn complete_operation(method: &HttpMethod, operation: &mut Operation) {
     let of_path =
         |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(it) if it.parameter_in == ParameterIn::Path);
     let of_path = operation.parameters.as_ref().is_some_and(|parameters| parameters.iter().any(of_path));
+    let is_world = |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(it) if it.parameter_in == ParameterIn::Path && it.name == "world");
+    let of_world = operation.parameters.as_ref().is_some_and(|parameters| parameters.iter().any(is_world));
     let changes = !matches!(method, HttpMethod::Get);
     let shape = Shape {
         is_open,
@@ -109,6 +111,7 @@ fn complete_operation(method: &HttpMethod, operation: &mut Operation) {
         compares: CONDITIONAL.contains(&id.as_str()) || NAMES_PLAN.contains(&id.as_str()),
         passes: id == "kept_events",
         repeats: REPEATABLE.contains(&id.as_str()),
+        of_world,
     };
     for status in statuses(&shape) {
         let response = RefOr::Ref(Ref::from_response_name(name_of(status)));
@@ -125,6 +128,8 @@ struct Shape {
     compares: bool,
     repeats: bool,
     passes: bool,
+    /// Whether its path names a world, whose file may have mistakes.
+    of_world: bool,
 }
 
 /// Everything that may go wrong: its status, what the document calls it, and what it means.
@@ -164,7 +169,7 @@ fn statuses(shape: &Shape) -> Vec<u16> {
         (shape.changes, &[409, 507]),
         (shape.compares, &[412]),
         (shape.passes, &[410]),
-        (shape.repeats && !shape.has_body, &[422]),
+        ((shape.repeats || shape.of_world) && !shape.has_body, &[422]),
     ];
     also.iter().filter(|(may, _)| *may).for_each(|(_, statuses)| all.extend_from_slice(statuses));
     all

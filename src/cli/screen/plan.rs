@@ -280,6 +280,11 @@ fn loses(act: ConsentAct) -> &'static str {
     }
 }
 
+/// Whether nothing of it could be looked at: a world whose rooms are not built, or do not answer.
+fn is_unseen(plan: &Plan) -> bool {
+    !plan.steps.is_empty() && plan.steps.iter().all(|step| step.because.code == "not_looked_at")
+}
+
 /// What to do with the plan.
 fn ways_on(page: &mut Page, plan: &Plan, apply: &str) {
     let digest = short(&plan.digest);
@@ -295,6 +300,13 @@ fn ways_on(page: &mut Page, plan: &Plan, apply: &str) {
         _ if needs_leave(plan) => {
             page.gap();
             way(page, "give leave   ", format!("deployd approve {} {digest}", plan.stack));
+        }
+        _ if is_unseen(plan) => {
+            page.gap();
+            page.folded(
+                0,
+                &Text::plain(format!("plan {digest} · nothing of it could be looked at, so nothing would be done yet")),
+            );
         }
         _ if !plan.steps.is_empty() => {
             page.gap();

@@ -92,7 +92,16 @@ pub async fn explain(
     serving.read_anew().await;
     let offers = serving.offers(&of.world)?;
     let mut files = gather(serving.engine(), &sent.of).await?;
-    let service = files.one(sent.service.as_ref())?.service.clone();
+    let (service, path) = {
+        let manifest = files.one(sent.service.as_ref())?;
+        (manifest.service.clone(), manifest.path.clone())
+    };
+    // What a mistake stands in is no value of anything: the rest would be told as if it were all.
+    let mut in_manifest = files.manifests.mistakes.clone();
+    in_manifest.retain(|one| one.place.as_ref().is_some_and(|place| *place.file == *path.as_str()));
+    if in_manifest.has_errors() {
+        return Err(Refusal::mistakes(files.shown(&in_manifest)));
+    }
     let compiled = files.compile(serving.engine(), &of.world, &service).await?;
     match &compiled.resolved {
         Some(resolved) => explain_resolved(resolved, &offers, sent.value.as_deref()).map(Json),

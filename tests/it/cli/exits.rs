@@ -39,6 +39,10 @@ fn what_goes_wrong_in_the_world_is_1_and_what_takes_too_long_is_5() {
 fn mistakes_in_files_are_3_with_all_of_them() {
     let person = Person::new();
     person.service("shop", "requires: [ users: postgrs ]\nenv: { URL: \"${usrs.url}\" }\n");
+    person.service("cart", "scale: 2\nenv: { A: b }\n");
+    let explained = person.asks(&["explain", "cart", "env.A", "--world", "sim"]);
+    assert_eq!((explained.exit, explained.out.as_str()), (3, ""), "{}", explained.talk);
+    assert!(explained.talk.contains("cart/deployd.yaml:3:8"), "{}", explained.talk);
     for command in ["check", "plan", "apply"] {
         let said = person.asks(&[command, "shop", "--world", "sim"]);
         assert_eq!(said.exit, 3, "{command}: {}{}", said.out, said.talk);

@@ -3,6 +3,7 @@
 
 use super::person::{Person, Said};
 use std::net::TcpListener;
+use std::path::Path;
 
 /// A world of this machine whose PostgreSQL nobody has.
 fn here(http: u16) -> Person {
@@ -57,6 +58,7 @@ fn what_is_not_built_yet_is_planned_and_never_begun() {
     let plan = person.asks(&["plan", "web", "--world", "there"]);
     assert_eq!(plan.exit, 0, "{}", plan.talk);
     assert!(words(&plan).contains("is not looked at"), "{}", plan.out);
+    assert!(plan.out.contains("nothing would be done yet") && !plan.out.contains("deployd apply"), "{}", plan.out);
     let plan = person.asks(&["plan", "web", "--world", "there", "--json"]);
     assert!(plan.out.contains(r#""code":"not_looked_at""#) && !plan.out.contains("not_there"), "{}", plan.out);
     let why = person.asks(&["why-not", "web", "--world", "there"]);
@@ -283,4 +285,19 @@ fn worlds_without_services_are_checked() {
     let said = person.asks(&["check"]);
     assert_eq!(said.exit, 3, "{}{}", said.out, said.talk);
     assert!(words(&said).contains("did you mean `capabilities`?"), "{}", said.out);
+}
+
+#[test]
+fn the_guestbook_fits_every_world_of_the_project() {
+    let person = Person::new();
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let asks = |words: &[&str]| person.asks_from(project, words);
+    let check = asks(&["check", "examples/guestbook", "--all-worlds"]);
+    assert_eq!(check.exit, 0, "{}{}", check.out, check.talk);
+    assert!(check.talk.contains("laptop, staging"), "{}", check.talk);
+    let plan = asks(&["plan", "examples/guestbook", "--world", "staging"]);
+    assert_eq!(plan.exit, 0, "{}{}", plan.out, plan.talk);
+    assert!(plan.out.contains("kubernetes/service") && plan.out.contains("aws/rds"), "{}", plan.out);
+    let why = asks(&["explain", "examples/guestbook", "users.instance_class", "--world", "staging"]);
+    assert!(why.out.starts_with("instance_class = db.r6g.2xlarge"), "{}{}", why.out, why.talk);
 }
