@@ -281,7 +281,7 @@ impl Loop {
             Work::Source(source, before, read) => self.was_read(source, before, read),
             Work::World(world, found) => {
                 self.listing.remove(&world);
-                self.take_found(found);
+                self.take_found(&world, found);
             }
             Work::Swept(Ok(serial)) => self.swept = Some(serial),
             Work::Swept(Err(error)) => tracing::warn!(%error, "what nothing names could not be taken away"),
@@ -334,7 +334,7 @@ impl Loop {
     }
 
     /// Hands what carries our receipt, and what no row is known of, to the stacks that it says it is of.
-    fn take_found(&mut self, found: Vec<Found>) {
+    fn take_found(&mut self, world: &Name, found: Vec<Found>) {
         let mut by_stack: BTreeMap<StackId, Vec<Found>> = BTreeMap::new();
         for one in found {
             let identity = &one.receipt.identity;
@@ -342,6 +342,12 @@ impl Loop {
             let is_known = self.memories.get(&stack).is_some_and(|memory| memory.owns(identity));
             if !is_known {
                 by_stack.entry(stack).or_default().push(one);
+            }
+        }
+        // What was there, and is in no list any more, is not told any more.
+        for (stack, _) in self.shared.all_unrecorded(Some(world)) {
+            if !by_stack.contains_key(&stack) {
+                self.shared.unrecorded(&stack, BTreeSet::new());
             }
         }
         for (stack, found) in by_stack {

@@ -34,6 +34,7 @@ pub struct Shared {
     compiled_with: Mutex<BTreeMap<StackId, (BTreeSet<Name>, Digest)>>,
     awaited: Mutex<BTreeMap<SourceId, BTreeSet<StackId>>>,
     found: Mutex<BTreeMap<StackId, Vec<Found>>>,
+    unrecorded: Mutex<BTreeMap<StackId, BTreeSet<Identity>>>,
     offers: Mutex<BTreeMap<Name, WorldOffers>>,
     highest_wall: Mutex<Wall>,
     secrets: Mutex<SecretsKnown>,
@@ -107,6 +108,7 @@ impl Shared {
             compiled_with: Mutex::default(),
             awaited: Mutex::default(),
             found: Mutex::default(),
+            unrecorded: Mutex::default(),
             offers: Mutex::default(),
             highest_wall: Mutex::default(),
             secrets: Mutex::default(),
@@ -247,6 +249,22 @@ impl Shared {
     #[must_use]
     pub fn take_found(&self, stack: &StackId) -> Vec<Found> {
         lock(&self.found).remove(stack).unwrap_or_default()
+    }
+
+    /// Of a stack of which no row is known, things that carry our receipt: what is newer than the backup that was restored.
+    pub fn unrecorded(&self, stack: &StackId, found: BTreeSet<Identity>) {
+        match found.is_empty() {
+            true => drop(lock(&self.unrecorded).remove(stack)),
+            false => drop(lock(&self.unrecorded).insert(stack.clone(), found)),
+        }
+    }
+
+    /// All of these, of a world or of all.
+    #[must_use]
+    pub fn all_unrecorded(&self, world: Option<&Name>) -> BTreeMap<StackId, BTreeSet<Identity>> {
+        let all = lock(&self.unrecorded);
+        let of_world = all.iter().filter(|(stack, _)| world.is_none_or(|world| stack.world == *world));
+        of_world.map(|(stack, found)| (stack.clone(), found.clone())).collect()
     }
 
     /// What the stacks of a world offer each other.

@@ -47,10 +47,11 @@ pub(super) async fn forward(
     let repeat = repeat(&request);
     let mut refused: BTreeSet<UpstreamKey> = BTreeSet::new();
     let (mut fresh, mut repeated) = (false, false);
+    let mut broken: Option<InFlight> = None;
     for _ in 0..TRIES_MAX {
         let Some((active, flight)) = traffic.choose(route, &refused, Work::Request) else { break };
         let upstream = flight.upstream();
-        let key = || (upstream.backend.id.clone(), upstream.backend.address);
+        let key = (upstream.backend.id.clone(), upstream.backend.address);
         let kept = if fresh { None } else { upstream.kept(repeat).await };
         let is_kept = kept.is_some();
         let sender = match kept {
@@ -58,7 +59,7 @@ pub(super) async fn forward(
             None => match upstream.connect().await {
                 Ok(sender) => sender,
                 Err(_) => {
-                    refused.insert(key());
+                    refused.insert(key);
                     continue;
                 }
             },
@@ -72,6 +73,8 @@ pub(super) async fn forward(
                 (UploadState::Moving | UploadState::Whole, Some(spare)) => {
                     request = spare.map(|()| RequestBody::empty());
                     repeated = true;
+                    // It takes connections, and what it answers is no answer: so it is told, unless another one does.
+                    broken = (!is_kept).then_some(flight);
                 }
                 (UploadState::Moving | UploadState::Whole, None) => return Forwarded::Broken(flight),
                 (ended, _) => return Forwarded::Upload(ended),
@@ -80,10 +83,10 @@ pub(super) async fn forward(
         // A kept connection that was closed says nothing about its backend; a new one does.
         fresh = true;
         if !is_kept {
-            refused.insert(key());
+            refused.insert(key);
         }
     }
-    Forwarded::Nobody
+    broken.map_or(Forwarded::Nobody, Forwarded::Broken)
 }
 
 async fn attempt(sender: Sender, request: Request<RequestBody>, timeout: Duration, upload: &Upload) -> Tried {

@@ -198,8 +198,11 @@ fn page_of(forwarded: &Forwarded, record: &mut Record) -> Page {
         }
         Forwarded::Broken(flight) => {
             by(flight);
-            Page::new(StatusCode::BAD_GATEWAY, "deployd: the service closed the connection before it answered\n")
-                .close()
+            Page::new(
+                StatusCode::BAD_GATEWAY,
+                "deployd: the service closed the connection before it answered, or answered no HTTP\n",
+            )
+            .close()
         }
         Forwarded::Upload(UploadState::TooLarge) => too_large(),
         Forwarded::Upload(UploadState::Stalled) => {

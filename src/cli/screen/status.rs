@@ -189,6 +189,7 @@ fn said(page: &mut Page, stack: &Stack, now: Wall) {
     waits(&stack.report).iter().for_each(|wait| wait.put(page, 4));
     once(&stack.report.held).for_each(|line| report_line(page, 4, "held", Tone::Warn, line));
     stack.report.kept.iter().for_each(|line| report_line(page, 4, "kept", Tone::Plain, line));
+    once(&stack.report.noted).for_each(|line| report_line(page, 4, "note", Tone::Plain, line));
 }
 
 fn reason(page: &mut Page, word: &str, tone: Tone, why: &Why) {

@@ -18,10 +18,18 @@ impl Activation {
     /// Whether there is such a stack. One that a followed source or the world's own file speaks of is made a stack here.
     pub(super) async fn exists(&mut self) -> Result<bool, Halt> {
         if self.rows().record.is_some() {
+            self.shared.unrecorded(&self.id, BTreeSet::new());
             self.made_again().await?;
             return Ok(true);
         }
-        let Some((source, from, principal)) = self.spoken_of() else { return Ok(false) };
+        let Some((source, from, principal)) = self.spoken_of() else {
+            let found = self.shared.take_found(&self.id);
+            if !found.is_empty() {
+                let identities = found.into_iter().map(|one| one.receipt.identity).collect();
+                self.shared.unrecorded(&self.id, identities);
+            }
+            return Ok(false);
+        };
         let now = self.now().wall;
         let stack = Stack::new(self.id.clone(), Wish::Run { source }, from, principal, now);
         let mut change = Change::new();

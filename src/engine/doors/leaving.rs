@@ -7,6 +7,7 @@ use super::consents::put_consent;
 use super::once::Once;
 use super::owner::no_stack;
 use super::run::{wished, withdraw_leave};
+use super::status::unrecorded;
 use super::write::{Needs, Reading, SourceOf, audit};
 use super::{Accepted, By, DoorError, DownAnswer, DownAsk, Engine, HeldData};
 use crate::contract::Query;
@@ -60,6 +61,7 @@ impl Engine {
         let rows = self.load(&ask.stack).await?;
         self.check_version(&rows, ask.only_if)?;
         if is_nothing(&rows) {
+            self.refuse_unrecorded(&ask.stack)?;
             return Ok(DownAnswer::Nothing);
         }
         rows.stack().map_or(Ok(()), |stack| self.refuse_asked_for(stack))?;
@@ -98,6 +100,14 @@ impl Engine {
             })
             .await?;
         Ok(DownAnswer::Accepted(self.left(&ask.stack, written)))
+    }
+
+    /// Refuses to say that nothing is left of what is there, and is not recorded: as after the restore of an older backup.
+    fn refuse_unrecorded(&self, stack: &StackId) -> Result<(), DoorError> {
+        match self.shared.all_unrecorded(Some(&stack.world)).get(stack) {
+            None => Ok(()),
+            Some(found) => Err(DoorError::Refused(unrecorded(stack, found))),
+        }
     }
 
     /// What holds data, as people are told of it.

@@ -12,10 +12,10 @@ use super::{
 };
 use crate::contract::{Row, Scope, StoreError};
 use crate::graph::Role;
-use crate::model::{Digest, Name, StackId, Value, Wall};
+use crate::model::{Digest, Identity, Name, StackId, Value, Wall};
 use crate::plan::Report;
 use crate::state::{DeploymentId, ReleaseId, SourceId, StackCondition, StackState, Why, WhyCode, Wish};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Engine {
     /// How the stacks of a world are, or of all worlds. Those that are proved gone are left out.
@@ -46,6 +46,11 @@ impl Engine {
                 }
             }
         }
+        for (id, found) in self.shared.all_unrecorded(world) {
+            if shown.iter().all(|stack| stack.id != id) {
+                shown.push(bare(&id, unrecorded(&id, &found), None));
+            }
+        }
         Ok(shown)
     }
 
@@ -55,7 +60,11 @@ impl Engine {
     /// [`DoorError`].
     pub async fn stack(&self, stack: &StackId) -> Result<StackShown, DoorError> {
         let (rows, _) = self.parts().store.load(&Scope::Stack(stack.clone())).await?;
-        self.shown(stack, rows).await?.ok_or_else(|| no_stack(stack))
+        if let Some(shown) = self.shown(stack, rows).await? {
+            return Ok(shown);
+        }
+        let found = self.shared.all_unrecorded(Some(&stack.world)).remove(stack);
+        found.map(|found| bare(stack, unrecorded(stack, &found), None)).ok_or_else(|| no_stack(stack))
     }
 
     /// A stack of its rows; nothing if these are only plans of what never ran. A row that cannot be read sets this stack
@@ -66,19 +75,7 @@ impl Engine {
             Ok(rows) if rows.record.is_none() => Ok(None),
             Ok(rows) => Ok(Some(self.shown_rows(&rows, &glance).await?)),
             Err(LoadError::Store(error)) => Err(DoorError::Store(error)),
-            Err(LoadError::Row(key, how)) => Ok(Some(StackShown {
-                id: id.clone(),
-                stack: None,
-                version: None,
-                made_of: None,
-                set_aside: Some(set_aside(id, &key, &how)),
-                label: None,
-                live: Vec::new(),
-                resources: Vec::new(),
-                serves: None,
-                report: Default::default(),
-                looked: glance.looked,
-            })),
+            Err(LoadError::Row(key, how)) => Ok(Some(bare(id, set_aside(id, &key, &how), glance.looked))),
         }
     }
 
@@ -229,6 +226,36 @@ pub(super) fn label(rows: &StackRows, release: ReleaseId) -> Option<String> {
 }
 
 /// What is waited for and held: since when, told as of now and not as of the last look.
+/// A stack of which nothing can be said but why.
+fn bare(id: &StackId, why: Why, looked: Option<Wall>) -> StackShown {
+    StackShown {
+        id: id.clone(),
+        stack: None,
+        version: None,
+        made_of: None,
+        set_aside: Some(why),
+        label: None,
+        live: Vec::new(),
+        resources: Vec::new(),
+        serves: None,
+        report: Report::default(),
+        looked,
+    }
+}
+
+/// Things of a stack are there, and nothing is recorded of it.
+pub(super) fn unrecorded(id: &StackId, found: &BTreeSet<Identity>) -> Why {
+    let names: Vec<String> = found.iter().take(UNRECORDED_SHOWN).map(|one| one.address.short()).collect();
+    let more = found.len().saturating_sub(names.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let text = format!("{}{more} carry our receipt, and nothing is recorded of {}", names.join(", "), id.stack);
+    let way_out = "deployd up FOLDER takes them back, with their data; or restore a newer backup";
+    Why::new(WhyCode::Missing, text).way_out(way_out)
+}
+
+/// How many things are named of what is not recorded.
+const UNRECORDED_SHOWN: usize = 8;
+
 fn as_of(glance: &Glance, now: Wall) -> Report {
     let mut report = glance.report.clone();
     let passed = now.since(glance.reported);

@@ -2,10 +2,10 @@
 //! older than the world, more deletes than anybody meant, and a step that never ends. Each is refused or held in words, and
 //! nothing is lost.
 
-use super::{HELLO, SHOP, by, forbidden, run_ask, running, up, with};
+use super::{HELLO, SHOP, by, down_ask, forbidden, run_ask, running, up, with};
 use crate::engine::bed::{Bed, Running, catalogue, stack, world_name};
 use deployd::contract::{Plain, Scope};
-use deployd::engine::{ApproveAsk, Catalogue, PlanOf, ResourceAsk, RunAsk};
+use deployd::engine::{ApproveAsk, Catalogue, DoorError, PlanOf, ResourceAsk, RunAsk};
 use deployd::model::{Identity, Milliseconds, SecretName};
 use deployd::plan::Act;
 use deployd::state::{DeploymentState, From, SourceId, StackCondition, StackState, Why, WhyCode};
@@ -87,7 +87,7 @@ fn is_told(running: &mut Running, what: &str) -> bool {
 /// nor made beside itself.
 #[test]
 fn t22_a_lost_state_deletes_nothing_and_makes_no_second_database() {
-    let (bed, running, _) = running(SHOP, "shop");
+    let (bed, running, shop) = running(SHOP, "shop");
     running.life.stop();
     let mut lost = bed.freeze(0);
     lost.memory = deployd::store::memory::MemoryStore::new("tested");
@@ -96,6 +96,17 @@ fn t22_a_lost_state_deletes_nothing_and_makes_no_second_database() {
     let mut running = bed.start(None);
     running.life.run_for(Milliseconds::seconds(1200));
     assert_eq!(bed.there(), before, "nobody asked for anything: nothing is done");
+    // It is told, and nobody says of it that it is gone.
+    let shown = running.asks(async |engine| engine.status(None).await).unwrap();
+    let told = shown[0].set_aside.as_ref().unwrap();
+    assert!(
+        shown[0].id == shop
+            && told.text.contains("users carry our receipt")
+            && told.text.contains("nothing is recorded"),
+        "{told:?}"
+    );
+    let refused = running.down(down_ask("shop"));
+    assert!(matches!(refused, Err(DoorError::Refused(_))), "{refused:?}");
     let calls = bed.log().len();
     up(&bed, &mut running);
     // What holds data is found again by its receipt. A process that no row knows runs nobody knows what: another one is made
@@ -106,6 +117,8 @@ fn t22_a_lost_state_deletes_nothing_and_makes_no_second_database() {
     running.life.run_for(Milliseconds::seconds(1300));
     let there = bed.there();
     assert!(!there.contains(&"shop.1#1".to_owned()) && there.len() == before.len(), "{there:?}");
+    let shown = running.asks(async |engine| engine.status(None).await).unwrap();
+    assert!(shown.len() == 1 && shown[0].set_aside.is_none(), "{shown:?}");
     assert_eq!(made_or_ended(&bed, calls, "users") + made_or_ended(&bed, calls, "uploads"), 0, "{}", bed.told());
 }
 

@@ -26,6 +26,26 @@ async fn by_host_then_by_the_longest_path() {
     assert_eq!(get(over_v6, "shop.localhost", "/").await.text(), "web");
 }
 
+/// A service that speaks no HTTP is there, and is not well: 502 and not 503. One that does takes its requests.
+#[tokio::test]
+async fn what_is_no_answer_is_told_as_that() {
+    let world = World::new().await;
+    let garbage = Service::raw("garbage", |mut stream| async move {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut request = [0; 16];
+        let _ = stream.read(&mut request).await;
+        let _ = stream.write_all(b"\0\x01 no HTTP at all\r\n\r\n").await;
+    })
+    .await;
+    let address = world.entrypoint("shop.localhost", &[&garbage]).await;
+    assert_eq!(get(address, "shop.localhost", "/").await.status, 502);
+    let web = Service::named("web").await;
+    world.entrypoint("shop.localhost", &[&garbage, &web]).await;
+    for _ in 0..4 {
+        assert_eq!(get(address, "shop.localhost", "/").await.text(), "web");
+    }
+}
+
 #[tokio::test]
 async fn nobody_there_is_said_plainly() {
     let world = World::new().await;
