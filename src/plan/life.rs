@@ -165,7 +165,7 @@ impl<'i> Life<'i> {
 
     /// How long it may settle: as its health check says, or its kind. One that was ready once only heals, unless it was
     /// changed since.
-    fn within(&self) -> Option<Milliseconds> {
+    pub(super) fn within(&self) -> Option<Milliseconds> {
         if self.was_ready() && !self.is_of_release() {
             return None;
         }

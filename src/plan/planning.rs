@@ -390,9 +390,11 @@ impl<'i> Planning<'i> {
                 let since = self.i.settling.get(life.identity()).copied();
                 self.all_well = false;
                 let is_workload = self.rules(&life.owned.kind).is_some_and(|rules| rules.role == Role::Workload);
-                let text = match life.was_ready() && is_workload {
-                    true => format!("{} was well and is not: {what}", at.short()),
-                    false => what.to_owned(),
+                let text = match life.within().filter(|_| life.runs_once()) {
+                    _ if life.was_ready() && is_workload => format!("{} was well and is not: {what}", at.short()),
+                    // What waits for a command waits for somebody's own code: it is told how long at most.
+                    Some(within) => format!("{what}, for at most {within}"),
+                    None => what.to_owned(),
                 };
                 let why = Why::new(WhyCode::Other, text);
                 // How long a service's own code takes, nobody knows but its developer.

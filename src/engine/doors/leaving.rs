@@ -62,7 +62,8 @@ impl Engine {
         self.check_version(&rows, ask.only_if)?;
         if is_nothing(&rows) {
             self.refuse_unrecorded(&ask.stack)?;
-            return Ok(DownAnswer::Nothing);
+            // What never was is no stack that is gone: its name may be mistyped.
+            return rows.record.map_or_else(|| Err(no_stack(&ask.stack)), |_| Ok(DownAnswer::Nothing));
         }
         rows.stack().map_or(Ok(()), |stack| self.refuse_asked_for(stack))?;
         let plan = self.plan_of_wish(&rows, Wish::Gone).await?.planned;

@@ -183,7 +183,7 @@ fn down_keeps_what_it_is_told_to_keep_and_deletes_what_it_is_told_to_delete() {
     assert_eq!(bed.there(), [""; 0]);
     assert_eq!(bed.stack_row(&shop).unwrap().state, StackState::Deleted);
     assert_eq!(running.down(down_ask("shop")).unwrap(), DownAnswer::Nothing);
-    assert_eq!(running.down(down_ask("never")).unwrap(), DownAnswer::Nothing);
+    assert!(matches!(running.down(down_ask("never")), Err(DoorError::NotFound(_))));
     assert!(running.asks(async |engine| engine.status(None).await).unwrap().is_empty());
 }
 

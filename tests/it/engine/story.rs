@@ -87,6 +87,8 @@ impl Running {
                 Some(Ok(())) => return Went::On,
                 // The store did not answer: a person asks again.
                 Some(Err(DoorError::Store(_))) => drop(self.life.run_for(Milliseconds(100))),
+                // It never came to be.
+                Some(Err(DoorError::NotFound(_))) if matches!(act, Act::Away(..)) => return Went::On,
                 Some(Err(error)) => panic!("{act:?}: {}", told(&error)),
             }
         }
