@@ -345,6 +345,8 @@ pub(super) const UPDATE: Keys = Keys {
     answers: &[
         ("canary", NotBuilt),
         ("blue_green", Means("blue-green")),
+        ("strategy", Write("write update: rolling, or update: blue-green")),
+        ("type", Write("write update: rolling, or update: blue-green")),
         ("recreate", Write("leave it out: an update never stops the service first")),
     ],
 };

@@ -53,7 +53,10 @@ impl Update {
             cx.push(Diagnostic::error("one-of-them", "one of them", detail).at(&node.place));
             return None;
         };
-        let parameters = entry.value.map("the parameters of an update", cx.found)?;
+        if !UPDATE.known.contains(&&*entry.key.value) {
+            return None;
+        }
+        let parameters = entry.value.map("what an update takes", cx.found)?;
         let update = match &*entry.key.value {
             "rolling" => {
                 ROLLING.check(parameters, cx.found);

@@ -295,6 +295,8 @@ impl Group<'_> {
         let first = made.iter().filter(|step| !waits(step)).count();
         match (self.replaced(), first) {
             (0 | 1, _) => String::new(),
+            // The rest of what another deployment began.
+            _ if made.len() < 2 => String::new(),
             (_, 0 | 1) => " one at a time".to_owned(),
             (_, first) if first < made.len() => format!(" {first} at a time"),
             _ => " at once".to_owned(),

@@ -54,7 +54,11 @@ fn refuse(component: &Component, words: &ServiceWords) -> Diagnostics {
             let detail = "on deploy:local a service runs from its files by `run`";
             let mut mistake = Diagnostic::error("run-missing", "nothing to run", detail);
             mistake.place = component.places.get(&FieldPath::root()).cloned();
-            found.push(mistake.help("add a line such as run: python3 app.py"));
+            let help = match words.processes.iter().any(|other| other.run.is_some()) {
+                true => "`processes` are more beside the service's own: move one up, as in run: python3 app.py",
+                false => "add a line such as run: python3 app.py",
+            };
+            found.push(mistake.help(help));
         }
         if let Replicas::Between(..) = process.replicas {
             let mut refusal = Diagnostic::not_built("`replicas` between two numbers on deploy:local");
