@@ -105,8 +105,8 @@ pub fn world_name() -> Name {
     Name::fixed("sim")
 }
 
-/// Whether everything is told: every moment of every story and many seeds (`DEPLOYD_THOROUGH=1`), some minutes of work.
-/// Without it, the test command takes a part of the moments, spread over the whole story, and some of the seeds.
+/// Whether many seeds of what may go wrong are told (`DEPLOYD_THOROUGH=1`), some minutes of work. Without it, the test
+/// command takes some of them.
 pub fn is_thorough() -> bool {
     std::env::var_os("DEPLOYD_THOROUGH").is_some()
 }

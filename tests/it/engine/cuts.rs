@@ -2,7 +2,7 @@
 //! what the store kept and the world has become. The end is the same, nothing was made twice, nothing is left over. And
 //! when the wish is withdrawn at that moment instead: nothing is left.
 
-use super::bed::{Bed, Cut, is_thorough, stacks};
+use super::bed::{Bed, Cut, stacks};
 use super::film::Frame;
 use super::life::Went;
 use super::rooms::Side;
@@ -20,8 +20,6 @@ pub struct Story {
     /// Whether what was cut has to have the same lives in the end. It need not where it depends on the moment whether
     /// something was begun at all before a newer wish came.
     pub lives: Lives,
-    /// One moment of so many is taken, unless everything is told.
-    pub every: usize,
 }
 
 /// What has to be the same of the lives in the end.
@@ -47,14 +45,8 @@ pub struct End {
 /// Tells a story, and goes on in another way from each moment in which its process could have died.
 pub fn cut_everywhere(story: &Story) {
     let (end, frames) = whole(story);
-    let every = if is_thorough() { 1 } else { story.every };
     for (number, frame) in frames.iter().enumerate() {
-        if number % every == every / 2 {
-            withdrawn(story, frame, number);
-        }
-        if number % every != 0 {
-            continue;
-        }
+        withdrawn(story, frame, number);
         let mut resumed = resumed(story, frame);
         if story.lives == Lives::MayDiffer {
             resumed.there.clone_from(&end.there);

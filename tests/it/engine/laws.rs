@@ -17,12 +17,7 @@ fn away(name: &'static str) -> Vec<Act> {
 fn after_up(manifest: &'static str, then: &[Act]) -> Story {
     let mut acts = vec![text("deployd.yaml", manifest), text("app.py", "one"), Act::Up("shop"), Act::Settle];
     acts.extend_from_slice(then);
-    Story { acts, withdraw: away("shop"), lives: Lives::Same, every: 3 }
-}
-
-/// A long story.
-fn long(story: Story) -> Story {
-    Story { every: 12, ..story }
+    Story { acts, withdraw: away("shop"), lives: Lives::Same }
 }
 
 const WITH_DATA: &str = "service: shop\nrun: serve\nport: 8080\nrequires: [users: postgres]\n";
@@ -46,13 +41,13 @@ fn a_database_that_takes_ten_minutes() {
 #[test]
 fn replicas_that_are_rolled_one_by_one() {
     let manifest = "service: shop\nrun: serve\nport: 8080\nscale: { replicas: 2 }\n";
-    cut_everywhere(&long(after_up(manifest, &[text("app.py", "two"), Act::Settle])));
+    cut_everywhere(&after_up(manifest, &[text("app.py", "two"), Act::Settle]));
 }
 
 #[test]
 fn replicas_that_change_colour() {
     let manifest = "service: shop\nrun: serve\nport: 8080\nscale: { replicas: 2 }\nupdate: blue-green\n";
-    cut_everywhere(&long(after_up(manifest, &[text("app.py", "two"), Act::Settle])));
+    cut_everywhere(&after_up(manifest, &[text("app.py", "two"), Act::Settle]));
 }
 
 const BAD: &str = "service: shop\nrun: serve\nport: 8080\nenv: { SIMULATED: unhealthy }\n";
@@ -72,7 +67,7 @@ fn a_migration_runs_once() {
     let manifest = "service: shop\nrun: serve\nport: 8080\nrequires: [users: postgres]\nmigrate: [{ for: users, run: \
                     ./migrate up, mode: before, when: db/** }]\n";
     let change = [text("db/1.sql", "create"), Act::Settle];
-    cut_everywhere(&long(after_up(manifest, &change)));
+    cut_everywhere(&after_up(manifest, &change));
 }
 
 #[test]
@@ -90,7 +85,6 @@ fn a_way_in_whose_parts_go_in_order() {
         ],
         withdraw: away("cloud/shop"),
         lives: Lives::Same,
-        every: 3,
     });
 }
 
@@ -101,17 +95,17 @@ fn a_newer_state_of_the_files_supersedes_a_running_deployment() {
         slowly,
         &[text("app.py", "two"), Act::Pass(Milliseconds(4_000)), text("app.py", "three"), Act::Settle],
     );
-    cut_everywhere(&long(Story { lives: Lives::MayDiffer, ..story }));
+    cut_everywhere(&Story { lives: Lives::MayDiffer, ..story });
 }
 
 #[test]
 fn a_person_goes_back() {
     let back = [text("app.py", "two"), Act::Settle, Act::Rollback("shop"), Act::Settle];
-    cut_everywhere(&long(after_up(SERVICE, &back)));
+    cut_everywhere(&after_up(SERVICE, &back));
 }
 
 #[test]
 fn a_stop_and_a_new_start() {
     let again = [Act::Stop("shop"), Act::Settle, Act::Up("shop"), Act::Settle];
-    cut_everywhere(&long(after_up(WITH_DATA, &again)));
+    cut_everywhere(&after_up(WITH_DATA, &again));
 }

@@ -1,7 +1,7 @@
 //! A store that answers `Moved`, `Fenced`, `Unclear` or `Full`, that does not answer, or has a row that cannot be read: a
 //! clear word, nothing lost, nothing done twice. THREATS.md T29 and T33.
 
-use super::bed::{Bed, Running, is_thorough, stack};
+use super::bed::{Bed, Running, stack};
 use super::cuts::end;
 use super::life::Went;
 use super::rooms::Mortal;
@@ -76,38 +76,38 @@ fn a_story_is_told_twice_alike() {
     }
 }
 
-fn at_each(fault: Fault, every: usize, meets: impl Fn(&Call) -> bool) {
+fn at_each(fault: Fault, meets: impl Fn(&Call) -> bool) {
     let points: Vec<Point> =
         calls(&acts()).into_iter().filter(|(_, call)| meets(call)).map(|(point, _)| point).collect();
     assert!(points.len() > 40, "{points:?}");
-    for point in points.into_iter().step_by(if is_thorough() { 1 } else { every }) {
+    for point in points {
         assert!(told_with(point, fault.clone()), "{fault:?} did not strike at {point:?}");
     }
 }
 
 #[test]
 fn a_write_that_has_moved_is_decided_anew() {
-    at_each(Fault::Moved, 15, |call| matches!(call, Call::Commit { expects: true, .. }));
+    at_each(Fault::Moved, |call| matches!(call, Call::Commit { expects: true, .. }));
 }
 
 #[test]
 fn a_write_that_is_unclear_and_happened_is_read_back() {
-    at_each(Fault::UnclearDone, 19, |call| matches!(call, Call::Commit { .. } | Call::Keep));
+    at_each(Fault::UnclearDone, |call| matches!(call, Call::Commit { .. } | Call::Keep));
 }
 
 #[test]
 fn a_write_that_is_unclear_and_did_not_happen_is_done_again() {
-    at_each(Fault::UnclearUndone, 19, |call| matches!(call, Call::Commit { .. } | Call::Keep | Call::Acquire));
+    at_each(Fault::UnclearUndone, |call| matches!(call, Call::Commit { .. } | Call::Keep | Call::Acquire));
 }
 
 #[test]
 fn a_full_store_is_waited_for() {
-    at_each(Fault::Full, 19, |call| matches!(call, Call::Commit { .. } | Call::Keep));
+    at_each(Fault::Full, |call| matches!(call, Call::Commit { .. } | Call::Keep));
 }
 
 #[test]
 fn a_store_that_cannot_be_read_is_waited_for() {
-    at_each(Fault::Unreachable, 15, |call| matches!(call, Call::Load | Call::Blob));
+    at_each(Fault::Unreachable, |call| matches!(call, Call::Load | Call::Blob));
 }
 
 /// What was gathered and could not be written down is gathered once more: nothing else would tell of it.
@@ -171,7 +171,7 @@ fn a_stack_that_was_fenced_off_is_taken_up_again_at_the_next_look() {
     let acts: Vec<Act> = acts().into_iter().map(patient).collect();
     let fenced = calls(&acts).into_iter().filter(|(_, call)| matches!(call, Call::Commit { fenced: true, .. }));
     let fenced: Vec<Point> = fenced.map(|(point, _)| point).collect();
-    for point in fenced.into_iter().step_by(if is_thorough() { 1 } else { 17 }) {
+    for point in fenced {
         let mut bed = Bed::new(Faults::default());
         let mut running = bed.start(None);
         running.store.arm(point, Fault::Fenced);
