@@ -22,7 +22,9 @@ pub use provider::{
 };
 pub use redact::{REDACTED, REDACTED_BYTES_MIN, Redactor};
 pub use secrets::{Filled, Plain, SealBroken, SecretFailure, Secrets, Unfilled};
-pub use source::{At, File, FilePath, NotAFilePath, Snapshot, Source, SourceFailure, Watched, Whole, check_links};
+pub use source::{
+    At, File, FilePath, NotAFilePath, Snapshot, Source, SourceFailure, Watched, Whole, check_links, together,
+};
 pub use store::{
     AcquireError, BATCH_BYTES_MAX, BATCH_OPERATIONS_MAX, BLOB_BYTES_MAX, Batch, CommitError, Cursor, Event, EventDraft,
     EventsError, Expected, Fence, Genesis, KEY_BYTES_MAX, Key, Page, ROW_BYTES_MAX, Reset, Restored, Row, RowVersion,

@@ -190,20 +190,39 @@ impl Snapshot {
 /// outside or in a circle is refused.
 ///
 /// # Errors
-/// [`SourceFailure::Refused`] names the first.
+/// [`SourceFailure::Refused`] names them.
 pub fn check_links(files: &BTreeMap<FilePath, File>) -> Result<(), SourceFailure> {
     let links = files.iter().filter_map(|(path, file)| match file {
         File::Link(target) => Some((path, target)),
         File::Regular { .. } => None,
     });
-    for (path, target) in links {
-        if let Err(stray @ (Stray::Outside | Stray::Circle)) = follow(files, path) {
-            let why =
-                format!("{path} is a link to {target}: {stray}; replace it by a file, or ignore it in .gitignore");
-            return Err(SourceFailure::Refused(why));
+    let stray = links.filter_map(|(path, target)| match follow(files, path) {
+        Err(stray @ (Stray::Outside | Stray::Circle)) => Some(format!("{path} is a link to {target}: {stray}")),
+        _ => None,
+    });
+    match together(stray) {
+        None => Ok(()),
+        Some((1, what)) => {
+            let why = format!("{what}; replace it by a file, or ignore it in .gitignore");
+            Err(SourceFailure::Refused(why))
+        }
+        Some((_, what)) => {
+            Err(SourceFailure::Refused(format!("{what}; replace them by files, or ignore them in .gitignore")))
         }
     }
-    Ok(())
+}
+
+/// How many entries that are refused are named.
+const NAMED_MAX: usize = 10;
+
+/// What is wrong with several entries of a source, in one sentence, and how many these are. Nothing of none.
+#[must_use]
+pub fn together(wrong: impl IntoIterator<Item = String>) -> Option<(usize, String)> {
+    let wrong: Vec<String> = wrong.into_iter().collect();
+    let named = wrong.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join("; ");
+    let more = wrong.len().saturating_sub(NAMED_MAX);
+    let named = if more > 0 { format!("{named}; and {more} more") } else { named };
+    (!wrong.is_empty()).then_some((wrong.len(), named))
 }
 
 impl Borrow<str> for FilePath {

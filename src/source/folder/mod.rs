@@ -136,6 +136,7 @@ impl Folder {
                 Ok(snapshot) => return Ok(snapshot),
                 Err(Stop::Moved(what)) => moved = what,
                 Err(Stop::Failed(failure)) => return Err(failure),
+                Err(Stop::Refused(what, _)) => return Err(SourceFailure::Refused(what)),
             }
         }
         let why = format!("{moved} changed while the folder was read, {TRIES_MAX} times");

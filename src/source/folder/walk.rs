@@ -4,7 +4,7 @@ use super::ignored::{self, IGNORE_FILES, Rules};
 use super::open::{open_folder, open_root};
 use super::options::FolderOptions;
 use super::stamp::{Look, Stamp, coarse_now, fine_now};
-use crate::contract::{FilePath, SourceFailure};
+use crate::contract::{FilePath, SourceFailure, together};
 use rustix::fs::{AtFlags, Dir, FileType, fstat, readlinkat, statat};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +46,8 @@ pub(super) enum Stop {
     Moved(String),
     /// Looking again would not help.
     Failed(SourceFailure),
+    /// This one entry cannot be taken: what is wrong with it, and what to do. All of these are told together.
+    Refused(String, String),
 }
 
 /// Looks through a folder. Answers it opened, too: files are read beneath that.
@@ -54,7 +56,7 @@ pub(super) fn walk(folder: &Path, options: &FolderOptions) -> Result<(OwnedFd, T
     // Whole and without links, so that the rules of folders above it are found.
     let path = std::fs::canonicalize(folder).map_err(|error| unopened(folder, &error))?;
     let root = open_root(&path).map_err(|error| unopened(folder, &error.into()))?;
-    check_owner(folder, fstat(&root).map_err(|error| unread(folder, error))?.st_uid, options)?;
+    check_owner(folder, fstat(&root).map_err(|error| unread(folder, error))?.st_uid, options).map_err(alone)?;
     let above = ignored::above(&path);
     let tree = Tree {
         look: Look { began, ended: began },
@@ -65,8 +67,11 @@ pub(super) fn walk(folder: &Path, options: &FolderOptions) -> Result<(OwnedFd, T
         rules: above.files,
         left_out: 0,
     };
-    let mut walker = Walker { options, root: &root, path, tree, entries: 0, bytes: 0 };
-    walker.folder(&root, Path::new(""), above.rules, 0)?;
+    let mut walker = Walker { options, root: &root, path, tree, entries: 0, bytes: 0, refused: Vec::new() };
+    walker.folder(&root, Path::new(""), above.rules, 0).map_err(alone)?;
+    if let Some(failure) = all_refused(&walker.refused) {
+        return Err(Stop::Failed(failure));
+    }
     walker.tree.look.ended = fine_now();
     let tree = walker.tree;
     Ok((root, tree))
@@ -98,6 +103,7 @@ struct Walker<'a> {
     tree: Tree,
     entries: usize,
     bytes: u64,
+    refused: Vec<(String, String)>,
 }
 
 impl Walker<'_> {
@@ -121,13 +127,16 @@ impl Walker<'_> {
                 self.tree.left_out += 1;
                 continue;
             }
-            check_name(&name, &at, &mut folded)?;
-            match file_type {
+            let taken = check_name(&name, &at, &mut folded).and_then(|()| match file_type {
                 FileType::Directory => {
                     let inner = open_folder(folder, Path::new(&name)).map_err(|error| unread(&at, error))?;
-                    self.folder(&inner, &at, rules.clone(), depth + 1)?;
+                    self.folder(&inner, &at, rules.clone(), depth + 1)
                 }
-                file_type => self.file(folder, &name, &at, file_type)?,
+                file_type => self.file(folder, &name, &at, file_type),
+            });
+            match taken {
+                Err(Stop::Refused(what, way_out)) => self.refused.push((what, way_out)),
+                other => other?,
             }
         }
         Ok(())
@@ -190,13 +199,9 @@ impl Walker<'_> {
             return Ok(());
         }
         let whole = self.path.join(at);
-        let why = format!(
-            "{} may be changed by every user of this machine (mode {:o}); close it: chmod o-w {}",
-            shown(at),
-            stamp.permissions(),
-            whole.display()
-        );
-        Err(Stop::Failed(SourceFailure::Refused(why)))
+        let mode = stamp.permissions();
+        let what = format!("{} may be changed by every user of this machine (mode {mode:o})", shown(at));
+        Err(Stop::Refused(what, format!("close it: chmod o-w {}", whole.display())))
     }
 
     fn check_size(&mut self, at: &Path, size: u64) -> Result<(), Stop> {
@@ -261,8 +266,30 @@ fn check_owner(whole: &Path, owner: u32, options: &FolderOptions) -> Result<(), 
     if owner == us || owner == 0 || options.owners.contains(&owner) {
         return Ok(());
     }
-    let why = format!("{} belongs to another user (uid {owner}; we are {us})", whole.display());
-    Err(Stop::Failed(SourceFailure::Refused(why)))
+    let what = format!("{} belongs to another user (uid {owner}; we are {us})", whole.display());
+    Err(Stop::Refused(what, String::new()))
+}
+
+/// One entry that is refused is why the whole is.
+fn alone(stop: Stop) -> Stop {
+    match stop {
+        Stop::Refused(what, way_out) => Stop::Failed(with_way_out(&what, &way_out)),
+        other => other,
+    }
+}
+
+/// What all entries are refused for.
+fn all_refused(refused: &[(String, String)]) -> Option<SourceFailure> {
+    let (count, what) = together(refused.iter().map(|(what, _)| what.clone()))?;
+    let (_, first) = refused.first()?;
+    Some(match count {
+        1 => with_way_out(&what, first),
+        _ => with_way_out(&what, "mend or remove them, or ignore them in .gitignore"),
+    })
+}
+
+fn with_way_out(what: &str, way_out: &str) -> SourceFailure {
+    SourceFailure::Refused(if way_out.is_empty() { what.to_owned() } else { format!("{what}; {way_out}") })
 }
 
 fn what_it_is(file_type: FileType) -> &'static str {
@@ -277,7 +304,7 @@ fn what_it_is(file_type: FileType) -> &'static str {
 fn refused(at: &Path, what: &str) -> Stop {
     // Names may hold what a terminal would act on.
     let name = String::from_utf8_lossy(at.as_os_str().as_bytes()).escape_debug().to_string();
-    Stop::Failed(SourceFailure::Refused(format!("{name} {what}; rename or remove it, or ignore it in .gitignore")))
+    Stop::Refused(format!("{name} {what}"), "rename or remove it, or ignore it in .gitignore".to_owned())
 }
 
 fn limit(name: &str, limit: impl std::fmt::Display, why: &str) -> Stop {

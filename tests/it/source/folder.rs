@@ -28,6 +28,27 @@ fn files_have_their_bytes_sizes_and_modes() {
 }
 
 #[test]
+fn all_that_is_refused_is_told_at_once() {
+    let tree = Tree::new(&[("app.py", ""), ("a", ""), ("A", ""), ("sub/b", "")]);
+    tree.mode("sub/b", 0o666);
+    let _socket = UnixListener::bind(tree.at("sub/x.sock")).unwrap();
+    let why = tree.refused();
+    for told in ["a differs from its neighbour", "sub/b may be changed by every user", "sub/x.sock is a socket"] {
+        assert!(why.contains(told), "{told}: {why}");
+    }
+    assert!(why.ends_with("; mend or remove them, or ignore them in .gitignore"), "{why}");
+    let tree = Tree::new(&[("app.py", "")]);
+    for name in 0..12 {
+        tree.link(&format!("out-{name}"), "../../outside");
+    }
+    let why = tree.refused();
+    assert!(
+        why.contains("out-0 is a link to ../../outside") && why.contains("; and 2 more; replace them by files"),
+        "{why}"
+    );
+}
+
+#[test]
 fn the_pin_names_the_listing() {
     let pin = |files: &[(&str, &str)]| Tree::new(files).source().read_now().unwrap().pin.clone();
     assert_eq!(pin(&[("a", "1"), ("b", "2")]), pin(&[("b", "2"), ("a", "1")]));
