@@ -67,6 +67,10 @@ pub struct Snapshot {
     pub files: BTreeMap<FilePath, File>,
     /// Whether it is whole.
     pub whole: Whole,
+    /// Entries that are there and do not count, the outermost ones, as far as they are known: for people who miss them. No
+    /// part of what the pin names.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub left_out: BTreeSet<String>,
 }
 
 /// Why a source could not be read at all.
@@ -182,7 +186,7 @@ impl Snapshot {
             return Err(SourceFailure::Missing(format!("a folder {folder} with files that count")));
         }
         check_links(&files)?;
-        Ok(Snapshot { pin: self.pin.clone(), files, whole: self.whole.clone() })
+        Ok(Snapshot { pin: self.pin.clone(), files, whole: self.whole.clone(), left_out: BTreeSet::new() })
     }
 }
 
@@ -291,7 +295,7 @@ mod tests {
             None => File::Regular { digest: Digest::of(""), size: 0, executable: false },
         };
         let files = files.iter().map(|(path, link)| (FilePath::new(path).unwrap(), file(link))).collect();
-        Snapshot { pin: "pin".to_owned(), files, whole: Whole::Whole }
+        Snapshot { pin: "pin".to_owned(), files, whole: Whole::Whole, left_out: BTreeSet::new() }
     }
 
     #[test]

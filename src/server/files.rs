@@ -27,6 +27,7 @@ pub struct Gathered {
     /// The services.
     pub manifests: Manifests,
     listing: ContentListing,
+    left_out: BTreeSet<String>,
     source: Option<Arc<dyn Source>>,
     texts: BTreeMap<FilePath, Vec<u8>>,
 }
@@ -58,8 +59,9 @@ pub async fn gather(engine: &Engine, of: &Files) -> Answer<Gathered> {
             let id = folder_source(folder)?;
             let source = engine.parts().rooms.source(&id).map_err(|why| Refusal::unavailable("source", TITLE, why))?;
             let snapshot = source.read(&At::Now).await.map_err(|failure| unread(folder, failure))?;
+            let left_out = snapshot.left_out.clone();
             let listing = whole(folder, snapshot)?;
-            Gathered::new(catalogue, listing, Some(source), BTreeMap::new())
+            Gathered { left_out, ..Gathered::new(catalogue, listing, Some(source), BTreeMap::new()) }
         }
         Files::Files(files) => {
             let texts = sent(files)?;
@@ -94,7 +96,8 @@ impl Gathered {
         source: Option<Arc<dyn Source>>,
         texts: BTreeMap<FilePath, Vec<u8>>,
     ) -> Gathered {
-        Gathered { catalogue, manifests: Manifests::default(), listing, source, texts }
+        let (manifests, left_out) = (Manifests::default(), BTreeSet::new());
+        Gathered { catalogue, manifests, listing, left_out, source, texts }
     }
 
     /// How many files there are.
@@ -149,6 +152,7 @@ impl Gathered {
             compiled.said.push(missing);
             compiled.graph = None;
         }
+        manifest.left_out(&self.listing, &self.left_out).into_iter().for_each(|one| compiled.said.push(one));
         Ok(compiled)
     }
 

@@ -157,6 +157,7 @@ fn as_found(path: &FilePath, file: &ManifestFile, document: u32, manifest: &Mani
         folder: folder.join("/"),
         folder_said: manifest.folder.as_ref().map(|folder| folder.place.clone()),
         inputs_said: inputs_said(manifest),
+        files_said: files_said(manifest),
         adds: adds(manifest),
         worlds: manifest.worlds.as_ref().map(|worlds| worlds.iter().map(|world| world.value.clone()).collect()),
     }
@@ -167,4 +168,21 @@ fn inputs_said(manifest: &Manifest) -> Vec<(String, Place)> {
     let inputs = prepare.into_iter().flat_map(|prepare| &prepare.value.inputs);
     // What lies outside the folder is told where the content is made.
     inputs.filter(|input| input.value.up == 0).map(|input| (input.value.to_string(), input.place.clone())).collect()
+}
+
+/// Words that look like paths: `./bin/serve`, `dist/app.js`, `app.py`. What `prepare` makes need not be there.
+fn files_said(manifest: &Manifest) -> Vec<(String, Place)> {
+    if manifest.prepare.is_some() {
+        return Vec::new();
+    }
+    let processes = manifest.processes.values().filter_map(|process| process.run.as_ref());
+    let commands = manifest.main.run.iter().chain(processes).chain(&manifest.test);
+    let words = commands.flat_map(|command| {
+        let text = command.value.to_string();
+        let words = text.split_whitespace().map(|word| word.trim_matches(['"', '\'']).to_owned());
+        words.map(|word| (word, command.place.clone())).collect::<Vec<_>>()
+    });
+    let is_path = |word: &str| !word.starts_with(['/', '-', '~', '$']) && word.contains(['/', '.']);
+    let relative = words.filter(|(word, _)| is_path(word));
+    relative.map(|(word, place)| (word.trim_start_matches("./").to_owned(), place)).collect()
 }

@@ -183,6 +183,25 @@ impl ManifestFound {
         let missing = self.inputs_said.iter().filter(is_missing);
         missing.map(|(input, place)| mistake(format!("no file that counts is at {input}"), place)).collect()
     }
+
+    /// What its commands name, and what is there and does not count: `run: ./bin/serve` where `.gitignore` says `bin/`.
+    #[must_use]
+    pub fn left_out<V>(&self, all: &BTreeMap<FilePath, V>, left_out: &BTreeSet<String>) -> Vec<Diagnostic> {
+        let path_of = |word: &str| match self.folder.as_str() {
+            "" => word.to_owned(),
+            folder => format!("{folder}/{word}"),
+        };
+        let told = self.files_said.iter().filter_map(|(word, place)| {
+            let path = path_of(word);
+            let mut above = path.match_indices('/').map(|(at, _)| &path[..at]).chain([path.as_str()]);
+            let outer = above.find(|outer| left_out.contains(*outer)).filter(|_| !all.contains_key(path.as_str()))?;
+            let detail = format!("{word} is there, and is left out: by .gitignore, by .deploydignore or by default");
+            let outer = outer.rsplit('/').next().unwrap_or(outer);
+            let help = format!("take it in with a line of .deploydignore, `!{outer}`; or make it with `prepare`");
+            Some(Diagnostic::warning("left-out", "it does not count", detail).at(place).help(help))
+        });
+        told.collect()
+    }
 }
 
 /// One service's manifest in a source.
@@ -204,6 +223,8 @@ pub struct ManifestFound {
     pub folder_said: Option<Place>,
     /// What `prepare` names as its inputs, relative to that folder, if it does.
     pub inputs_said: Vec<(String, Place)>,
+    /// Words of its commands that may be files, relative to that folder, where nothing is made before they run.
+    pub files_said: Vec<(String, Place)>,
     /// What else names its content: `build`, `prepare`, `test`, as text.
     pub adds: String,
     /// The worlds that it may go to; `None` is anywhere.

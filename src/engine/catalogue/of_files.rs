@@ -73,6 +73,23 @@ impl FileCatalogue {
         }
     }
 
+    /// What is found by a file that is another one by now stands nowhere in it.
+    fn said_last(&self, world: &Name, entry: &WorldEntry, found: Diagnostics) -> Diagnostics {
+        if !self.of_worlds.contains_key(world) {
+            return found;
+        }
+        let file = &entry.offers.world.file;
+        let mut all = Diagnostics::new();
+        for mut one in found.iter().cloned() {
+            if one.place.as_ref().is_some_and(|place| place.file == *file) {
+                one.place = None;
+                one.detail = format!("by what {file} said last: {}", one.detail);
+            }
+            all.push(one);
+        }
+        all
+    }
+
     fn no_world(&self, world: &Name) -> Compiled {
         if let Some(said) = self.of_worlds.get(world) {
             return Compiled { said: (**said).clone(), ..Compiled::default() };
@@ -124,7 +141,7 @@ impl Catalogue for FileCatalogue {
         let files = Files { folder: manifests::folder_of(path), bytes: ask.files };
         let asked = Service { manifest: &service.manifest, content: Some(ask.content), files };
         let (resolved, found) = resolve::resolve(&asked, &entry.offers, ask.others);
-        said.extend(found);
+        said.extend(self.said_last(world, entry, found));
         compiled(resolved, &entry.offers, ask.others, said)
     }
 
@@ -137,7 +154,8 @@ impl Catalogue for FileCatalogue {
             false => None,
         };
         let resource = resource.unwrap_or_else(|| Resource::of_body(&stack.stack, slug, with));
-        let (resolved, mut found) = resolve::resolve_resource(&resource, &entry.offers, others);
+        let (resolved, found) = resolve::resolve_resource(&resource, &entry.offers, others);
+        let mut found = self.said_last(&stack.world, entry, found);
         found.extend(entry.broken());
         compiled(resolved, &entry.offers, others, found)
     }

@@ -124,7 +124,13 @@ impl Engine {
             let revision = revise(&self.shared, held, service, &BTreeSet::new()).await.map_err(no_release)?;
             revised.push((StackId::new(world.clone(), service.clone()), revision));
         }
-        self.compile_new(world, revised).await
+        let mut would = self.compile_new(world, revised).await?;
+        for one in &mut would {
+            let Some(manifest) = held.manifests.found.get(&one.stack.stack) else { continue };
+            let left_out = manifest.left_out(&held.snapshot.files, &held.snapshot.left_out);
+            left_out.into_iter().for_each(|one_left| one.compiled.said.push(one_left));
+        }
+        Ok(would)
     }
 
     /// Compiles what is asked for now. What the world's file said last stands for what runs; who asks for something new may

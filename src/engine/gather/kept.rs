@@ -54,6 +54,7 @@ impl KeptManifest {
             // Its files were there when it was kept.
             folder_said: None,
             inputs_said: Vec::new(),
+            files_said: Vec::new(),
             adds: self.adds.clone(),
             worlds: None,
             written: self.written,

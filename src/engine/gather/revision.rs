@@ -67,7 +67,7 @@ async fn keep_manifest(shared: &Shared, held: &Held, manifest: &ManifestFound) -
         true => None,
         false => {
             let Snapshot { pin, whole, .. } = &held.snapshot;
-            let files = Snapshot { pin: pin.clone(), files, whole: whole.clone() };
+            let files = Snapshot { pin: pin.clone(), files, whole: whole.clone(), left_out: BTreeSet::new() };
             Some(shared.parts.contents.keep(&files, &*held.source, "manifest").await.map_err(of_content)?)
         }
     };

@@ -28,7 +28,7 @@ use hash::Unread;
 use open::{open_beneath, open_root, read_opened};
 use rustix::io::Errno;
 use stamp::{Stamp, wait_for_a_tick};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -140,7 +140,12 @@ impl Folder {
             }
         }
         let why = format!("{moved} changed while the folder was read, {TRIES_MAX} times");
-        Ok(Arc::new(Snapshot { pin: String::new(), files: BTreeMap::new(), whole: Whole::Torn(why) }))
+        Ok(Arc::new(Snapshot {
+            pin: String::new(),
+            files: BTreeMap::new(),
+            whole: Whole::Torn(why),
+            left_out: BTreeSet::new(),
+        }))
     }
 
     /// One try. The moment that it shows is the one at which the second look begins: what was not fresh at the first
@@ -194,7 +199,7 @@ impl Folder {
             files.insert(path.clone(), file);
         }
         check_links(&files).map_err(Stop::Failed)?;
-        Ok(Snapshot { pin: pin(&files), files, whole: Whole::Whole })
+        Ok(Snapshot { pin: pin(&files), files, whole: Whole::Whole, left_out: tree.named_left_out.clone() })
     }
 
     fn bytes(&self, path: &FilePath, file: &File) -> Result<Vec<u8>, SourceFailure> {

@@ -29,7 +29,12 @@ pub(super) struct Tree {
     pub(super) rules: Vec<(PathBuf, Option<Stamp>)>,
     /// How many entries were left out.
     pub(super) left_out: usize,
+    /// The first of these, by their paths.
+    pub(super) named_left_out: BTreeSet<String>,
 }
+
+/// How many entries that are left out are known by name.
+const LEFT_OUT_NAMED: usize = 1_000;
 
 /// A file that counts.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,6 +71,7 @@ pub(super) fn walk(folder: &Path, options: &FolderOptions) -> Result<(OwnedFd, T
         inside: Vec::new(),
         rules: above.files,
         left_out: 0,
+        named_left_out: BTreeSet::new(),
     };
     let mut walker = Walker { options, root: &root, path, tree, entries: 0, bytes: 0, refused: Vec::new() };
     walker.folder(&root, Path::new(""), above.rules, 0).map_err(alone)?;
@@ -125,6 +131,9 @@ impl Walker<'_> {
             let at = path.join(&name);
             if rules.leave_out(&self.path.join(&at), file_type == FileType::Directory) {
                 self.tree.left_out += 1;
+                if self.tree.named_left_out.len() < LEFT_OUT_NAMED {
+                    self.tree.named_left_out.extend(at.to_str().map(str::to_owned));
+                }
                 continue;
             }
             let taken = check_name(&name, &at, &mut folded).and_then(|()| match file_type {

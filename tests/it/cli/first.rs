@@ -301,3 +301,34 @@ fn the_guestbook_fits_every_world_of_the_project() {
     let why = asks(&["explain", "examples/guestbook", "users.instance_class", "--world", "staging"]);
     assert!(why.out.starts_with("instance_class = db.r6g.2xlarge"), "{}{}", why.out, why.talk);
 }
+
+#[test]
+fn what_a_command_names_and_gitignore_leaves_out_is_told() {
+    let person = Person::new();
+    let manifest = |rest: &str| {
+        person.write(
+            "project/web/deployd.yaml",
+            &format!("service: web\nrun: ./bin/serve --config conf/own.yaml\nport: 8080\n{rest}"),
+        );
+    };
+    manifest("");
+    person.write("project/web/.gitignore", "bin/\n");
+    person.write("project/web/bin/serve", "");
+    for command in [&["check", "web"][..], &["plan", "web"]] {
+        let said = person.asks(&[command, &["--world", "sim"]].concat());
+        assert_eq!(said.exit, 0, "{}{}", said.out, said.talk);
+        let text = words(&said);
+        assert!(text.contains("bin/serve is there, and is left out: by .gitignore"), "{command:?}: {text}");
+        assert!(text.contains("a line of .deploydignore, `!bin`;"), "{command:?}: {text}");
+        assert!(!text.contains("conf/own.yaml is there"), "it may be anywhere: {text}");
+    }
+    // The way out that is told.
+    person.write("project/web/.deploydignore", "!bin\n");
+    let check = person.asks(&["check", "web", "--world", "sim"]);
+    assert!(!words(&check).contains("is left out"), "{}", check.out);
+    // What is made before it runs need not be there.
+    person.write("project/web/.deploydignore", "");
+    manifest("prepare: make\n");
+    let check = person.asks(&["check", "web", "--world", "sim"]);
+    assert!(!words(&check).contains("is left out"), "{}", check.out);
+}

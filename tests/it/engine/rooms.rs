@@ -122,7 +122,7 @@ impl Folder {
                 Whole::Torn("it was being emptied".to_owned())
             }
         };
-        Ok(Snapshot { pin: pin(&files), files, whole })
+        Ok(Snapshot { pin: pin(&files), files, whole, left_out: Default::default() })
     }
 }
 

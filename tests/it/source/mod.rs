@@ -120,7 +120,12 @@ impl Memory {
             (path.clone(), file)
         });
         let links = self.links.iter().map(|(path, target)| (path.clone(), File::Link(target.clone())));
-        Snapshot { pin: "1".to_owned(), files: regular.chain(links).collect(), whole: Whole::Whole }
+        Snapshot {
+            pin: "1".to_owned(),
+            files: regular.chain(links).collect(),
+            whole: Whole::Whole,
+            left_out: Default::default(),
+        }
     }
 
     fn listing(&self) -> ContentListing {
