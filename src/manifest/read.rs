@@ -50,9 +50,11 @@ pub fn read_document(mut document: Document, depth: u32) -> (Option<Manifest>, D
         found.push(explain_root(&Node { place: document.root.place, shape: taken }));
         return (None, found);
     };
-    let manifest = read_map(Arc::new(top), &document.root.place, document.whole, depth, &mut found);
+    let top = Arc::new(top);
+    let manifest = read_map(Arc::clone(&top), &document.root.place, document.whole, depth, &mut found);
     let overlays = manifest.as_ref().map(|manifest| manifest.check_overlays(&found)).unwrap_or_default();
     found.extend(overlays);
+    document::refuse_keys_in(&top, &mut found);
     document.hush(&mut found);
     (manifest, found)
 }

@@ -3,7 +3,7 @@
 use super::keys::{CHOICE, DEFINITION, SECRET};
 use super::parameter::{Extent, Schema};
 use crate::diagnostic::{Diagnostic, Diagnostics, Owner, Place};
-use crate::document::{Entry, Map, Node, Shape, Spanned};
+use crate::document::{self, Entry, Map, Node, Shape, Spanned};
 use crate::manifest::{Scope, Text, secret_in_definition};
 use crate::model::{Kind, Name};
 
@@ -35,6 +35,7 @@ impl Layer {
             _ if entry.value.is_null() => None,
             Shape::Map(map) => {
                 check(map, &mut of_this);
+                document::refuse_keys_in(map, &mut of_this);
                 Some(map.clone())
             }
             _ => {

@@ -115,6 +115,9 @@ impl Reading {
             if let Some(node) = map.get("gates") {
                 self.gates(node, &mut found);
             }
+            // Definitions have said it themselves.
+            let beside = map.entries.iter().filter(|entry| &*entry.key.value != "definitions");
+            beside.for_each(|entry| crate::document::refuse_keys(&entry.value, &mut found));
         }
         document.hush(&mut found);
         self.repository.whole &= !found.has_errors();

@@ -26,6 +26,7 @@ pub fn read(file: &Arc<str>, bytes: &[u8]) -> (Option<World>, Diagnostics) {
     let world = match top {
         Some(document) => {
             let world = read_document(file, &document, &mut found);
+            document::refuse_keys(&document.root, &mut found);
             document.hush(&mut found);
             world
         }

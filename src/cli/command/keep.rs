@@ -93,6 +93,15 @@ fn not_restored(failure: &BackupFailure, asked: &Restore) -> Failure {
         BackupFailure::Store(_) => {
             told.way_out("stop the server, and move the folder away if it is not needed any more")
         }
+        BackupFailure::Io { path, source } if *path == asked.file && source.kind() != std::io::ErrorKind::NotFound => {
+            told.way_out("it is torn or no backup; nothing was restored: take another one")
+        }
+        BackupFailure::Export(_) | BackupFailure::Contents(_) | BackupFailure::NotABackup(_) => {
+            told.way_out("nothing was restored: take another backup")
+        }
+        BackupFailure::Keys(_) => {
+            told.way_out("nothing was restored: ask again with its passphrase, or take another backup")
+        }
         _ => told,
     }
 }

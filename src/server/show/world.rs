@@ -2,7 +2,7 @@
 
 use super::diagnostic::{TextOf, diagnostics_with};
 use super::value::json;
-use crate::diagnostic::{Diagnostics, Owner};
+use crate::diagnostic::{Diagnostics, Owner, without_keys};
 use crate::document::{Node, Shape};
 use crate::engine::WorldFacts;
 use crate::graph::{Data, KindSet, Outputs};
@@ -23,9 +23,9 @@ pub fn world(facts: &WorldFacts, offers: Option<&Offers>, mistakes: &Diagnostics
     let said = offers.map(|offers| &offers.world);
     World {
         name: facts.name.clone(),
-        description: said.and_then(|world| world.description.as_ref()).map(|text| text.value.clone()),
+        description: said.and_then(|world| world.description.as_ref()).map(|text| masked(&text.value)),
         labels: said
-            .map(|world| world.labels.iter().map(|(key, value)| (key.clone(), value.value.clone())).collect())
+            .map(|world| world.labels.iter().map(|(key, value)| (masked(key), masked(&value.value))).collect())
             .unwrap_or_default(),
         file: said.map(|world| world.file.to_string()),
         capabilities: facts.capabilities.keys().map(|capability| capability.as_str().to_owned()).collect(),
@@ -37,6 +37,11 @@ pub fn world(facts: &WorldFacts, offers: Option<&Offers>, mistakes: &Diagnostics
         resources: facts.resources.iter().map(|(name, (slug, _))| (name.clone(), slug.clone())).collect(),
         diagnostics: diagnostics_with(&own.sorted(), text_of),
     }
+}
+
+/// What people say of a thing, without what looks like a key: the mistake stands beside it.
+fn masked(text: &str) -> String {
+    without_keys(text).into_owned()
 }
 
 /// What a world can do, with the kinds that each capability makes.
@@ -81,7 +86,7 @@ pub fn slug(line: SlugLine, offers: &Offers) -> Slug {
         name: line.name,
         range: line.range,
         required: line.required,
-        what: line.what,
+        what: line.what.as_deref().map(masked),
     };
     let (kind, stand_in, needs) = match line.made {
         MadeAs::Kind(kind) => (Some(kind), None, Vec::new()),
@@ -90,7 +95,7 @@ pub fn slug(line: SlugLine, offers: &Offers) -> Slug {
     };
     Slug {
         slug: line.slug,
-        what: line.what,
+        what: line.what.as_deref().map(masked),
         parameters: line.may_set.into_iter().map(parameter).collect(),
         outputs: line.outputs,
         kind,

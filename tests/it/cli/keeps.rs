@@ -26,6 +26,12 @@ fn a_backup_is_restored_where_nothing_is_and_nowhere_else() {
     assert!(keyless.talk.contains("--with-keys"), "{}", keyless.talk);
     let wrong = other.asks_with(&["restore", "../saved", "--with-keys"], "wrong horse");
     assert_eq!(wrong.exit, 1, "{}", wrong.talk);
+    assert!(wrong.talk.contains("nothing was restored"), "{}", wrong.talk);
+    let whole = std::fs::read(other.path("saved")).unwrap();
+    std::fs::write(other.path("torn"), &whole[..whole.len() / 2]).unwrap();
+    let torn = other.asks_with(&["restore", "../torn", "--with-keys"], "correct horse");
+    assert_eq!(torn.exit, 1, "{}", torn.talk);
+    assert!(torn.talk.contains("it is torn or no backup; nothing was restored"), "{}", torn.talk);
     let done = other.asks_with(&["restore", "../saved", "--with-keys"], "correct horse");
     assert_eq!(done.exit, 0, "{}", done.talk);
     assert!(done.talk.contains("with its keys"), "{}", done.talk);
